@@ -1,0 +1,1 @@
+"""tinygan: a from-scratch autograd GAN engine with hand-written kernels."""

@@ -1,0 +1,70 @@
+"""Arrays of either library, and the memory layout of activations.
+
+A kernel receives NumPy or CuPy arrays. ``xp_of`` gives the library that an array belongs to, so
+that one reference serves both. The API speaks NCHW; in memory a 4-d activation is *channels last*
+(N, H, W, C contiguous, seen through strides as NCHW), since vector loads want it. The array
+libraries lose that order easily, so kernels allocate their outputs with the functions below.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Array: TypeAlias = npt.NDArray[Any]  # or its CuPy twin, which has no stubs
+Shape: TypeAlias = tuple[int, ...]
+
+_NCHW_FROM_NHWC = (0, 3, 1, 2)
+_NHWC_FROM_NCHW = (0, 2, 3, 1)
+
+
+def xp_of(array: Any) -> Any:
+    """Return the module (``numpy`` or ``cupy``) whose functions take ``array``."""
+    if isinstance(array, np.ndarray | np.generic | int | float):
+        return np
+    return sys.modules[type(array).__module__.partition(".")[0]]
+
+
+def is_numpy(array: Any) -> bool:
+    """Tell whether ``array`` lives in host memory."""
+    return isinstance(array, np.ndarray | np.generic)
+
+
+def is_channels_last(x: Array) -> bool:
+    """Tell whether a 4-d array (N, C, H, W) is dense in the order N, H, W, C."""
+    return x.ndim == 4 and bool(x.transpose(_NHWC_FROM_NCHW).flags.c_contiguous)
+
+
+def empty_channels_last(xp: Any, shape: Shape, dtype: Any) -> Array:
+    """Allocate an (N, C, H, W) array whose memory order is N, H, W, C."""
+    n, c, h, w = shape
+    out: Array = xp.empty((n, h, w, c), dtype=dtype).transpose(_NCHW_FROM_NHWC)
+    return out
+
+
+def zeros_channels_last(xp: Any, shape: Shape, dtype: Any) -> Array:
+    """Allocate a zeroed (N, C, H, W) array whose memory order is N, H, W, C."""
+    n, c, h, w = shape
+    out: Array = xp.zeros((n, h, w, c), dtype=dtype).transpose(_NCHW_FROM_NHWC)
+    return out
+
+
+def as_channels_last(x: Array) -> Array:
+    """Return ``x`` (N, C, H, W) with memory order N, H, W, C; a copy only where it has another."""
+    if is_channels_last(x):
+        return x
+    out = empty_channels_last(xp_of(x), x.shape, x.dtype)
+    out[...] = x
+    return out
+
+
+def empty_like(x: Array, *, dtype: Any = None) -> Array:
+    """Allocate as ``x`` is laid out: channels last stays so, everything else becomes C order."""
+    dtype = x.dtype if dtype is None else dtype
+    if is_channels_last(x) and not x.flags.c_contiguous:
+        return empty_channels_last(xp_of(x), x.shape, dtype)
+    out: Array = xp_of(x).empty(x.shape, dtype=dtype)
+    return out

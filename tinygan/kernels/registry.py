@@ -1,0 +1,198 @@
+"""Kernel registry: which implementations of an op exist, and which one runs.
+
+A *kernel* is a plain function on arrays. It knows nothing about tensors, gradients or modules.
+Every op has one reference kernel, written for reading in the functions that NumPy and CuPy share,
+and any number of fast ones. A fast kernel declares what it can do with ``supports``, a predicate
+that returns ``None`` for yes and a short reason for no; ``explain`` prints those reasons.
+
+The type of the arrays picks the backend family: NumPy arrays run on ``cpp``, ``numba`` or
+``numpy``, CuPy arrays on ``cuda`` or ``cupy`` (the reference again). Within a family the first
+kernel that accepts the call runs. ``use_backend`` narrows the choice and is strict: a backend that
+the user named never falls back to another.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from ..errors import NoKernelError, OptionError
+from .arrays import is_numpy
+
+Supports = Callable[..., "str | None"]
+Accumulate = Literal["input", "float32", "float64"]
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+HOST_BACKENDS = ("cpp", "numba", "numpy")
+DEVICE_BACKENDS = ("cuda", "cupy")
+BACKENDS = HOST_BACKENDS + DEVICE_BACKENDS
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """One implementation of one op.
+
+    Attributes:
+        op: op name, e.g. ``"conv2d"``.
+        backend: one of ``BACKENDS``.
+        variant: the algorithm, e.g. ``"implicit_gemm"``; unique within (op, backend).
+        fn: ``fn(*arrays, **params) -> array | tuple[array, ...]``; never modifies its inputs,
+            except for the optimizer kernels, which are documented as in place.
+        supports: ``None`` if the call can run here, else the reason why it can't.
+        accumulate: the type in which sums are carried; ``"input"`` is the dtype of the inputs.
+        deterministic: the same inputs give the same bits, whatever the number of threads.
+        exact: every output is a plain sum of products, so small integers come out exactly.
+    """
+
+    op: str
+    backend: str
+    variant: str
+    fn: Callable[..., Any]
+    supports: Supports
+    accumulate: Accumulate = "input"
+    deterministic: bool = True
+    exact: bool = False
+
+    @property
+    def key(self) -> str:
+        """Name the kernel as ``op/backend/variant``."""
+        return f"{self.op}/{self.backend}/{self.variant}"
+
+    def refusal(self, *arrays: Any, **params: Any) -> str | None:
+        """Return ``None`` if this kernel can run the call, else the reason why it can't."""
+        on_host = self.backend in HOST_BACKENDS
+        first = next((a for a in arrays if a is not None), None)
+        if first is not None and is_numpy(first) != on_host:
+            return f"takes {'NumPy' if on_host else 'CuPy'} arrays, got {type(first).__name__}"
+        return self.supports(*arrays, **params)
+
+
+_KERNELS: dict[str, list[Kernel]] = {}
+_STRICT: ContextVar[tuple[str, ...] | None] = ContextVar("strict_backends", default=None)
+
+
+def _always(*_: Any, **__: Any) -> None:
+    return None
+
+
+def register(
+    op: str,
+    backend: str,
+    variant: str,
+    *,
+    supports: Supports = _always,
+    accumulate: Accumulate = "input",
+    deterministic: bool = True,
+    exact: bool = False,
+) -> Callable[[Function], Function]:
+    """Return a decorator that adds the function below it as a kernel of ``op``."""
+
+    def add(fn: Function) -> Function:
+        kernel = Kernel(op, backend, variant, fn, supports, accumulate, deterministic, exact)
+        _KERNELS.setdefault(op, []).append(kernel)
+        return fn
+
+    return add
+
+
+def register_reference(op: str, *, exact: bool = False) -> Callable[[Function], Function]:
+    """Return a decorator that adds a function as the reference of ``op`` on both libraries."""
+
+    def add(fn: Function) -> Function:
+        for backend in ("numpy", "cupy"):
+            register(op, backend, "reference", exact=exact)(fn)
+        return fn
+
+    return add
+
+
+def kernels(op: str | None = None) -> list[Kernel]:
+    """List the registered kernels of one op, or of all."""
+    return [k for name, found in _KERNELS.items() if op in (None, name) for k in found]
+
+
+def op_names() -> list[str]:
+    """List the ops that have at least one kernel."""
+    return sorted(_KERNELS)
+
+
+def _check_backends(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if name not in BACKENDS:
+            raise OptionError(f"no backend {name!r}: use one of {', '.join(BACKENDS)}")
+    return names
+
+
+@contextmanager
+def use_backend(*names: str) -> Iterator[None]:
+    """Run only on these backends, in this order of preference, until the ``with`` block ends.
+
+    Strict: a call that none of them accepts raises ``NoKernelError`` with the reasons.
+
+    Raises:
+        OptionError: a name is not one of ``BACKENDS``.
+    """
+    token = _STRICT.set(_check_backends(names))
+    try:
+        yield
+    finally:
+        _STRICT.reset(token)
+
+
+def backend_order() -> tuple[str, ...]:
+    """Return the backends in force: ``use_backend``, else ``TINYGAN_BACKEND``, else all."""
+    strict = _STRICT.get()
+    if strict is not None:
+        return strict
+    named = os.environ.get("TINYGAN_BACKEND", "")
+    return _check_backends(tuple(named.split(","))) if named else BACKENDS
+
+
+def candidates(op: str, *arrays: Any, **params: Any) -> Iterator[tuple[Kernel, str | None]]:
+    """Yield every kernel of ``op`` in order of preference, each with its refusal or ``None``."""
+    if op not in _KERNELS:
+        raise OptionError(f"no op {op!r}: the registry has {', '.join(op_names())}")
+    for backend in backend_order():
+        for kernel in _KERNELS[op]:
+            if kernel.backend == backend:
+                yield kernel, kernel.refusal(*arrays, **params)
+
+
+def explain(op: str, *arrays: Any, **params: Any) -> str:
+    """Say, one line a kernel, which would run this call (the first ``ok``) and why others don't.
+
+    Without arrays it lists what is registered.
+    """
+    if not arrays and not params:
+        return "\n".join(_describe(kernel) for kernel, _ in candidates(op))
+    return "\n".join(f"{k.key:40s} {why or 'ok'}" for k, why in candidates(op, *arrays, **params))
+
+
+def _describe(kernel: Kernel) -> str:
+    facts = [f"accumulates in {kernel.accumulate}"]
+    facts += ["exact"] * kernel.exact + ["not deterministic"] * (not kernel.deterministic)
+    return f"{kernel.key:40s} {', '.join(facts)}"
+
+
+def choose(op: str, *arrays: Any, **params: Any) -> Kernel:
+    """Return the kernel that would run this call.
+
+    Raises:
+        NoKernelError: none of the backends in force accepts it; the message has every reason.
+    """
+    reasons = []
+    for kernel, refusal in candidates(op, *arrays, **params):
+        if refusal is None:
+            return kernel
+        reasons.append(f"{kernel.key}: {refusal}")
+    listed = "; ".join(reasons) or f"none registered for {', '.join(backend_order())}"
+    raise NoKernelError(f"no kernel runs this {op} call: {listed}")
+
+
+def call(op: str, *arrays: Any, **params: Any) -> Any:
+    """Run ``op`` on the first kernel that accepts the call."""
+    return choose(op, *arrays, **params).fn(*arrays, **params)
