@@ -1,0 +1,5 @@
+"""Spectral normalisation of a weight by power iteration, and its vjp."""
+
+from . import reference
+
+__all__ = ["reference"]
