@@ -1,0 +1,6 @@
+"""Philox4x32-10: random words as a pure function of a key and a counter."""
+
+from .normal import log, normal_from_uniform
+from .reference import philox4x32, words
+
+__all__ = ["log", "normal_from_uniform", "philox4x32", "words"]
