@@ -68,3 +68,19 @@ def empty_like(x: Array, *, dtype: Any = None) -> Array:
         return empty_channels_last(xp_of(x), x.shape, dtype)
     out: Array = xp_of(x).empty(x.shape, dtype=dtype)
     return out
+
+
+def elementwise(name: str, *xs: Array) -> Array:
+    """Apply the ufunc ``name``; the output is channels last where a full-shape operand is.
+
+    Left to themselves, NumPy keeps the order of the first operand only by luck and CuPy never.
+    """
+    fn = getattr(xp_of(xs[0]), name)
+    for x in xs:
+        if x.ndim == 4 and not x.flags.c_contiguous and is_channels_last(x):
+            shape = x.shape if len(xs) == 1 else np.broadcast_shapes(*(a.shape for a in xs))
+            if x.shape == shape:
+                out: Array = fn(*xs, out=empty_channels_last(xp_of(x), shape, x.dtype))
+                return out
+    result: Array = fn(*xs)
+    return result

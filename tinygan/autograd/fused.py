@@ -1,0 +1,52 @@
+"""``fused``: a fast forward and a fast backward kernel, and nobody writes a double backward.
+
+    order 0   kernel ``name``
+    order 1   kernel ``name + "_vjp"``
+    order 2+  the automatic derivative of ``composite``, the same function written in small ops
+
+The composite is also the op's definition: conformance tests hold both kernels against it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .op import Cotangents, Needs, Op, Tensors, kernel_op
+from .tensor import Tensor, is_recording, recording
+from .vjp import grad
+
+_alias = Op("alias", lambda x: x, reads="shapes", view=True)
+_alias.defvjp(lambda g, y, xs, needs: (g[0],))
+
+
+def fused(name: str, composite: Callable[..., Tensor]) -> Op:
+    """Make an op from the kernels ``name`` and ``name + "_vjp"`` and their definition.
+
+    Args:
+        name: kernel ``name(*xs, **params) -> y``; kernel ``name_vjp(*xs, gy, **params)`` returns
+            the tuple of cotangents of all ``xs``.
+        composite: ``composite(*xs, **params) -> y`` in differentiable ops.
+
+    Differentiable: any order.
+    """
+    op, vjp = kernel_op(name), kernel_op(name + "_vjp")
+
+    @op.defvjp
+    def _(g: Tensors, y: Tensors, xs: Tensors, needs: Needs, **params: Any) -> Cotangents:
+        return vjp.outputs(*xs, g[0], **params)
+
+    @vjp.defvjp
+    def _(g: Tensors, y: Tensors, xs: Tensors, needs: Needs, **params: Any) -> Cotangents:
+        # gy may itself depend on x (in a gradient penalty it does). With respect to x itself we
+        # would add that dependence in and return a total derivative where a partial one is due;
+        # aliases that the composite alone goes through cut it.
+        with recording(True):
+            cut = [_alias(x) if x.requires_grad else Tensor(x.data, requires_grad=True) for x in xs]
+            *inputs, gy = cut
+            first = grad(composite(*inputs, **params), inputs, gy, create_graph=True)
+        asked = [x for x, needed in zip(cut, needs, strict=True) if needed]
+        found = iter(grad(first, asked, g, create_graph=is_recording()))
+        return tuple(next(found) if needed else None for needed in needs)
+
+    return op

@@ -1,0 +1,88 @@
+"""``Op``: a forward rule on arrays and a vjp rule on tensors.
+
+The one invariant of the engine: **a vjp rule is written in differentiable ops.** It records its
+own graph when asked to, so derivatives of every order follow with no further code.
+
+A rule is a function ``rule(g, y, xs, needs, **params) -> (cotangent or None, ...)``:
+
+    g      cotangents of the outputs, a tuple of tensors, never None
+    y      the outputs, a tuple of tensors
+    xs     the inputs, a tuple of tensors
+    needs  per input, whether it lies on a path to an asked input; others may be answered by None
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+from .. import kernels
+from .tensor import Node, Tensor, is_recording
+
+Tensors = tuple[Tensor, ...]
+Cotangents = tuple["Tensor | None", ...]
+Needs = tuple[bool, ...]
+Rule = Callable[..., Cotangents]
+
+
+class Op:
+    """A primitive: called with tensors, it runs ``forward`` on their arrays and records a node.
+
+    Args:
+        name: the name in error messages.
+        forward: ``forward(*arrays, **params) -> array | tuple[array, ...]``.
+        reads: what the vjp rule reads of the inputs: their ``"values"``, or their ``"shapes"``
+            alone, so that changing the values later is harmless.
+        view: the output shares memory with the first input.
+        constant: the output is piecewise constant in the inputs (a comparison, a sign): it is
+            never recorded, its derivative being 0 wherever it exists.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        forward: Callable[..., Any],
+        *,
+        reads: Literal["values", "shapes"] = "values",
+        view: bool = False,
+        constant: bool = False,
+    ) -> None:
+        self.name, self.forward = name, forward
+        self.reads, self.view, self.constant = reads, view, constant
+        self.rule: Rule | None = None
+
+    def __repr__(self) -> str:
+        return f"Op({self.name!r})"
+
+    def defvjp(self, rule: Rule) -> Rule:
+        """Set the vjp rule; a decorator."""
+        self.rule = rule
+        return rule
+
+    def __call__(self, *inputs: Any, **params: Any) -> Tensor:
+        """Run an op that has one output."""
+        (y,) = self.outputs(*inputs, **params)
+        return y
+
+    def outputs(self, *inputs: Any, **params: Any) -> Tensors:
+        """Run an op that may have several outputs; plain calling is for those with one."""
+        xs = tuple(x if isinstance(x, Tensor) else Tensor(x) for x in inputs)
+        raw = self.forward(*[x._data for x in xs], **params)
+        ys = tuple(map(Tensor, raw)) if isinstance(raw, tuple) else (Tensor(raw),)
+        if self.view:
+            ys[0]._version = xs[0]._version
+        if not self.constant and is_recording() and any(x.requires_grad for x in xs):
+            self._record(xs, ys, params)
+        return ys
+
+    def _record(self, xs: Tensors, ys: Tensors, params: dict[str, Any]) -> None:
+        node = Node(self, xs, params)
+        for i, y in enumerate(ys):
+            if y.dtype.kind == "f":  # integers have no derivative
+                y.node, y.index, y.requires_grad = node, i, True
+        node.set_outputs(ys)
+
+
+def kernel_op(name: str) -> Op:
+    """Make an op whose forward rule is whatever kernel of that name the registry picks."""
+    return Op(name, lambda *arrays, **params: kernels.call(name, *arrays, **params))
