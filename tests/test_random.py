@@ -171,6 +171,11 @@ def test_other_float_types_are_refused():
         Stream(0, "s").normal(3, dtype=np.float16)
 
 
+def test_a_dtype_may_be_named_in_any_of_numpys_ways():
+    for dtype in ("float64", np.float64, np.dtype(np.float64)):
+        assert Stream(0, "s").normal(3, dtype=dtype).dtype == np.float64
+
+
 def test_names_with_one_crc32_are_refused():
     streams = Streams(0)
     streams.stream("plumless")

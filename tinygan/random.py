@@ -52,10 +52,10 @@ def _shape(shape: Shape | int) -> Shape:
 
 
 def _words_per_float(dtype: Any) -> int:
-    dtype = np.dtype(dtype)
-    if dtype not in (np.float32, np.float64):
-        raise DtypeError(f"random numbers of dtype {dtype}: use float32 or float64")
-    return dtype.itemsize // 4
+    name = np.dtype(dtype).name
+    if name not in ("float32", "float64"):
+        raise DtypeError(f"random numbers of dtype {name}: use float32 or float64")
+    return 1 if name == "float32" else 2
 
 
 def _uniform(w: Array) -> Array:
@@ -154,7 +154,8 @@ class Stream:
             raise OptionError(f"integers from {low} to {high}: the span must be 1 to 2**32 - 1")
 
         def scale(w: Array) -> Array:
-            return (w[:, 0] * span + (w[:, 1] * span >> 32)) >> 32
+            high_half: Array = (w[:, 0] * span + (w[:, 1] * span >> 32)) >> 32
+            return high_half
 
         out = self._fill(shape, "int64", 2, scale)
         out += low
