@@ -1,0 +1,127 @@
+// What every bind.cpp needs: checked views of NumPy arrays, scratch memory, the GIL.
+//
+// The bindings trust nobody: whatever a caller passes, they raise and never crash. Arrays come as
+// py::array without any conversion (py::array_t<T, c_style | forcecast> would copy a strided output
+// and lose what is written to it).
+#pragma once
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <cstdint>
+#include <new>
+#include <optional>
+#include <stdexcept>
+#include <string>
+
+#include "dispatch.hpp"
+#include "parallel.hpp"
+
+namespace tg {
+
+namespace py = pybind11;
+
+enum { kMaxDims = 8 };
+
+// An array as kernels see it: an aligned pointer and strides counted in elements.
+struct View {
+  std::string name;
+  char* data = nullptr;
+  bool is_double = false;
+  int ndim = 0;
+  long shape[kMaxDims] = {}, stride[kMaxDims] = {};
+  long size = 1;
+  uintptr_t first = 0, end = 0;  // all its bytes lie in [first, end)
+
+  template <class T>
+  T* as() const {
+    return reinterpret_cast<T*>(data);
+  }
+  bool c_contiguous() const {
+    long expected = 1;
+    for (int i = ndim - 1; i >= 0; --i) {
+      if (shape[i] != 1 && stride[i] != expected && size != 0) return false;
+      expected *= shape[i];
+    }
+    return true;
+  }
+};
+
+[[noreturn]] inline void fail(const std::string& what) { throw std::invalid_argument(what); }
+
+// Look at `array`, which must be float32 or float64, aligned and, if `writable`, open to writing.
+inline View view(const py::array& array, const char* name, bool writable = false) {
+  View v;
+  v.name = name;
+  char kind = array.dtype().kind();
+  long item = (long)array.itemsize();
+  if (kind != 'f' || (item != 4 && item != 8) || array.dtype().byteorder() == '>')
+    fail(v.name + ": need float32 or float64 in native byte order");
+  v.is_double = item == 8;
+  if (array.ndim() > kMaxDims) fail(v.name + ": too many dimensions");
+  if (writable && !array.writeable()) fail(v.name + ": is read-only");
+  v.ndim = (int)array.ndim();
+  v.data = static_cast<char*>(const_cast<void*>(array.data()));
+  long low = 0, high = item;
+  for (int i = 0; i < v.ndim; ++i) {
+    v.shape[i] = (long)array.shape(i);
+    long bytes = (long)array.strides(i);
+    if (bytes % item != 0) fail(v.name + ": strides are not whole elements");
+    v.stride[i] = bytes / item;
+    v.size *= v.shape[i];
+    if (v.shape[i] > 0) (bytes < 0 ? low : high) += bytes * (v.shape[i] - 1);
+  }
+  uintptr_t address = reinterpret_cast<uintptr_t>(v.data);
+  if (address % (uintptr_t)item != 0 && v.size != 0) fail(v.name + ": is not aligned");
+  v.first = address + (uintptr_t)low;
+  v.end = v.size == 0 ? v.first : address + (uintptr_t)high;
+  return v;
+}
+
+inline void need_same_dtype(const View& a, const View& b) {
+  if (a.is_double != b.is_double) fail(a.name + " and " + b.name + ": dtypes differ");
+}
+
+inline void need_disjoint(const View& a, const View& b) {
+  if (a.first < b.end && b.first < a.end) fail(a.name + " and " + b.name + ": memory overlaps");
+}
+
+inline void need_shape(const View& a, std::initializer_list<long> shape) {
+  bool fits = a.ndim == (int)shape.size();
+  int i = 0;
+  for (long extent : shape) fits = fits && a.shape[i++] == extent;
+  if (!fits) fail(a.name + ": shape does not fit the other operands");
+}
+
+inline void need_c_contiguous(const View& a) {
+  if (!a.c_contiguous()) fail(a.name + ": need C order");
+}
+
+// Scratch memory for the length of a call.
+class Workspace {
+ public:
+  explicit Workspace(size_t bytes) : data_(tg_workspace_take(bytes)) {
+    if (!data_) throw std::bad_alloc();
+  }
+  ~Workspace() { tg_workspace_give_back(data_); }
+  Workspace(const Workspace&) = delete;
+  Workspace& operator=(const Workspace&) = delete;
+  void* data() const { return data_; }
+
+ private:
+  void* data_;
+};
+
+// Lets other Python threads run while the kernel does, if it is long enough for that to pay.
+class GilPause {
+ public:
+  // operations: about how many multiply-adds or element visits; 200,000 take some 20 us.
+  explicit GilPause(double operations) {
+    if (operations > 200000) release_.emplace();
+  }
+
+ private:
+  std::optional<py::gil_scoped_release> release_;
+};
+
+}  // namespace tg

@@ -1,0 +1,37 @@
+// tinygan._native: the C++ kernels. Each csrc/<op>/bind.cpp adds its functions through bind_<op>.
+#include <pybind11/pybind11.h>
+
+#include <cstdlib>
+#include <string>
+
+#include "common/dispatch.hpp"
+#include "common/parallel.hpp"
+
+namespace py = pybind11;
+
+void bind_conv2d(py::module_& m);
+
+namespace {
+
+// Obey TINYGAN_ISA, and refuse a set that this CPU lacks rather than die of SIGILL later.
+void choose_isa() {
+  const char* named = std::getenv("TINYGAN_ISA");
+  if (!named || !*named) return;
+  for (TgIsa isa : {TG_ISA_BASE, TG_ISA_AVX2, TG_ISA_AVX512})
+    if (std::string(named) == tg_isa_name(isa) && tg_set_isa(isa)) return;
+  throw py::import_error(std::string("TINYGAN_ISA=") + named + ": this CPU runs base .. " +
+                         tg_isa_name(tg_best_isa()));
+}
+
+}  // namespace
+
+PYBIND11_MODULE(_native, m) {
+  m.doc() = "tinygan's C++ kernels; call them through tinygan.kernels.";
+  choose_isa();
+  m.attr("isa") = tg_isa_name(tg_isa());
+  m.attr("best_isa") = tg_isa_name(tg_best_isa());
+  m.def("num_threads", &tg_num_threads, "Return how many threads a kernel may use.");
+  m.def("set_num_threads", &tg_set_num_threads, py::arg("n"),
+        "Use at most n threads from now on (clamped to 1 .. 256).");
+  bind_conv2d(m);
+}

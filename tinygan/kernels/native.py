@@ -1,0 +1,72 @@
+"""The door to the compiled kernels: ``native`` is the module ``tinygan._native``, or ``None``.
+
+The extension is optional. It may be absent (no compiler at install time), built for another Python,
+or refuse to load; then tinygan runs on Numba or NumPy, and ``why_not`` says why. The module itself
+is compiled for any CPU of its architecture and picks its AVX-512, AVX2 or baseline kernels when it
+loads, so a CPU that lacks an instruction set never meets it.
+
+Environment: ``TINYGAN_ISA`` (avx512, avx2 or base) forces an instruction set;
+``TINYGAN_NUM_THREADS`` sets the number of threads (default: the CPUs this process may run on).
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import shutil
+from types import ModuleType
+
+from ..errors import OptionError
+
+ISAS = ("avx512", "avx2", "base")
+MAX_THREADS = 256
+
+
+def _check_environment() -> None:
+    threads = os.environ.get("TINYGAN_NUM_THREADS", "1")
+    if not (threads.isdecimal() and 1 <= int(threads) <= MAX_THREADS):
+        raise OptionError(f"TINYGAN_NUM_THREADS={threads}: use a number from 1 to {MAX_THREADS}")
+    isa = os.environ.get("TINYGAN_ISA") or ISAS[0]
+    if isa not in ISAS:
+        raise OptionError(f"TINYGAN_ISA={isa}: use one of {', '.join(ISAS)}")
+
+
+def _load() -> tuple[ModuleType | None, str | None]:
+    """Import the extension; return it, or ``None`` and the reason."""
+    _check_environment()
+    try:
+        return importlib.import_module("tinygan._native"), None
+    except ModuleNotFoundError:
+        return None, "not built" if _has_compiler() else "not built (no g++)"
+    except ImportError as error:
+        reason = str(error).splitlines()[0]
+        if reason.startswith("TINYGAN_ISA="):
+            raise OptionError(reason) from None
+        return None, f"not loaded ({reason})"
+
+
+def _has_compiler() -> bool:
+    named = os.environ.get("CXX", "").split()[:1]
+    return any(shutil.which(name) for name in named or ["g++", "c++", "clang++"])
+
+
+native, _reason = _load()
+
+
+def why_not() -> str | None:
+    """Return ``None`` where the C++ kernels are loaded, else the reason why they aren't."""
+    return _reason
+
+
+def notice() -> str | None:
+    """Return the line that a user should see once where the C++ kernels are missing, else ``None``.
+
+    Printing it is left to the command line: importing a library stays silent.
+    """
+    if native is not None:
+        return None
+    instead = "Numba" if importlib.util.find_spec("numba") else "NumPy"
+    rebuild = "TINYGAN_REQUIRE_CPP=1 pip install --force-reinstall --no-deps tinygan"
+    todo = rebuild if _has_compiler() else f"install g++, then {rebuild}"
+    return f"C++ kernels {_reason}: using {instead}, several times slower; to build them: {todo}"
