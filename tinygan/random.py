@@ -16,7 +16,9 @@ from __future__ import annotations
 
 import operator
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from math import prod
 from typing import Any, SupportsIndex
 
@@ -216,3 +218,29 @@ class Streams:
         self._step = _word_range("step", value, 32)
         for stream in self._streams.values():
             stream.restart(value)
+
+
+_AMBIENT: ContextVar[Streams | None] = ContextVar("ambient_streams", default=None)
+
+
+@contextmanager
+def using(streams: Streams) -> Iterator[Streams]:
+    """Let layers draw from ``streams`` until the ``with`` block ends. Per thread."""
+    token = _AMBIENT.set(streams)
+    try:
+        yield streams
+    finally:
+        _AMBIENT.reset(token)
+
+
+def current() -> Streams:
+    """Return the streams that layers draw from: those of ``using``, else ``Streams(0)``.
+
+    Stream "init" gives initial values, "dropout" masks. The default lasts as long as the thread,
+    so two layers made one after the other differ, and a script run twice gives the same numbers.
+    """
+    streams = _AMBIENT.get()
+    if streams is None:
+        streams = Streams(0)
+        _AMBIENT.set(streams)
+    return streams
