@@ -1,0 +1,109 @@
+"""A data set in memory: images or points, labels, and where they come from.
+
+Images are kept as they were read, (N, H, W, C) uint8 (or float32 where the source is finer), and
+become float32 in [-1, 1] when they are asked for: x / 127.5 - 1. The value range follows from the
+dtype, never from the values.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..errors import OptionError
+from ..kernels.arrays import Array, Shape
+from .resize import square, with_channels
+from .toys import Toy
+
+_FLOAT_OF_BYTE = (np.arange(256) / 127.5 - 1.0).astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Images or points with their labels.
+
+    Attributes:
+        name: short name, e.g. for a run's folder.
+        stored: images (N, H, W, C), uint8 or float32 in [-1, 1]; or points (N, 2) float32.
+        labels: (N,) int64 from 0 to len(classes) - 1, or None.
+        classes: names of the classes, by label.
+        source: where the data come from and under which licence.
+        notes: what the reader left out or changed, one line each.
+        toy: the distribution, where the data are samples of a known one.
+    """
+
+    name: str
+    stored: Array
+    labels: Array | None = None
+    classes: tuple[str, ...] = ()
+    source: str = ""
+    notes: tuple[str, ...] = ()
+    toy: Toy | None = None
+
+    def __len__(self) -> int:
+        return len(self.stored)
+
+    def __repr__(self) -> str:
+        kinds = f", {len(self.classes)} classes" if self.classes else ""
+        return f"Dataset({self.name!r}: {len(self)} x {self.shape}{kinds})"
+
+    @property
+    def shape(self) -> Shape:
+        """Shape of one sample: (C, H, W), or (2,) for points."""
+        one = self.stored.shape[1:]
+        return one if len(one) == 1 else (one[2], *one[:2])
+
+    @cached_property
+    def arrays(self) -> Array:
+        """All samples. Shapes: -> (N, C, H, W) channels last, or (N, 2); float32."""
+        return self._decode(self.stored, np)
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 of the samples and labels, with their shapes and dtypes."""
+        digest = hashlib.sha256()
+        for array in (self.stored, self.labels):
+            if array is not None:
+                digest.update(f"{array.dtype.str} {array.shape}".encode())
+                digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
+
+    def take(self, indices: Array, xp: Any = np) -> Array:
+        """Return some samples on the array library ``xp``.
+
+        Shapes: indices (B,), host integers -> (B, C, H, W) channels last, or (B, 2); float32.
+        """
+        return self._decode(self.stored[indices], xp)
+
+    def fitted(self, size: int | None = None, channels: int | None = None) -> Dataset:
+        """Return the set with other image sizes (middle square, bilinear) or channels.
+
+        Raises:
+            OptionError: the set holds points, or size or channels is out of range.
+        """
+        if size is None and channels is None:
+            return self
+        if self.stored.ndim != 4:
+            raise OptionError(f"{self.name}: points have no size or channels; leave them out")
+        stored = self.stored if channels is None else with_channels(self.stored, channels)
+        if size is not None:
+            stored = square(stored, check_size(size))
+        return replace(self, stored=stored)
+
+    def _decode(self, stored: Array, xp: Any) -> Array:
+        on_device = xp.asarray(stored)
+        if stored.dtype == np.uint8:
+            on_device = xp.asarray(_FLOAT_OF_BYTE)[on_device]
+        out: Array = on_device if stored.ndim == 2 else on_device.transpose(0, 3, 1, 2)
+        return out
+
+
+def check_size(size: int) -> int:
+    """Return ``size`` if it is a usable image side in pixels, else raise ``OptionError``."""
+    if not 1 <= size <= 4096:
+        raise OptionError(f"size={size}: use 1 to 4096 pixels")
+    return size

@@ -1,0 +1,140 @@
+"""Find a data set by name or path and load it.
+
+Names: ``digits`` (shipped with tinygan), ``fashion-mnist`` (from Debian's package), and the toys
+``ring grid swiss_roll moons``. ``NAME:32`` is ``NAME`` at 32 pixels. Anything else is a path: an
+IDX file or a folder of them, an ``.npz``, or a folder of images. A file's kind is told from its
+first bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from ..errors import DataError, OptionError
+from ..random import Stream
+from . import folder, idx, npz
+from ._guard import reading
+from .dataset import Dataset, check_size
+from .digits import load_digits
+from .pixels import Colour, OnBad, Rules, parse_colour
+from .toys import TOYS
+
+FASHION_FOLDER = Path("/usr/share/datasets/fashion-mnist")
+FASHION_SOURCE = "Fashion-MNIST, (c) 2017 Zalando SE, MIT licence, arXiv:1708.07747"
+FASHION_CLASSES = (
+    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
+    "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+)  # fmt: skip
+TOY_SAMPLES = 10_000
+FITS = "an IDX file, an .npz, a folder of IDX files or of images fits"
+Split = Literal["train", "test"]
+
+
+def _toy(name: str) -> Dataset:
+    toy = TOYS[name]
+    points, labels = toy.sample(TOY_SAMPLES, Stream(0, f"toy/{name}"))
+    classes = tuple(str(k) for k in range(toy.parts))
+    return Dataset(name, points, labels, classes, "generated", toy=toy)
+
+
+def _fashion(split: Split) -> Dataset:
+    if not FASHION_FOLDER.is_dir():
+        raise DataError(
+            f"fashion-mnist: {FASHION_FOLDER} is absent; install the Debian package "
+            "dataset-fashion-mnist, or give the folder of its IDX files"
+        )
+    found = idx.load_folder(FASHION_FOLDER, split)
+    return replace(found, classes=FASHION_CLASSES, source=FASHION_SOURCE)
+
+
+def _built_in(name: str, split: Split) -> Callable[[], Dataset] | None:
+    if name in TOYS:
+        return lambda: _toy(name)
+    return {"digits": load_digits, "fashion-mnist": lambda: _fashion(split)}.get(name)
+
+
+def kind_of(path: Path) -> str:
+    """Tell what a path holds: ``"idx folder"``, ``"image folder"``, ``"idx"`` or ``"npz"``.
+
+    Raises:
+        DataError: nothing is there, or nothing that fits.
+    """
+    if path.is_dir():
+        return "idx folder" if idx.is_idx_folder(path) else "image folder"
+    if not path.exists():
+        names = " ".join(("digits", "fashion-mnist", *TOYS))
+        raise DataError(f"{path}: no such file, folder or data set; built in are {names}")
+    with reading(path, FITS), path.open("rb") as file:
+        start = file.read(4)
+    if start.startswith(b"PK"):
+        return "npz"
+    if start.startswith((b"\0\0", b"\x1f\x8b")):
+        return "idx"
+    raise DataError(f"{path}: neither IDX nor .npz ({start.hex() or 'empty'}); {FITS}")
+
+
+def _split_size(spec: str) -> tuple[str, int | None]:
+    """Split ``digits:32`` into name and size; a path that exists is left whole."""
+    name, colon, size = spec.rpartition(":")
+    if colon and size.isdecimal() and not Path(spec).exists():
+        return name, int(size)
+    return spec, None
+
+
+def _check(split: str, on_bad: str, channels: int | None) -> None:
+    if split not in idx.PREFIXES:
+        raise OptionError(f"split {split!r}: use train or test")
+    if on_bad not in ("error", "skip", "convert"):
+        raise OptionError(f"on_bad {on_bad!r}: use error, skip or convert")
+    if channels not in (None, 1, 3):
+        raise OptionError(f"channels={channels}: use 1 (grey) or 3 (RGB)")
+
+
+def load(
+    spec: str | Path,
+    *,
+    size: int | None = None,
+    channels: int | None = None,
+    split: Split = "train",
+    on_bad: OnBad = "error",
+    background: str | Colour | None = None,
+    value_range: npz.ValueRange | None = None,
+) -> Dataset:
+    """Load a data set by name or path.
+
+    Args:
+        spec: a name, a name with a size (``"digits:32"``), or a path.
+        size: side in pixels of the square images to make: the middle square of each, resized
+            (image files bicubic, arrays bilinear, both antialiased). None keeps their own size.
+        channels: 1 or 3; None keeps what the data have.
+        split: ``"train"`` or ``"test"``, where the source has both.
+        on_bad: what to do with image files that don't fit: ``"error"``, ``"skip"`` (and note it)
+            or ``"convert"`` (CMYK, palettes, first frame of animations).
+        background: colour behind transparent pixels: a name, ``"#rrggbb"`` or three bytes.
+        value_range: (low, high) that float images in an ``.npz`` span; it is never guessed.
+
+    Raises:
+        DataError: the data are missing, corrupt, too large or of an unknown kind.
+        OptionError: an argument has a value that isn't among those that fit.
+    """
+    _check(split, on_bad, channels)
+    name, named_size = _split_size(str(spec))
+    size = named_size if size is None else size
+    if size is not None:
+        check_size(size)
+    built_in = _built_in(name, split)
+    if built_in is not None:
+        return built_in().fitted(size, channels)
+    path = Path(name).expanduser()
+    kind = kind_of(path)
+    if kind == "image folder":
+        colour = None if background is None else parse_colour(background)
+        rules = Rules(size, channels, on_bad == "convert", colour)
+        return folder.load_folder(path, rules, on_bad)
+    if kind == "idx folder":
+        return idx.load_folder(path, split).fitted(size, channels)
+    found = idx.load_file(path) if kind == "idx" else npz.load_npz(path, split, value_range)
+    return found.fitted(size, channels)
