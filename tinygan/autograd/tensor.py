@@ -322,11 +322,11 @@ def _as_array(data: Any) -> Array:
         return data._data
     if isinstance(data, np.ndarray):
         return data
+    if isinstance(data, np.generic):  # first: a NumPy float64 is a Python float too
+        return np.asarray(data)
     if isinstance(data, float | int | list | tuple):
         numbers = np.asarray(data)
         return numbers.astype(np.float32) if numbers.dtype == np.float64 else numbers
-    if hasattr(data, "__array_interface__") or isinstance(data, np.generic):
-        return np.asarray(data)
     if not hasattr(data, "dtype"):
         raise DtypeError(f"a tensor takes an array or numbers, got {type(data).__name__}")
     array: Array = data  # CuPy's: it stays on its device

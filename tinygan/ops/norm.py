@@ -1,0 +1,118 @@
+"""Batch norm and spectral norm: each composite below is the definition, the kernels the speed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import kernels
+from ..autograd import Tensor, fused
+from ..autograd.basic import mean, rsqrt, sqrt, square
+from ..autograd.linear import as_tensor, matmul, reshape
+from ..errors import ShapeError
+
+
+def _column(v: Tensor, x: Tensor) -> Tensor:
+    """Line a (C,) tensor up with axis 1 of x."""
+    return reshape(v, (1, v.size, *[1] * (x.ndim - 2)))
+
+
+def _batch_norm_composite(x: Tensor, weight: Tensor, bias: Tensor, *, eps: float) -> Tensor:
+    axes = (0, *range(2, x.ndim))
+    centred = x - mean(x, axes, True)
+    deviation = sqrt(mean(square(centred), axes, True) + eps)
+    return centred / deviation * _column(weight, x) + _column(bias, x)
+
+
+_batch_norm = fused("batch_norm", _batch_norm_composite)
+
+
+def _check_channels(op: str, x: Tensor, **vectors: Tensor) -> None:
+    if x.ndim < 2:
+        raise ShapeError(f"{op}: x needs axes (N, C, ...), got {x.shape}")
+    for name, v in vectors.items():
+        if v.shape != (x.shape[1],):
+            raise ShapeError(f"{op}: {name} {v.shape} does not fit x {x.shape}: one a channel")
+
+
+def batch_norm(x: Any, weight: Any, bias: Any, *, eps: float = 1e-5) -> Tensor:
+    """Normalise each channel by the statistics of this batch, then scale and shift it.
+
+        y = (x - mean) / sqrt(var + eps) * weight + bias,   var biased, over all axes but 1
+
+    Shapes: x (N, C, ...), weight and bias (C,) -> as x.
+
+    Raises:
+        ShapeError: weight or bias is not one number a channel, or a channel has one value alone.
+
+    Differentiable: any order, through mean and variance. Source: arXiv:1502.03167.
+    """
+    x, weight, bias = as_tensor(x), as_tensor(weight), as_tensor(bias)
+    _check_channels("batch_norm", x, weight=weight, bias=bias)
+    if x.size <= x.shape[1]:
+        raise ShapeError(f"batch_norm: x {x.shape} has fewer than two values a channel to compare")
+    return _batch_norm(x, weight, bias, eps=float(eps))
+
+
+def batch_norm_eval(
+    x: Any, mean: Any, var: Any, weight: Any, bias: Any, *, eps: float = 1e-5
+) -> Tensor:
+    """Normalise by given statistics: y = (x - mean) / sqrt(var + eps) * weight + bias.
+
+    Shapes: x (N, C, ...), the others (C,) -> as x. Differentiable: any order in all five.
+    """
+    x, mean, var, weight, bias = (as_tensor(v) for v in (x, mean, var, weight, bias))
+    _check_channels("batch_norm_eval", x, mean=mean, var=var, weight=weight, bias=bias)
+    scale = rsqrt(var + eps) * weight
+    return x * _column(scale, x) + _column(bias - mean * scale, x)
+
+
+def batch_norm_stats(x: Any) -> tuple[Tensor, Tensor]:
+    """Return mean and biased variance a channel, as constants for running statistics.
+
+    Shapes: x (N, C, ...) -> (C,), (C,). Differentiable: no.
+    """
+    mean_, var_ = kernels.call("batch_norm_stats", as_tensor(x).data)
+    return Tensor(mean_), Tensor(var_)
+
+
+def _spectral_norm_composite(w: Tensor, u: Tensor, v: Tensor) -> Tensor:
+    sigma = (u * matmul(reshape(w, (w.shape[0], -1)), v)).sum()
+    return w / sigma
+
+
+_spectral_norm = fused("spectral_norm", _spectral_norm_composite)
+
+
+def spectral_norm(w: Any, u: Any, v: Any) -> Tensor:
+    """Divide a weight by the estimate u^T W v of its largest singular value.
+
+    W is w seen as a matrix (O, rest). With u and v the leading singular vectors, which
+    ``power_iteration`` approaches, sigma is W's spectral norm. For a convolution this is the norm
+    of the reshaped kernel, not of the operator.
+
+    Shapes: w (O, ...), u (O,), v (rest,) -> as w.
+
+    Raises:
+        ShapeError: u or v does not fit w.
+
+    Differentiable: any order in w, u and v. Layers pass u and v as constants, as the paper does:
+    then the derivative is that of w / (u^T W v) with u, v held fixed.
+    Source: arXiv:1802.05957, section 2.1.
+    """
+    w, u, v = as_tensor(w), as_tensor(u), as_tensor(v)
+    rows = w.shape[0] if w.ndim else 0
+    if w.ndim < 2 or u.shape != (rows,) or v.shape != (w.size // max(rows, 1),):
+        raise ShapeError(f"spectral_norm: u {u.shape} and v {v.shape} do not fit w {w.shape}")
+    return _spectral_norm(w, u, v)
+
+
+def power_iteration(w: Any, u: Any, *, steps: int = 1, eps: float = 1e-12) -> tuple[Tensor, Tensor]:
+    """Move (u, v) towards the leading singular vectors of w, seen as a matrix (O, rest).
+
+    ``steps`` times v = normalize(W^T u), u = normalize(W v). Differentiable: no (constants).
+    """
+    w, u = as_tensor(w), as_tensor(u)
+    if w.ndim < 2 or u.shape != w.shape[:1]:
+        raise ShapeError(f"power_iteration: u {u.shape} does not fit w {w.shape}")
+    u_, v_ = kernels.call("power_iteration", w.data, u.data, steps=steps, eps=eps)
+    return Tensor(u_), Tensor(v_)

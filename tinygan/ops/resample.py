@@ -1,0 +1,182 @@
+"""Pooling, nearest upsampling and pixel shuffle: linear maps, each with its adjoint.
+
+Average pooling and its adjoint are each other's vjp; nearest upsampling is that adjoint again,
+times the area of a block. Max pooling chooses an index once and is then the linear map that
+gathers by it, whose adjoint scatters.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import kernels
+from ..autograd import Op, Tensor, kernel_op
+from ..autograd.linear import as_tensor
+from ..autograd.op import Cotangents, Needs, Tensors
+from ..errors import OptionError, ShapeError
+from ..kernels.arrays import Array, as_channels_last
+
+Pair = tuple[int, int]
+
+_avg_pool2d = kernel_op("avg_pool2d")
+_avg_pool2d_adjoint = kernel_op("avg_pool2d_adjoint")
+
+
+@_avg_pool2d.defvjp
+def _(g: Tensors, y: Tensors, xs: Tensors, needs: Needs, **window: Any) -> Cotangents:
+    return (_avg_pool2d_adjoint(g[0], x_shape=xs[0].shape, **window),)
+
+
+@_avg_pool2d_adjoint.defvjp
+def _(g: Tensors, y: Tensors, xs: Tensors, needs: Needs, *, x_shape: Any, **w: Any) -> Cotangents:
+    return (_avg_pool2d(g[0], **w),)
+
+
+_gather2d = kernel_op("gather2d")
+_scatter2d = kernel_op("scatter2d")
+
+
+@_gather2d.defvjp
+def _(g: Tensors, y: Tensors, xs: Tensors, needs: Needs) -> Cotangents:
+    x, index = xs
+    return _scatter2d(g[0], index, x_shape=x.shape), None
+
+
+@_scatter2d.defvjp
+def _(g: Tensors, y: Tensors, xs: Tensors, needs: Needs, *, x_shape: Any) -> Cotangents:
+    return _gather2d(g[0], xs[1]), None
+
+
+def pair(value: int | Pair) -> Pair:
+    """Return (h, w), both ``value`` if it is one number."""
+    h, w = (value, value) if isinstance(value, int) else value
+    return int(h), int(w)
+
+
+def _image(op: str, x: Any) -> Tensor:
+    x = as_tensor(x)
+    if x.ndim != 4:
+        raise ShapeError(f"{op}: x must be (N, C, H, W), got {x.shape}")
+    return x
+
+
+def avg_pool2d(
+    x: Any,
+    kernel_size: int | Pair,
+    stride: int | Pair | None = None,
+    padding: int | Pair = 0,
+    *,
+    count_include_pad: bool = True,
+) -> Tensor:
+    """Average each window; ``stride`` is ``kernel_size`` if None.
+
+    Shapes: x (N, C, H, W) -> (N, C, P, Q), P = floor((H + 2*padding - R) / stride) + 1.
+    ``count_include_pad`` False divides by the entries of x in the window alone.
+
+    Raises:
+        ShapeError: x is not 4-d, or no window fits.
+        OptionError: padding exceeds half of the window.
+
+    Differentiable: any order.
+    """
+    return _avg_pool2d(
+        _image("avg_pool2d", x),
+        kernel=pair(kernel_size),
+        stride=pair(kernel_size if stride is None else stride),
+        padding=pair(padding),
+        count_include_pad=count_include_pad,
+    )
+
+
+def max_pool2d(
+    x: Any, kernel_size: int | Pair, stride: int | Pair | None = None, padding: int | Pair = 0
+) -> Tensor:
+    """Take the largest entry of each window (the first of equals; NaN wins).
+
+    Shapes: x (N, C, H, W) -> (N, C, P, Q), P = floor((H + 2*padding - R) / stride) + 1.
+
+    Raises:
+        ShapeError: x is not 4-d, or no window fits.
+        OptionError: padding exceeds half of the window.
+
+    Differentiable: any order, off ties.
+    """
+    x = _image("max_pool2d", x)
+    index = kernels.call(
+        "max_pool2d_index",
+        x.data,
+        kernel=pair(kernel_size),
+        stride=pair(kernel_size if stride is None else stride),
+        padding=pair(padding),
+    )
+    return _gather2d(x, Tensor(index))
+
+
+def upsample_nearest(x: Any, scale: int | Pair = 2) -> Tensor:
+    """Repeat each pixel ``scale`` times along both axes.
+
+    Shapes: x (N, C, H, W) -> (N, C, scale*H, scale*W). Differentiable: any order.
+    """
+    x = _image("upsample_nearest", x)
+    sh, sw = pair(scale)
+    if sh < 1 or sw < 1:
+        raise OptionError(f"upsample_nearest: scale must be at least 1, got {scale}")
+    n, c, h, w = x.shape
+    spread = _avg_pool2d_adjoint(
+        x,
+        kernel=(sh, sw),
+        stride=(sh, sw),
+        padding=(0, 0),
+        count_include_pad=True,
+        x_shape=(n, c, h * sh, w * sw),
+    )
+    return spread * float(sh * sw)
+
+
+def _shuffle(x: Array, *, factor: int) -> Array:
+    n, c, h, w = x.shape
+    out = c // factor**2
+    blocks = as_channels_last(x).transpose(0, 2, 3, 1).reshape(n, h, w, out, factor, factor)
+    pixels = blocks.transpose(0, 1, 4, 2, 5, 3).reshape(n, h * factor, w * factor, out)
+    return pixels.transpose(0, 3, 1, 2)
+
+
+def _unshuffle(x: Array, *, factor: int) -> Array:
+    n, c, h, w = x.shape
+    pixels = as_channels_last(x).transpose(0, 2, 3, 1)
+    blocks = pixels.reshape(n, h // factor, factor, w // factor, factor, c)
+    deep = blocks.transpose(0, 1, 3, 5, 2, 4)
+    return deep.reshape(n, h // factor, w // factor, c * factor**2).transpose(0, 3, 1, 2)
+
+
+_pixel_shuffle: Op = Op("pixel_shuffle", _shuffle, reads="shapes")
+_pixel_unshuffle: Op = Op("pixel_unshuffle", _unshuffle, reads="shapes")
+_pixel_shuffle.defvjp(lambda g, y, xs, needs, *, factor: (_pixel_unshuffle(g[0], factor=factor),))
+_pixel_unshuffle.defvjp(lambda g, y, xs, needs, *, factor: (_pixel_shuffle(g[0], factor=factor),))
+
+
+def pixel_shuffle(x: Any, upscale_factor: int) -> Tensor:
+    """Rearrange r*r channels into an r-times finer grid.
+
+    Shapes: x (N, C*r*r, H, W) -> (N, C, H*r, W*r). Differentiable: any order.
+    Source: arXiv:1609.05158.
+    """
+    x = _image("pixel_shuffle", x)
+    if upscale_factor < 1 or x.shape[1] % upscale_factor**2:
+        raise ShapeError(
+            f"pixel_shuffle: {x.shape[1]} channels are no multiple of {upscale_factor}**2"
+        )
+    return _pixel_shuffle(x, factor=upscale_factor)
+
+
+def pixel_unshuffle(x: Any, downscale_factor: int) -> Tensor:
+    """Undo ``pixel_shuffle``: r x r blocks of pixels become channels.
+
+    Shapes: x (N, C, H*r, W*r) -> (N, C*r*r, H, W). Differentiable: any order.
+    """
+    x = _image("pixel_unshuffle", x)
+    if downscale_factor < 1 or any(n % downscale_factor for n in x.shape[2:]):
+        raise ShapeError(
+            f"pixel_unshuffle: {x.shape[2:]} pixels are no multiples of {downscale_factor}"
+        )
+    return _pixel_unshuffle(x, factor=downscale_factor)
