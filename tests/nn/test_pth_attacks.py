@@ -251,7 +251,7 @@ CONTAINERS = {
 }
 
 WATCH = """
-    import json, resource, sys
+    import json, sys
     from pathlib import Path
     from tinygan.errors import CheckpointError
     from tinygan.nn.pth import load_pth
@@ -266,7 +266,12 @@ WATCH = """
         if event != "open" or str(arguments[0]) not in names:
             events.append(event)
 
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+    def high_water():  # of this process alone: getrusage starts from its parent's
+        status = Path("/proc/self/status")
+        lines = status.read_text().splitlines() if status.exists() else ["VmHWM: 0 kB"]
+        return [int(line.split()[1]) << 10 for line in lines if line.startswith("VmHWM")][0]
+
+    before = high_water()
     names = {str(path) for path in files}
     sys.addaudithook(watch)
     for path in files:
@@ -281,7 +286,7 @@ WATCH = """
     events.clear()
     eval("1")  # the watch itself must be awake
     control = list(events)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+    peak = high_water()
     largest = max(path.stat().st_size for path in files)
     sizes = {"memory": peak - before, "largest": largest}
     print(json.dumps({"files": report, "control": control, **sizes}))
@@ -333,6 +338,8 @@ def test_every_attack_is_refused_in_one_line_that_names_the_file(verdicts):
 
 
 def test_memory_stays_under_twice_the_file_and_64_MB(verdicts):
+    if not verdicts["memory"]:
+        pytest.skip("no /proc here: the peak of memory is unknown")
     assert verdicts["memory"] < 2 * verdicts["largest"] + (64 << 20)
 
 
