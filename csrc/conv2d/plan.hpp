@@ -1,0 +1,89 @@
+// What gather.cpp and wgrad.cpp share: the register tile and the carving of a workspace.
+#pragma once
+
+#include "../common/parallel.hpp"
+#include "../common/simd.hpp"
+#include "conv2d.hpp"
+
+namespace TG_ISA {
+
+// A tile of outputs that lives in registers: kRows rows by kVectors vectors of columns. One step
+// along the sum costs kVectors loads and kRows broadcasts for kRows * kVectors multiply-adds.
+#if defined(__AVX512F__)
+constexpr int kRows = 14;  // 28 accumulators + 2 columns + 1 broadcast of 32 registers
+#elif defined(__aarch64__)
+constexpr int kRows = 12;
+#else
+constexpr int kRows = 6;  // 12 accumulators + 2 columns + 1 broadcast of 16 registers
+#endif
+constexpr int kVectors = 2;
+
+template <class T>
+constexpr long tile_columns() {
+  return kVectors * Simd<T>::lanes;
+}
+
+TG_INLINE long ceil_div(long a, long b) { return (a + b - 1) / b; }
+TG_INLINE long min_of(long a, long b) { return a < b ? a : b; }
+TG_INLINE long max_of(long a, long b) { return a > b ? a : b; }
+
+// Hands out parts of a workspace; with a null base it only measures.
+struct Carver {
+  char* base;
+  size_t used;
+
+  template <class U>
+  U* take(long count) {
+    U* part = (U*)(base + used);
+    used += ((size_t)count * sizeof(U) + 63) / 64 * 64;
+    return base ? part : nullptr;
+  }
+};
+
+// Channels so few that the kernel's row (S taps by C channels, contiguous in a padded NHWC image)
+// makes a better inner dimension than C alone: an RGB image and a 4 x 4 kernel give 12, not 3.
+TG_INLINE bool merges_kernel_row(const ConvArgs& a) {
+  return a.pass != CONV_DGRAD && a.groups == 1 && a.dil_w == 1 && a.S > 1 && a.C <= 4;
+}
+
+// Copy x (N, H, W, C) with its zero padding into dense memory.
+template <class T>
+static void pad_image(const ConvArgs& a, T* out) {
+  const long height = a.H + 2 * a.pad_h, width = a.W + 2 * a.pad_w;
+  parallel_for(a.N * height, 16, [&](long begin, long end) {
+    for (long line = begin; line < end; ++line) {
+      const long n = line / height, h = line % height - a.pad_h;
+      T* to = out + line * width * a.C;
+      if (h < 0 || h >= a.H) {
+        memset(to, 0, (size_t)(width * a.C) * sizeof(T));
+        continue;
+      }
+      memset(to, 0, (size_t)(a.pad_w * a.C) * sizeof(T));
+      to += a.pad_w * a.C;
+      const T* from = (const T*)a.x + n * a.x_n + h * a.x_h;
+      if (a.x_w == a.C) {
+        memcpy(to, from, (size_t)(a.W * a.C) * sizeof(T));
+      } else {
+        for (long w = 0; w < a.W; ++w)
+          for (long c = 0; c < a.C; ++c) to[w * a.C + c] = from[w * a.x_w + c];
+      }
+      memset(to + a.W * a.C, 0, (size_t)(a.pad_w * a.C) * sizeof(T));
+    }
+  });
+}
+
+TG_INLINE long padded_size(const ConvArgs& a) {
+  return a.N * (a.H + 2 * a.pad_h) * (a.W + 2 * a.pad_w) * a.C;
+}
+
+// The same call, but on the padded copy of x: no padding any more, and dense strides.
+template <class T>
+static ConvArgs on_padded(ConvArgs a, T* padded) {
+  a.x = padded;
+  a.H += 2 * a.pad_h, a.W += 2 * a.pad_w;
+  a.pad_h = a.pad_w = 0;
+  a.x_w = a.C, a.x_h = a.W * a.C, a.x_n = a.H * a.x_h;
+  return a;
+}
+
+}  // namespace TG_ISA

@@ -1,0 +1,237 @@
+// conv2d_wgrad as a GEMM whose sum runs over output pixels.
+//
+//   w[o,c,r,s] = sum_{n,p,q} x[n, p stride - pad + r dil, ...][c] y[n,p,q][o]
+//
+// Mapping. A register tile is up to kRows input channels by one panel of output channels, for one
+// tap. A task owns such a tile for a set of taps and all pixels. It walks the output in blocks of
+// lines (part of a row of q), copies the panel's columns of y for the block into L1, and then, for
+// each tap, adds the outer products x[pixel] y[pixel]^T of the pixels that lie inside the image. In
+// NHWC the pixels of a line that one tap sees are a fixed stride apart, so a line is one pointer
+// and one length, and nothing of x is copied.
+//
+// Traffic, per multiply-add of a full tile: 1/kRows loads of y (L1) and 1/(kVectors lanes)
+// broadcasts of x (L2). Each output is summed by one thread: over the pixels of a block in
+// registers, then over the blocks in order. Blocks depend on the shape only, so the bits do not
+// depend on the number of threads, and the error grows with the block and the number of blocks, not
+// their product.
+//
+// Tails. Channels are cut into equal tiles and each height has its own code; columns beyond the
+// last channel are zeros in the copied panel and are not written. Reference:
+// kernels/conv2d/reference.py.
+
+#include "plan.hpp"
+
+namespace TG_ISA {
+namespace {
+
+constexpr long kBlockPixels = 256;  // a panel of so many pixels fits L1
+constexpr long kMinTasks = 16;      // with fewer tasks, the taps are divided among tasks too
+
+template <class T>
+struct Segment {
+  const T *x, *y;
+  long pixels;
+};
+
+template <class T>
+struct Wgrad {
+  const T *x, *y;
+  T* w;
+  long N, H, W, P, Q, R, S, groups;
+  long stride_h, stride_w, pad_h, pad_w, dil_h, dil_w;
+  long x_n, x_h, x_w, y_n, y_h, y_w;
+  long inner, rows, cols;  // rows = S' x inner channels of x (S' > 1 for merged kernel rows)
+  long w_o, w_outer, w_inner, w_r, w_s, w_group;
+  int slots;
+  // how the work is cut: fixed by the shape
+  long row_blocks, panels, tap_groups, taps_each;
+  long span, spans, lines, block_lines;  // a line is `span` of the Q pixels
+  // carved from the workspace
+  T *padded, *panel, *sums;
+  Segment<T>* segments;
+
+  long taps() const { return R * S; }
+  long panel_count() const { return block_lines * span * tile_columns<T>(); }
+  long sum_count() const { return taps_each * kRows * tile_columns<T>(); }
+};
+
+template <class T>
+Wgrad<T> wgrad_plan(const ConvArgs& a) {
+  Wgrad<T> g = {};
+  const bool merged = merges_kernel_row(a);
+  g.x = (const T*)a.x, g.y = (const T*)a.y, g.w = (T*)a.w;
+  g.N = a.N, g.H = a.H, g.W = a.W, g.P = a.P, g.Q = a.Q, g.R = a.R, g.S = merged ? 1 : a.S;
+  g.groups = a.groups;
+  g.stride_h = a.stride_h, g.stride_w = a.stride_w, g.pad_h = a.pad_h, g.pad_w = a.pad_w;
+  g.dil_h = a.dil_h, g.dil_w = a.dil_w;
+  g.x_n = a.x_n, g.x_h = a.x_h, g.x_w = a.x_w, g.y_n = a.y_n, g.y_h = a.y_h, g.y_w = a.y_w;
+  g.inner = a.C / a.groups, g.rows = g.inner * (merged ? a.S : 1), g.cols = a.O / a.groups;
+  g.w_o = a.w_o, g.w_outer = a.w_s, g.w_inner = a.w_c, g.w_r = a.w_r, g.w_s = a.w_s;
+  g.w_group = g.cols * a.w_o;
+  g.slots = a.slots;
+  g.row_blocks = ceil_div(g.rows, kRows), g.panels = ceil_div(g.cols, tile_columns<T>());
+  const long tasks = g.groups * g.row_blocks * g.panels;
+  g.taps_each = tasks >= kMinTasks ? g.taps() : tasks * g.R >= kMinTasks ? g.S : 1;
+  g.tap_groups = g.taps() / g.taps_each;
+  g.span = min_of(g.Q, kBlockPixels), g.spans = ceil_div(g.Q, g.span);
+  g.lines = g.N * g.P * g.spans;
+  g.block_lines = min_of(g.lines, max_of(1, kBlockPixels / g.span));
+  return g;
+}
+
+template <class T>
+size_t carve(Wgrad<T>& g, const ConvArgs& a, void* workspace) {
+  Carver carver = {(char*)workspace, 0};
+  g.padded = carver.template take<T>(merges_kernel_row(a) ? padded_size(a) : 0);
+  g.panel = carver.template take<T>(g.slots * g.panel_count());
+  g.sums = carver.template take<T>(g.slots * g.sum_count());
+  g.segments = carver.template take<Segment<T>>(g.slots * g.block_lines);
+  return carver.used;
+}
+
+// sums (ROWS, columns) += sum over the segments' pixels of x (ROWS) y^T (columns).
+template <class T, int ROWS>
+void tile(const Segment<T>* segments, long count, long x_step, T* sums) {
+  typedef typename Simd<T>::V V;
+  constexpr int lanes = Simd<T>::lanes;
+  V acc[ROWS][kVectors] = {};
+  for (const Segment<T>* segment = segments; segment != segments + count; ++segment) {
+    const T *x = segment->x, *y = segment->y;
+    for (long q = segment->pixels; q > 0; --q, x += x_step, y += tile_columns<T>()) {
+      V b[kVectors];
+#pragma GCC unroll 2
+      for (int v = 0; v < kVectors; ++v) b[v] = load(y + v * lanes);
+#pragma GCC unroll 16
+      for (int i = 0; i < ROWS; ++i)
+#pragma GCC unroll 2
+        for (int v = 0; v < kVectors; ++v) acc[i][v] += x[i] * b[v];
+    }
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < ROWS; ++i)
+#pragma GCC unroll 2
+    for (int v = 0; v < kVectors; ++v, sums += lanes) store<T>(sums, load(sums) + acc[i][v]);
+}
+
+template <class T, int ROWS = kRows>
+void tile_of(long rows, const Segment<T>* segments, long count, long x_step, T* sums) {
+  if (rows == ROWS) return tile<T, ROWS>(segments, count, x_step, sums);
+  if constexpr (ROWS > 1) tile_of<T, ROWS - 1>(rows, segments, count, x_step, sums);
+}
+
+// Copy the panel's columns of y for the lines [first, last).
+template <class T>
+void copy_panel(const Wgrad<T>& g, long first, long last, long col, T* to) {
+  constexpr long width = tile_columns<T>();
+  const long valid = min_of(width, g.cols - col % g.cols);
+  for (long line = first; line < last; ++line, to += g.span * width) {
+    const long q = line % g.spans * g.span, p = line / g.spans % g.P, n = line / g.spans / g.P;
+    const T* from = g.y + n * g.y_n + p * g.y_h + q * g.y_w + col;
+    for (long i = 0; i < min_of(g.span, g.Q - q); ++i, from += g.y_w) {
+      T* pixel = to + i * width;
+      if (valid == width) {
+        memcpy(pixel, from, width * sizeof(T));
+      } else {
+        for (long j = 0; j < width; ++j) pixel[j] = j < valid ? from[j] : 0;
+      }
+    }
+  }
+}
+
+// The parts of the lines [first, last) that tap (r, s) sees inside the image; returns how many.
+template <class T>
+long list_segments(const Wgrad<T>& g, long first, long last, long r, long s, const T* x,
+                   const T* panel, Segment<T>* segments) {
+  const long left = s * g.dil_w - g.pad_w;  // w = q stride_w + left
+  const long q_first = left < 0 ? ceil_div(-left, g.stride_w) : 0;
+  const long q_last = left >= g.W ? 0 : (g.W - 1 - left) / g.stride_w + 1;
+  long count = 0;
+  for (long line = first; line < last; ++line, panel += g.span * tile_columns<T>()) {
+    const long q = line % g.spans * g.span, p = line / g.spans % g.P, n = line / g.spans / g.P;
+    const long h = p * g.stride_h - g.pad_h + r * g.dil_h;
+    const long from = max_of(q, q_first), to = min_of(min_of(q + g.span, g.Q), q_last);
+    if (h < 0 || h >= g.H || from >= to) continue;
+    segments[count++] = {x + n * g.x_n + h * g.x_h + (from * g.stride_w + left) * g.x_w,
+                         panel + (from - q) * tile_columns<T>(), to - from};
+  }
+  return count;
+}
+
+// Write a task's sums to w, transposed from (tap, channel, column).
+template <class T>
+void write_out(const Wgrad<T>& g, long group, long row, long rows, long col, long first_tap,
+               const T* sums) {
+  constexpr long width = tile_columns<T>();
+  T* w = g.w + group * g.w_group;
+  const long cols = min_of(width, g.cols - col);
+  for (long j = 0; j < cols; ++j)
+    for (long i = 0; i < rows; ++i) {
+      const long outer = (row + i) / g.inner, inner = (row + i) % g.inner;
+      T* to = w + (col + j) * g.w_o + outer * g.w_outer + inner * g.w_inner;
+      for (long t = 0; t < g.taps_each; ++t) {
+        const long r = (first_tap + t) / g.S, s = (first_tap + t) % g.S;
+        to[r * g.w_r + s * g.w_s] = sums[(t * kRows + i) * width + j];
+      }
+    }
+}
+
+// One task: a tile of channels and columns, taps [first_tap, first_tap + taps_each), all pixels.
+template <class T>
+void run_task(const Wgrad<T>& g, long group, long row_block, long panel_index, long first_tap) {
+  constexpr long width = tile_columns<T>();
+  T* panel = g.panel + tg_thread_index() * g.panel_count();
+  T* sums = g.sums + tg_thread_index() * g.sum_count();
+  Segment<T>* segments = g.segments + tg_thread_index() * g.block_lines;
+  const long row = g.rows * row_block / g.row_blocks, col = panel_index * width;
+  const long rows = g.rows * (row_block + 1) / g.row_blocks - row;
+  const T* x = g.x + group * g.inner + row;
+  memset(sums, 0, (size_t)g.sum_count() * sizeof(T));
+  for (long first = 0; first < g.lines; first += g.block_lines) {
+    const long last = min_of(g.lines, first + g.block_lines);
+    copy_panel(g, first, last, group * g.cols + col, panel);
+    for (long t = 0; t < g.taps_each; ++t) {
+      const long r = (first_tap + t) / g.S, s = (first_tap + t) % g.S;
+      const long count = list_segments(g, first, last, r, s, x, panel, segments);
+      tile_of<T>(rows, segments, count, g.stride_w * g.x_w, sums + t * kRows * width);
+    }
+  }
+  write_out(g, group, row, rows, col, first_tap, sums);
+}
+
+template <class T>
+void run(const ConvArgs& args, void* workspace) {
+  Wgrad<T> g = wgrad_plan<T>(args);
+  carve(g, args, workspace);
+  if (merges_kernel_row(args)) {
+    pad_image(args, g.padded);
+    g = wgrad_plan<T>(on_padded(args, g.padded));
+    carve(g, args, workspace);
+  }
+  const long tasks = g.groups * g.row_blocks * g.panels * g.tap_groups;
+  parallel_for_on(g.slots, tasks, 1, [&](long begin, long end) {
+    for (long task = begin; task < end; ++task) {
+      const long tap_group = task % g.tap_groups, row_block = task / g.tap_groups % g.row_blocks;
+      const long panel = task / g.tap_groups / g.row_blocks % g.panels;
+      run_task(g, task / g.tap_groups / g.row_blocks / g.panels, row_block, panel,
+               tap_group * g.taps_each);
+    }
+  });
+}
+
+template <class T>
+size_t bytes(const ConvArgs& args) {
+  Wgrad<T> g = wgrad_plan<T>(args);
+  return carve(g, args, nullptr);
+}
+
+}  // namespace
+
+size_t wgrad_bytes(const ConvArgs& args) {
+  return args.is_double ? bytes<double>(args) : bytes<float>(args);
+}
+
+void wgrad(const ConvArgs& args, void* workspace) {
+  args.is_double ? run<double>(args, workspace) : run<float>(args, workspace);
+}
+
+}  // namespace TG_ISA
