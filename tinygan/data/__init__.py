@@ -1,9 +1,9 @@
 """Data sets: readers, toys, endless shuffled batches and a check of what a folder holds."""
 
 from .batches import Batches
-from .check import Report, check
+from .catalog import load
 from .dataset import Dataset
-from .load import load
+from .report import Report, check
 from .toys import TOYS, Toy
 
 __all__ = ["TOYS", "Batches", "Dataset", "Report", "Toy", "check", "load"]

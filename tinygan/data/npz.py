@@ -9,6 +9,7 @@ Images are uint8 (0 to 255), uint16 (divided by 257) or floats whose range the c
 
 from __future__ import annotations
 
+import struct
 import zipfile
 from math import prod
 from pathlib import Path
@@ -46,6 +47,20 @@ def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) ->
     return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
 
 
+def _members(archive: zipfile.ZipFile, path: Path) -> list[zipfile.ZipInfo]:
+    """List the members; their number must be the one that the archive ends with.
+
+    ``zipfile`` doesn't compare the two, so a damaged directory would lose arrays unseen.
+    """
+    with path.open("rb") as file:
+        file.seek(-22, 2)  # the end record, where no comment follows it
+        signature, _, _, _, total = struct.unpack("<4s4H", file.read(12))
+    members = archive.infolist()
+    if signature != b"PK\5\6" or total != len(members):
+        raise DataError(f"{path}: its directory is damaged; {FITS}")
+    return members
+
+
 def read_npz(path: Path) -> dict[str, Array]:
     """Read every array of an archive, by name without ``.npy``.
 
@@ -53,7 +68,7 @@ def read_npz(path: Path) -> dict[str, Array]:
         DataError: the file is missing, corrupt, too large, a bomb, or holds objects.
     """
     with reading(path, FITS), zipfile.ZipFile(path) as archive:
-        members = archive.infolist()
+        members = _members(archive, path)
         names = [info.filename.removesuffix(".npy") for info in members]
         if len(set(names)) != len(names) or not names:
             raise DataError(f"{path}: {'two arrays of one name' if names else 'empty'}; {FITS}")

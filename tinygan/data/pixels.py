@@ -210,4 +210,5 @@ def decode(path: Path, rules: Rules) -> Array:
 def _middle_square(image: Image, size: int, resample: int) -> Image:
     side = min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
-    return image.resize((size, size), resample, box=(left, top, left + side, top + side))
+    middle = image.crop((left, top, left + side, top + side))
+    return middle if side == size else middle.resize((size, size), resample)

@@ -43,11 +43,11 @@ def _pass(x: Array, n_out: int, axis: int) -> Array:
         return x
     weights = triangle(x.shape[axis], n_out)
     if x.dtype != np.uint8:
-        return _along(x, weights, axis).astype(x.dtype)
+        return _along(x, weights, axis).astype(np.float32)
     # Integers below 2**31 in float64: exact in any order of summation.
     fixed = np.floor(weights * 2**_FRACTION_BITS + 0.5)
-    mean = np.floor(_along(x, fixed, axis) / 2**_FRACTION_BITS + 0.5)
-    return np.clip(mean, 0, 255).astype(np.uint8)
+    mean: Array = np.floor(_along(x, fixed, axis) / 2**_FRACTION_BITS + 0.5)
+    return mean.clip(0, 255).astype(np.uint8)
 
 
 def square(x: Array, size: int) -> Array:
@@ -71,7 +71,7 @@ def square(x: Array, size: int) -> Array:
 def with_channels(x: Array, channels: int) -> Array:
     """Turn grey into three equal channels, or colour into its luma.
 
-    Shapes: x (N, H, W, 1 or 3) -> (N, H, W, channels), same dtype.
+    Shapes: x (N, H, W, 1 or 3), uint8 or float32 -> (N, H, W, channels), same dtype.
 
     Raises:
         OptionError: channels is neither 1 nor 3.

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import DataError
 from . import folder, idx, npz
-from .load import kind_of
+from .catalog import kind_of
 from .pixels import Facts, Rules, examine, read_bytes, refusal
 
 
