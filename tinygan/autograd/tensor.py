@@ -121,13 +121,13 @@ class Tensor:
         return (self[i] for i in range(len(self)))
 
     def __float__(self) -> float:
-        return float(self._data)
+        return float(self._data.item())
 
     def __int__(self) -> int:
-        return int(self._data)
+        return int(self._data.item())
 
     def __bool__(self) -> bool:
-        return bool(self._data)
+        return bool(self._data.item())
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         return np.array(self._data, dtype=dtype, copy=copy)

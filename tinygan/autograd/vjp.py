@@ -143,6 +143,10 @@ def _reverse(
 ) -> list[Tensor | None]:
     asked = {_key(t) for t in ins}
     order, on_path = _order(outs, asked)
+    for node in order:
+        if node.op.rule is None:
+            path = _path(outs, node)
+            raise NotDifferentiableError(f"op {node.op.name!r} has no derivative (path: {path})")
     sums = _Cotangents()
     for t, g in zip(outs, seeds, strict=True):
         if g is not None:
@@ -152,7 +156,7 @@ def _reverse(
         keys = [(id(node), i) for i in range(len(node.outputs))]
         if any(sums.get(key) for key in keys):
             needs = tuple(_key(t) in asked or id(t.node) in on_path for t in node.inputs)
-            for t, g in _apply(node, keys, sums, needs, outs):
+            for t, g in _apply(node, keys, sums, needs):
                 sums.add(t, g)
         for key in keys:
             if key not in asked:
@@ -191,13 +195,9 @@ def _order(outs: Tensors, asked: set[Key]) -> tuple[list[Node], set[int]]:
 
 
 def _apply(
-    node: Node, keys: list[Key], sums: _Cotangents, needs: Needs, outs: Tensors
+    node: Node, keys: list[Key], sums: _Cotangents, needs: Needs
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Run the rule of one node; yield the inputs that need a cotangent, each with it."""
-    if node.op.rule is None:
-        raise NotDifferentiableError(
-            f"op {node.op.name!r} has no derivative (path: {_path(outs, node)})"
-        )
     ys: list[Any] = []
     g: list[Tensor] = []
     for key, (ref, shape, dtype) in zip(keys, node.outputs, strict=True):
@@ -205,6 +205,7 @@ def _apply(
         ys.append(found[0] if found else ref())
         g.append(found[1] if found else _symbolic_zero(node, shape, dtype))
     _check_versions(node, ys)
+    assert node.op.rule is not None  # _reverse looked before it began
     cotangents: Cotangents = node.op.rule(tuple(g), tuple(ys), node.inputs, needs, **node.params)
     for i, (t, gt) in enumerate(zip(node.inputs, cotangents, strict=True)):
         if gt is not None and needs[i]:

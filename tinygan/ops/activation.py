@@ -161,10 +161,11 @@ def dropout(x: Any, p: float = 0.5, *, mask_stream: MaskStream) -> Tensor:
 
     Differentiable: any order, the mask being constant. Source: arXiv:1207.0580.
     """
-    x = as_tensor(x)
+    t: Tensor = as_tensor(x)
     if not 0 <= p < 1:
         raise OptionError(f"dropout: p is a probability in [0, 1), got {p}")
     if p == 0:
-        return x
-    keep = mask_stream.bernoulli(x.shape, 1 - p).astype(x.dtype)
-    return x * (keep * x.dtype.type(1 / (1 - p)))
+        return t
+    keep = mask_stream.bernoulli(t.shape, 1 - p).astype(t.dtype)
+    y: Tensor = t * (keep * t.dtype.type(1 / (1 - p)))
+    return y

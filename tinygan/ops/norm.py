@@ -63,7 +63,8 @@ def batch_norm_eval(
     x, mean, var, weight, bias = (as_tensor(v) for v in (x, mean, var, weight, bias))
     _check_channels("batch_norm_eval", x, mean=mean, var=var, weight=weight, bias=bias)
     scale = rsqrt(var + eps) * weight
-    return x * _column(scale, x) + _column(bias - mean * scale, x)
+    y: Tensor = x * _column(scale, x) + _column(bias - mean * scale, x)
+    return y
 
 
 def batch_norm_stats(x: Any) -> tuple[Tensor, Tensor]:

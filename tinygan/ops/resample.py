@@ -54,10 +54,10 @@ def pair(value: int | Pair) -> Pair:
 
 
 def _image(op: str, x: Any) -> Tensor:
-    x = as_tensor(x)
-    if x.ndim != 4:
-        raise ShapeError(f"{op}: x must be (N, C, H, W), got {x.shape}")
-    return x
+    image = as_tensor(x)
+    if image.ndim != 4:
+        raise ShapeError(f"{op}: x must be (N, C, H, W), got {image.shape}")
+    return image
 
 
 def avg_pool2d(
@@ -122,7 +122,7 @@ def upsample_nearest(x: Any, scale: int | Pair = 2) -> Tensor:
     if sh < 1 or sw < 1:
         raise OptionError(f"upsample_nearest: scale must be at least 1, got {scale}")
     n, c, h, w = x.shape
-    spread = _avg_pool2d_adjoint(
+    spread: Tensor = _avg_pool2d_adjoint(
         x,
         kernel=(sh, sw),
         stride=(sh, sw),

@@ -322,7 +322,8 @@ def _losses() -> list[Case]:
 
 def _resampling() -> list[Case]:
     image = _channels_last((2, 3, 4, 6))
-    avg, gathered = ("avg_pool2d", "avg_pool2d_adjoint"), ("gather2d", "scatter2d")
+    avg = ("avg_pool2d", "avg_pool2d_adjoint")
+    gathered = ("max_pool2d_index", "gather2d", "scatter2d")
     return [
         Case("avg_pool2d", lambda x: ops.avg_pool2d(x, 2), image, avg),
         Case(

@@ -1,0 +1,38 @@
+"""What all tests share: the backends to run on, and where real data lies."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tinygan.kernels.native import native, why_not
+
+
+def available(backend):
+    """Return None if the backend can run here, else the reason why it can't."""
+    if backend == "cpp":
+        return None if native is not None else why_not()
+    if backend == "numba":
+        try:
+            import numba  # noqa: F401 - asked for its presence
+        except ImportError:
+            return "numba is not installed"
+    return None
+
+
+@pytest.fixture(params=["numpy", "numba", "cpp"])
+def backend(request):
+    """Give the name of each host backend; skip, with the reason, one that is absent."""
+    why = available(request.param)
+    if why:
+        pytest.skip(why)
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def real_data():
+    """Give the folder of real test data, named by TINYGAN_TEST_DATA; skip where it is unset."""
+    folder = os.environ.get("TINYGAN_TEST_DATA")
+    if not folder:
+        pytest.skip("TINYGAN_TEST_DATA is not set: no real data")
+    return Path(folder)
