@@ -10,6 +10,12 @@
 namespace py = pybind11;
 
 void bind_conv2d(py::module_& m);
+void bind_batch_norm(py::module_& m);
+void bind_bias_act(py::module_& m);
+void bind_spectral_norm(py::module_& m);
+void bind_gan_loss(py::module_& m);
+void bind_adam(py::module_& m);
+void bind_reduce(py::module_& m);
 
 namespace {
 
@@ -34,4 +40,10 @@ PYBIND11_MODULE(_native, m) {
   m.def("set_num_threads", &tg_set_num_threads, py::arg("n"),
         "Use at most n threads from now on (clamped to 1 .. 256).");
   bind_conv2d(m);
+  bind_batch_norm(m);
+  bind_bias_act(m);
+  bind_spectral_norm(m);
+  bind_gan_loss(m);
+  bind_adam(m);
+  bind_reduce(m);
 }

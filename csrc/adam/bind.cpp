@@ -1,0 +1,46 @@
+#include "../common/bind.hpp"
+
+#include <cmath>
+
+#include "adam.hpp"
+
+namespace py = pybind11;
+
+namespace {
+
+void adam(const py::array& p_, const py::array& g_, const py::array& m_, const py::array& v_,
+          double lr, double beta1, double beta2, double eps, double weight_decay, bool decoupled,
+          long step) {
+  tg::View p = tg::view(p_, "p", true), g = tg::view(g_, "g");
+  tg::View m = tg::view(m_, "m", true), v = tg::view(v_, "v", true);
+  if (step < 1) tg::fail("step: counts from 1");
+  for (const tg::View* a : {&p, &g, &m, &v}) {
+    if (a->ndim != 1) tg::fail(a->name + ": need (n,)");
+    tg::need_shape(*a, {p.size});
+    tg::need_same_dtype(p, *a);
+    tg::need_c_contiguous(*a);
+  }
+  for (const tg::View* in : {&g, &m, &v}) tg::need_disjoint(p, *in);
+  tg::need_disjoint(m, g), tg::need_disjoint(m, v), tg::need_disjoint(v, g);
+  double steps = (double)step;
+  AdamStep s = {p.is_double,
+                p.size,
+                decoupled ? 1 - lr * weight_decay : 1,
+                decoupled ? 0 : weight_decay,
+                beta1,
+                beta2,
+                lr / (1 - std::pow(beta1, steps)),
+                1 / std::sqrt(1 - std::pow(beta2, steps)),
+                eps};
+  tg::GilPause pause((double)p.size * 2);
+  TG_PICK(adam)(s, p.data, g.data, m.data, v.data);
+}
+
+}  // namespace
+
+void bind_adam(py::module_& m) {
+  auto raw = [](const char* name) { return py::arg(name).noconvert(); };
+  m.def("adam", &adam, raw("p"), raw("g"), raw("m"), raw("v"), py::arg("lr"), py::arg("beta1"),
+        py::arg("beta2"), py::arg("eps"), py::arg("weight_decay"), py::arg("decoupled"),
+        py::arg("step"));
+}

@@ -1,0 +1,85 @@
+#include "../common/bind.hpp"
+
+#include "bias_act.hpp"
+
+namespace py = pybind11;
+
+namespace {
+
+py::array array_of(const py::object& object, const char* name) {
+  if (!py::isinstance<py::array>(object)) tg::fail(std::string(name) + ": need an array or None");
+  return py::reinterpret_borrow<py::array>(object);
+}
+
+// A (channels,) operand, or a null view for None.
+tg::View vector(const py::object& object, const char* name, const tg::View& x,
+                bool writable = false) {
+  if (object.is_none()) return {};
+  tg::View v = tg::view(array_of(object, name), name, writable);
+  tg::need_shape(v, {x.shape[1]});
+  tg::need_same_dtype(x, v);
+  tg::need_c_contiguous(v);
+  return v;
+}
+
+tg::View like(const py::array& array, const char* name, const tg::View& x, bool writable = false) {
+  tg::View v = tg::view(array, name, writable);
+  tg::need_shape(v, {x.shape[0], x.shape[1]});
+  tg::need_same_dtype(x, v);
+  tg::need_c_contiguous(v);
+  return v;
+}
+
+BiasAct describe(const tg::View& x, const tg::View& b, const tg::View& slope, int act, double alpha,
+                 double gain, const py::object& clamp) {
+  if (x.ndim != 2 || x.size == 0) tg::fail("x: need (rows, channels) with at least one of each");
+  tg::need_c_contiguous(x);
+  if (act < 0 || act >= ACT_COUNT) tg::fail("act: no such activation");
+  bool clamped = !clamp.is_none();
+  return {x.is_double, x.shape[0], x.shape[1],       act,
+          alpha,       gain,       clamped,          clamped ? clamp.cast<double>() : 0,
+          b.data,      slope.data, tg_num_threads(), nullptr};
+}
+
+void forward(const py::array& x_, const py::object& b_, const py::object& slope_, int act,
+             double alpha, double gain, const py::object& clamp, const py::array& y_) {
+  tg::View x = tg::view(x_, "x");
+  if (x.ndim != 2) tg::fail("x: need (rows, channels)");
+  tg::View b = vector(b_, "b", x), slope = vector(slope_, "slope", x), y = like(y_, "y", x, true);
+  BiasAct s = describe(x, b, slope, act, alpha, gain, clamp);
+  for (const tg::View* in : {&x, &b, &slope}) tg::need_disjoint(y, *in);
+  tg::Workspace workspace(TG_PICK(bias_act_workspace)(s));
+  s.workspace = workspace.data();
+  tg::GilPause pause((double)x.size * 2);
+  TG_PICK(bias_act)(s, x.data, y.data);
+}
+
+void vjp(const py::array& x_, const py::object& b_, const py::object& slope_, const py::array& gy_,
+         int act, double alpha, double gain, const py::object& clamp, const py::array& gx_,
+         const py::object& gb_, const py::object& gslope_) {
+  tg::View x = tg::view(x_, "x");
+  if (x.ndim != 2) tg::fail("x: need (rows, channels)");
+  tg::View b = vector(b_, "b", x), slope = vector(slope_, "slope", x), gy = like(gy_, "gy", x);
+  tg::View gx = like(gx_, "gx", x, true), gb = vector(gb_, "gb", x, true);
+  tg::View gslope = vector(gslope_, "gslope", x, true);
+  BiasAct s = describe(x, b, slope, act, alpha, gain, clamp);
+  if (gslope.data && act != PRELU) tg::fail("gslope: belongs to prelu");
+  for (const tg::View* out : {&gx, &gb, &gslope})
+    for (const tg::View* in : {&x, &b, &slope, &gy}) tg::need_disjoint(*out, *in);
+  tg::need_disjoint(gx, gb), tg::need_disjoint(gx, gslope), tg::need_disjoint(gb, gslope);
+  tg::Workspace workspace(TG_PICK(bias_act_workspace)(s));
+  s.workspace = workspace.data();
+  tg::GilPause pause((double)x.size * 4);
+  TG_PICK(bias_act_vjp)(s, x.data, gy.data, gx.data, gb.data, gslope.data);
+}
+
+}  // namespace
+
+void bind_bias_act(py::module_& m) {
+  auto raw = [](const char* name) { return py::arg(name).noconvert(); };
+  m.def("bias_act", &forward, raw("x"), py::arg("b").none(true), py::arg("slope").none(true),
+        py::arg("act"), py::arg("alpha"), py::arg("gain"), py::arg("clamp").none(true), raw("y"));
+  m.def("bias_act_vjp", &vjp, raw("x"), py::arg("b").none(true), py::arg("slope").none(true),
+        raw("gy"), py::arg("act"), py::arg("alpha"), py::arg("gain"), py::arg("clamp").none(true),
+        raw("gx"), py::arg("gb").none(true), py::arg("gslope").none(true));
+}

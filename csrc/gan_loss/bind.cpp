@@ -1,0 +1,48 @@
+#include "../common/bind.hpp"
+
+#include "gan_loss.hpp"
+
+namespace py = pybind11;
+
+namespace {
+
+GanLoss describe(const tg::View& logit, int kind, double target) {
+  if (logit.ndim != 1 || logit.size == 0) tg::fail("logit: need (n,) with n at least 1");
+  tg::need_c_contiguous(logit);
+  if (kind < 0 || kind >= LOSS_KIND_COUNT) tg::fail("kind: no such loss");
+  return {logit.is_double, logit.size, kind, target, nullptr};
+}
+
+void forward(const py::array& logit_, int kind, double target, const py::array& y_) {
+  tg::View logit = tg::view(logit_, "logit"), y = tg::view(y_, "y", true);
+  GanLoss s = describe(logit, kind, target);
+  tg::need_shape(y, {});
+  tg::need_same_dtype(logit, y);
+  tg::need_disjoint(y, logit);
+  tg::Workspace workspace(TG_PICK(gan_loss_workspace)(s));
+  s.workspace = workspace.data();
+  tg::GilPause pause((double)s.n * 4);
+  TG_PICK(gan_loss)(s, logit.data, y.data);
+}
+
+void vjp(const py::array& logit_, const py::array& gy_, int kind, double target,
+         const py::array& glogit_) {
+  tg::View logit = tg::view(logit_, "logit"), gy = tg::view(gy_, "gy");
+  tg::View glogit = tg::view(glogit_, "glogit", true);
+  GanLoss s = describe(logit, kind, target);
+  tg::need_shape(gy, {}), tg::need_shape(glogit, {s.n});
+  tg::need_same_dtype(logit, gy), tg::need_same_dtype(logit, glogit);
+  tg::need_c_contiguous(glogit);
+  tg::need_disjoint(glogit, logit), tg::need_disjoint(glogit, gy);
+  tg::GilPause pause((double)s.n * 4);
+  TG_PICK(gan_loss_vjp)(s, logit.data, gy.data, glogit.data);
+}
+
+}  // namespace
+
+void bind_gan_loss(py::module_& m) {
+  auto raw = [](const char* name) { return py::arg(name).noconvert(); };
+  m.def("gan_loss", &forward, raw("logit"), py::arg("kind"), py::arg("target"), raw("y"));
+  m.def("gan_loss_vjp", &vjp, raw("logit"), raw("gy"), py::arg("kind"), py::arg("target"),
+        raw("glogit"));
+}

@@ -1,0 +1,29 @@
+#include "../common/bind.hpp"
+
+#include "reduce.hpp"
+
+namespace py = pybind11;
+
+namespace {
+
+void reduce(const py::array& x_, int kind, const py::array& y_) {
+  tg::View x = tg::view(x_, "x"), y = tg::view(y_, "y", true);
+  if (x.ndim != 3 || x.size == 0) tg::fail("x: need (outer, middle, inner), none of them 0");
+  if (kind < 0 || kind >= REDUCE_KIND_COUNT) tg::fail("kind: no such reduction");
+  tg::need_shape(y, {x.shape[0], x.shape[2]});
+  tg::need_same_dtype(x, y);
+  tg::need_c_contiguous(x), tg::need_c_contiguous(y);
+  tg::need_disjoint(y, x);
+  Reduce s = {x.is_double, kind, x.shape[0], x.shape[1], x.shape[2], tg_num_threads(), nullptr};
+  tg::Workspace workspace(TG_PICK(reduce_workspace)(s));
+  s.workspace = workspace.data();
+  tg::GilPause pause((double)x.size);
+  TG_PICK(reduce)(s, x.data, y.data);
+}
+
+}  // namespace
+
+void bind_reduce(py::module_& m) {
+  auto raw = [](const char* name) { return py::arg(name).noconvert(); };
+  m.def("reduce", &reduce, raw("x"), py::arg("kind"), raw("y"));
+}

@@ -1,0 +1,123 @@
+// y[o, i] = sum (max, min) over m of x[o, m, i].
+//
+// inner = 1 is a reduction of rows: lanes run along m. Otherwise of columns: see columns.hpp. Every
+// kBlockElements or so give one partial result, combined in order. Everything is carried in double,
+// into which floats convert exactly; so max and min share the code of sum. NaN wins in max and min.
+#include "reduce.hpp"
+
+#include "columns.hpp"
+
+namespace TG_ISA {
+namespace {
+
+struct Sum {
+  static constexpr double start = 0;
+  template <class V>
+  static V join(V a, V x) {
+    return a + x;
+  }
+};
+struct Max {
+  static constexpr double start = -__builtin_inf();
+  template <class V>
+  static V join(V a, V x) {
+    return (x > a) | (x != x) ? x : a;  // a NaN in `a` stays: no comparison with it is true
+  }
+};
+struct Min {
+  static constexpr double start = __builtin_inf();
+  template <class V>
+  static V join(V a, V x) {
+    return (x < a) | (x != x) ? x : a;
+  }
+};
+
+template <class Op, class T>
+double reduce_row(const T* x, long n) {
+  VD a[4];
+  for (VD& lane : a) lane = splat(Op::start);
+  long i = 0;
+  for (; i + 4 * kLanesD <= n; i += 4 * kLanesD)
+    for (int k = 0; k < 4; ++k) a[k] = Op::join(a[k], load_wide(x + i + k * kLanesD));
+  VD joined = Op::join(Op::join(a[0], a[1]), Op::join(a[2], a[3]));
+  double total = Op::start;
+  for (int k = 0; k < kLanesD; ++k) total = Op::join(total, (double)joined[k]);
+  for (; i < n; ++i) total = Op::join(total, (double)x[i]);
+  return total;
+}
+
+template <class Op, class T>
+void reduce_columns(const T* x, long size, const Columns& p, double* a, double* out) {
+  fill(a, p.width, Op::start);
+  for_each_group(size, p.width, [&](long i, long j, long n) {
+    if (n == kLanesD) return store(a + j, Op::join(load(a + j), load_wide(x + i)));
+    for (long k = 0; k < n; ++k) a[j + k] = Op::join(a[j + k], (double)x[i + k]);
+  });
+  for (long j = p.channels; j < p.width; ++j) {
+    double& folded = a[j % p.channels];
+    folded = Op::join(folded, a[j]);
+  }
+  for (long c = 0; c < p.channels; ++c) out[c] = a[c];
+}
+
+// How one slice (middle, inner) is cut: `block` elements each.
+struct Cut {
+  Columns columns;
+  long size, block, blocks;
+
+  explicit Cut(const Reduce& s) : columns(plan_columns(s.middle, s.inner)) {
+    size = s.middle * s.inner;
+    block = s.inner == 1 ? (long)kBlockElements : columns.block;
+    blocks = ceil_div(size, block);
+  }
+};
+
+template <class Op, class T>
+void run(const Reduce& s, const T* x, T* y) {
+  Cut cut(s);
+  double* scratch = static_cast<double*>(s.workspace);      // slots x width
+  double* partial = scratch + cut.columns.width * s.slots;  // outer x blocks x inner
+  long grain = max_of(1, kBlockElements / min_of(cut.size, cut.block));
+  parallel_for_on(s.slots, s.outer * cut.blocks, grain, [&](long begin, long end) {
+    double* a = scratch + cut.columns.width * tg_thread_index();
+    for (long item = begin; item < end; ++item) {
+      long start = item % cut.blocks * cut.block, size = min_of(cut.block, cut.size - start);
+      const T* from = x + item / cut.blocks * cut.size + start;
+      if (s.inner == 1)
+        partial[item] = reduce_row<Op>(from, size);
+      else
+        reduce_columns<Op>(from, size, cut.columns, a, partial + item * s.inner);
+    }
+  });
+  parallel_for(s.outer, max_of(1, kBlockElements / (cut.blocks * s.inner)),
+               [&](long begin, long end) {
+                 for (long o = begin; o < end; ++o)
+                   for (long i = 0; i < s.inner; ++i) {
+                     const double* of = partial + o * cut.blocks * s.inner + i;
+                     double total = of[0];
+                     for (long b = 1; b < cut.blocks; ++b) total = Op::join(total, of[b * s.inner]);
+                     y[o * s.inner + i] = (T)total;
+                   }
+               });
+}
+
+template <class T>
+void run_kind(const Reduce& s, const T* x, T* y) {
+  if (s.kind == REDUCE_SUM) return run<Sum>(s, x, y);
+  if (s.kind == REDUCE_MAX) return run<Max>(s, x, y);
+  run<Min>(s, x, y);
+}
+
+}  // namespace
+
+size_t reduce_workspace(const Reduce& s) {
+  Cut cut(s);
+  return sizeof(double) * (size_t)(cut.columns.width * s.slots + s.outer * cut.blocks * s.inner);
+}
+
+void reduce(const Reduce& s, const void* x, void* y) {
+  if (s.is_double) return run_kind(s, (const double*)x, (double*)y);
+  run_kind(s, (const float*)x, (float*)y);
+}
+
+}  // namespace TG_ISA
