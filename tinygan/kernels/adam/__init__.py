@@ -1,5 +1,5 @@
 """One step of Adam or AdamW, in place."""
 
-from . import reference
+from . import cpp, reference
 
-__all__ = ["reference"]
+__all__ = ["cpp", "reference"]

@@ -1,5 +1,5 @@
 """Bias, activation, gain and clamp in one pass, and its vjp."""
 
-from . import reference
+from . import cpp, reference
 
-__all__ = ["reference"]
+__all__ = ["cpp", "reference"]

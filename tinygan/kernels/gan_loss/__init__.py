@@ -1,5 +1,5 @@
 """The per-logit losses of the classic GANs, averaged, and their vjp."""
 
-from . import reference
+from . import cpp, reference
 
-__all__ = ["reference"]
+__all__ = ["cpp", "reference"]

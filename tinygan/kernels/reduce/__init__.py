@@ -1,5 +1,5 @@
 """Sum, maximum and minimum over axes."""
 
-from . import reference
+from . import cpp, reference
 
-__all__ = ["reference"]
+__all__ = ["cpp", "reference"]

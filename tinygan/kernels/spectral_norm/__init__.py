@@ -1,5 +1,5 @@
 """Spectral normalisation of a weight by power iteration, and its vjp."""
 
-from . import reference
+from . import cpp, reference
 
-__all__ = ["reference"]
+__all__ = ["cpp", "reference"]

@@ -1,0 +1,44 @@
+"""C++ gan_loss (csrc/gan_loss): one pass, the mean carried in float64."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..arrays import Array, empty_like, is_channels_last
+from ..native import native
+from ..reduce.rows import c_order, cpp_refusal
+from ..registry import register
+from .spec import KINDS, check_cotangent, check_operands
+
+_native: Any = native
+
+
+def _supports(*arrays: Array, kind: str = "", target: float = 0.0) -> str | None:
+    return cpp_refusal(*arrays)
+
+
+@register("gan_loss", "cpp", "one_pass", supports=_supports, accumulate="float64")
+def gan_loss(logit: Array, *, kind: str, target: float) -> Array:
+    """Average the loss of each logit; see the reference."""
+    check_operands("gan_loss", logit, kind)
+    y = np.empty((), logit.dtype)
+    _native.gan_loss(_flat(logit), KINDS.index(kind), target, y)
+    return y
+
+
+@register("gan_loss_vjp", "cpp", "one_pass", supports=_supports)
+def gan_loss_vjp(logit: Array, gy: Array, *, kind: str, target: float) -> tuple[Array]:
+    """Return the cotangent of the logits in a tuple; see the reference."""
+    check_operands("gan_loss_vjp", logit, kind)
+    check_cotangent("gan_loss_vjp", logit, gy)
+    g = empty_like(logit)
+    _native.gan_loss_vjp(_flat(logit), c_order(gy), KINDS.index(kind), target, _flat(g))
+    return (g,)
+
+
+def _flat(x: Array) -> Array:
+    """Return the elements in the memory order that ``empty_like`` gives."""
+    ordered = x.transpose(0, 2, 3, 1) if is_channels_last(x) else x
+    return c_order(ordered).reshape(-1)
