@@ -20,12 +20,17 @@ def available(backend):
     return None
 
 
+def require(backend):
+    """Skip, with the reason, where the backend is absent."""
+    why = available(backend)
+    if why:
+        pytest.skip(why)
+
+
 @pytest.fixture(params=["numpy", "numba", "cpp"])
 def backend(request):
     """Give the name of each host backend; skip, with the reason, one that is absent."""
-    why = available(request.param)
-    if why:
-        pytest.skip(why)
+    require(request.param)
     return request.param
 
 

@@ -1,0 +1,51 @@
+# Three commands for developers: make check, make test, make bench. One for everybody: make demo.
+# Each makes .venv on its first run and reuses it after that.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := $(shell find csrc -type f) setup.py pyproject.toml
+NATIVE_SOURCES := $(shell find csrc -name '*.cpp' -o -name '*.hpp')
+
+.PHONY: demo test check format bench clean
+
+demo: $(VENV)/.installed
+	@$(BIN)/python -m tinygan demo
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest -n 2 -q -rs
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/clang-format --dry-run --Werror $(NATIVE_SOURCES)
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/clang-format -i $(NATIVE_SOURCES)
+
+bench: $(VENV)/.dev
+	$(BIN)/python bench/conv_gflops.py
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' \
+	    || { echo "tinygan needs Python >= 3.10; name one by: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+# Where there is no compiler the install still succeeds, and Numba stands in for the C++ kernels.
+$(VENV)/.installed: $(VENV)/bin/python $(SOURCES)
+	@echo "installing tinygan into $(VENV) (once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@$(BIN)/python -c 'import tinygan._native' 2>/dev/null || { \
+	    echo "C++ kernels not built: adding Numba in their place"; \
+	    $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[numba]'; }
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/bin/python $(SOURCES)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@ $(VENV)/.installed
+
+clean:
+	rm -rf build $(VENV) tinygan/_native*.so tinygan.egg-info
