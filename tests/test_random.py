@@ -1,6 +1,7 @@
 """Streams: purity, independence, ranges and the distributions themselves."""
 
 import math
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -43,6 +44,26 @@ def test_splitting_a_draw_changes_nothing(draw, dtype):
     np.testing.assert_array_equal(whole, np.concatenate(parts))
 
 
+class _Device:
+    """Stands for another array library: drawn in one pass, with functions that CuPy has."""
+
+    allowed = frozenset(
+        ("arange", "full", "stack", "uint64", "empty", "argsort", "frexp", "where", "sqrt")
+    )
+
+    def __getattr__(self, name):
+        assert name in self.allowed, f"np.{name} is not among the functions agreed on"
+        return getattr(np, name)
+
+
+@pytest.mark.parametrize("draw", ["normal", "uniform", "integers", "bernoulli", "permutation"])
+def test_another_library_draws_the_same_numbers(draw):
+    arguments = {"integers": (-5, 1000), "bernoulli": (0.3,)}.get(draw, ())
+    host = getattr(Stream(1, "s"), draw)(100_001, *arguments)
+    device = getattr(Stream(1, "s", xp=_Device()), draw)(100_001, *arguments)
+    np.testing.assert_array_equal(host, device)
+
+
 def test_setting_the_step_restarts_every_stream():
     streams = Streams(5)
     z, alpha = streams.stream("z"), streams.stream("alpha")
@@ -71,6 +92,15 @@ def test_normal_has_the_moments_and_the_law_of_a_normal(dtype):
     for found, expected, deviation in zip(moments, (0, 1, 0, 3), deviations, strict=True):
         assert abs(found - expected) < 4 * deviation / N**0.5
     assert _ks_distance(x, _normal_cdf) < 1.63 / N**0.5  # the 1 % point
+
+
+def test_normals_are_the_quantiles_of_all_the_bits_of_their_words():
+    words = [int(w) for w in Stream(0, "z").words(4000)]
+    expected = [NormalDist().inv_cdf((w + 0.5) / 2**32) for w in words]
+    np.testing.assert_array_equal(Stream(0, "z").normal(4000), np.float32(expected))
+    pairs = zip(words[::2], words[1::2], strict=True)
+    expected = [NormalDist().inv_cdf(((hi << 20 | lo >> 12) + 0.5) / 2**52) for hi, lo in pairs]
+    np.testing.assert_allclose(Stream(0, "z").normal(2000, np.float64), expected, rtol=1e-13)
 
 
 def test_normal_reaches_both_tails():

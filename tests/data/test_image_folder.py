@@ -196,9 +196,10 @@ def test_a_background_that_is_no_colour_is_refused(tmp_path, colour):
         load(tmp_path, background=colour)
 
 
-def test_mutants_of_png_give_the_same_pixels_or_are_refused(tmp_path):
+@pytest.mark.parametrize("level", [0, 6])  # at 0 a flipped bit is a changed pixel
+def test_mutants_of_png_give_the_same_pixels_or_are_refused(tmp_path, level):
     whole, stream = io.BytesIO(), Stream(4, "mutants")
-    Image.fromarray(_rgb()).save(whole, "PNG")
+    Image.fromarray(_rgb()).save(whole, "PNG", compress_level=level)
     data, path, accepted = whole.getvalue(), tmp_path / "a.png", 0
     for _ in range(500):
         changed = bytearray(data)
@@ -212,6 +213,15 @@ def test_mutants_of_png_give_the_same_pixels_or_are_refused(tmp_path):
             np.testing.assert_array_equal(load(tmp_path).stored[0], _rgb())
             accepted += 1
     assert accepted < 50
+
+
+def test_a_png_cut_in_its_checksum_is_refused(tmp_path):
+    path = _save(tmp_path / "a.png", _rgb(16, 16), compress_level=0)
+    data = bytearray(path.read_bytes()[:-20])  # the end chunk, the sums of chunk and stream
+    data[-100] ^= 1  # a pixel, which nothing but those sums protects
+    path.write_bytes(data)
+    with pytest.raises(DataError, match=r"a\.png"):
+        load(tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "WEBP", "BMP", "PPM"])

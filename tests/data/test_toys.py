@@ -57,6 +57,8 @@ def test_moons_lie_on_two_half_circles():
         radius = np.linalg.norm(points[labels == label] - centre, axis=1)
         assert abs(radius.mean() - 1) < 0.01
         assert abs(radius.std() - toy.sigma) < 0.01
+    assert points[labels == 0, 1].min() > -5 * toy.sigma  # the upper half of one circle
+    assert points[labels == 1, 1].max() < 0.5 + 5 * toy.sigma  # the lower half of the other
 
 
 @pytest.mark.parametrize("name", sorted(TOYS))

@@ -43,7 +43,7 @@ def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) ->
         count = prod(shape) * dtype.itemsize
         if min(shape, default=1) < 0 or file.tell() + count != info.file_size:
             raise DataError(f"{path}: {info.filename} has not the bytes of its {shape}; {FITS}")
-        data = file.read(count + 1)  # one more, so that the checksum is checked
+        data = file.read(count)  # to its end, where zipfile checks the sum
     return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
 
 

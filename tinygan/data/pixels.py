@@ -109,7 +109,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def _open(data: bytes, path: Path) -> Image:
-    """Open and decode; PNG's checksums are checked, which plain decoding leaves out."""
+    """Open and decode; PNG's checksums are checked, since decoding accepts a file cut in them."""
     from PIL import Image
 
     image = Image.open(io.BytesIO(data), formats=FORMATS)
