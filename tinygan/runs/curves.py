@@ -94,13 +94,11 @@ def nice_ticks(low: float, high: float, count: int = 5) -> list[float]:
 
 
 def _series(rows: Sequence[Mapping[str, Any]], key: str) -> Points:
-    points = []
-    for row in rows:
-        step, value = row.get("step"), row.get(key)
-        if isinstance(step, int | float) and isinstance(value, int | float):
-            if math.isfinite(value):
-                points.append((float(step), float(value)))
-    return points
+    pairs = [(row.get("step"), row.get(key)) for row in rows]
+    numbers = [
+        (x, y) for x, y in pairs if isinstance(x, int | float) and isinstance(y, int | float)
+    ]
+    return [(float(x), float(y)) for x, y in numbers if math.isfinite(y)]
 
 
 def _panel(draw: ImageDraw, top: int, title: str, series: Mapping[str, Points]) -> None:
