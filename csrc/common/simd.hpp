@@ -86,14 +86,23 @@ TG_INLINE VD widen(VF v, int half) {
   return wide;
 }
 
-// Sum of the lanes, in the order of a balanced tree that depends on the vector's width only.
+// Sum of the lanes, in the order of a balanced tree: halves of the vector are added until one lane
+// is left. The order depends on the vector's width only.
+template <class T, int N>
+TG_INLINE T sum_first(const T* lanes) {
+  if constexpr (N == 1) {
+    return lanes[0];
+  } else {
+    T half[N / 2];
+    for (int i = 0; i < N / 2; ++i) half[i] = lanes[i] + lanes[i + N / 2];
+    return sum_first<T, N / 2>(half);
+  }
+}
 template <class T>
 TG_INLINE T sum_lanes(typename Simd<T>::V v) {
   T lanes[Simd<T>::lanes];
   memcpy(lanes, &v, sizeof v);
-  for (int width = Simd<T>::lanes / 2; width > 0; width /= 2)
-    for (int i = 0; i < width; ++i) lanes[i] += lanes[i + width];
-  return lanes[0];
+  return sum_first<T, Simd<T>::lanes>(lanes);
 }
 
 }  // namespace TG_ISA

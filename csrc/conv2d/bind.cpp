@@ -49,7 +49,8 @@ void check_shapes(const ConvArgs& a, const View& x, const View& w, const View& y
 
 // Channels must lie next to each other: the kernels read and write whole pixels.
 void need_channels_last(const View& v) {
-  if (v.size > 0 && v.shape[1] > 1 && v.stride[1] != 1) fail(v.name + ": channels must have stride 1");
+  if (v.size > 0 && v.shape[1] > 1 && v.stride[1] != 1)
+    fail(v.name + ": channels must have stride 1");
 }
 
 // What is written must be dense, so that no element is written twice.
