@@ -132,18 +132,22 @@ def clip_grad_norm_(tensors: Iterable[Tensor] | Tensor, max_norm: float) -> floa
     Raises:
         OptionError: ``max_norm`` is not positive.
 
-    A norm that is not finite makes the gradients NaN, as in PyTorch: check what is returned.
-    Source: arXiv:1211.5063, algorithm 1.
+    A norm that is not finite is returned and leaves the gradients as they are (PyTorch makes them
+    all NaN): check what is returned. Source: arXiv:1211.5063, algorithm 1.
     """
     if not max_norm > 0:
         raise OptionError(f"clip_grad_norm_: max_norm {max_norm}: a positive number fits")
     given = [tensors] if isinstance(tensors, Tensor) else list(tensors)
     found = [t.grad if isinstance(t, Parameter) else t for t in given]
     grads = [g for g in found if g is not None]
-    with no_grad():
-        norm = math.sqrt(math.fsum(float(ops.sum(ops.square(g))) for g in grads))
+    norm = math.sqrt(math.fsum(_sum_of_squares(g.data) for g in grads))
     scale = max_norm / (norm + 1e-6)
-    if not scale >= 1:  # NaN too
+    if math.isfinite(norm) and scale < 1:
         for g in {id(g): g for g in grads}.values():  # one tensor may be two parameters' gradient
             g.assign_(g.data * g.dtype.type(scale))
     return norm
+
+
+def _sum_of_squares(a: Array) -> float:
+    wide = a.ravel().astype("float64")  # float32 squares overflow from 1.8e19 on
+    return float(wide @ wide)
