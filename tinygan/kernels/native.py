@@ -15,7 +15,7 @@ import importlib
 import importlib.util
 import os
 import shutil
-from types import ModuleType
+from typing import Any
 
 from ..errors import OptionError
 
@@ -32,7 +32,7 @@ def _check_environment() -> None:
         raise OptionError(f"TINYGAN_ISA={isa}: use one of {', '.join(ISAS)}")
 
 
-def _load() -> tuple[ModuleType | None, str | None]:
+def _load() -> tuple[Any, str | None]:
     """Import the extension; return it, or ``None`` and the reason."""
     _check_environment()
     try:

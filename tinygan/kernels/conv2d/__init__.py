@@ -1,6 +1,6 @@
 """Convolution: one trilinear form, three kernels, each in several variants (README.md)."""
 
-from . import cpp, reference
+from . import cpp, numba_cpu, reference
 from .spec import ConvSpec
 
-__all__ = ["ConvSpec", "cpp", "reference"]
+__all__ = ["ConvSpec", "cpp", "numba_cpu", "reference"]

@@ -1,1 +1,199 @@
-"""Being written."""
+"""The convolutions where there is no compiler: Numba copies patches, BLAS multiplies them.
+
+    conv2d         y = cols(x) . W             cols(x) (N P Q, R S C): the patch under every output
+    conv2d_dgrad   gx = cols^T(gy . W^T)       cols^T adds every patch back where it came from
+    conv2d_wgrad   gW = cols(x)^T . gy
+
+W is w packed as (R S C, O). Patches are made for a few images at a time, so that they stay in
+cache; how many is a function of the shapes. Copying them costs less than the product, and BLAS keeps
+a tile of outputs in registers, which loops in Numba can't be made to do.
+
+The jitted functions release the GIL and are run on Python threads, one range of images each:
+Numba's own thread pools either die in a forked child (OpenMP) or abort when two threads enter them
+(workqueue). The bits may depend on the number of BLAS threads.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from ..arrays import Array, Shape, as_channels_last, empty_channels_last, zeros_channels_last
+from ..registry import register
+from .spec import ConvSpec
+
+_BLOCK_ELEMENTS = 1 << 20  # patches made at a time: 4 MB of float32
+
+
+@functools.cache
+def _has_numba() -> bool:
+    return importlib.util.find_spec("numba") is not None
+
+
+def _supports(a: Array, b: Array, **_: object) -> str | None:
+    if not _has_numba():
+        return "numba is not installed"
+    if a.dtype != b.dtype or a.dtype not in (np.float32, np.float64):
+        return f"takes two float32 or two float64 arrays, got {a.dtype} and {b.dtype}"
+    return None
+
+
+@functools.cache
+def _jit(fn: Callable[..., None]) -> Callable[..., None]:
+    """Compile ``fn`` at its first use; kept on disk where a folder for that can be written."""
+    import numba
+
+    try:
+        compiled: Callable[..., None] = numba.njit(nogil=True, cache=True)(fn)
+    except RuntimeError:  # no cache folder is writable
+        compiled = numba.njit(nogil=True)(fn)
+    return compiled
+
+
+@functools.cache
+def _threads() -> tuple[int, ThreadPoolExecutor]:
+    """Return the number of threads and the pool, made at the first use and in a forked child."""
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    count = int(os.environ.get("TINYGAN_NUM_THREADS") or cpus)
+    return count, ThreadPoolExecutor(count, thread_name_prefix="tinygan-numba")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_threads.cache_clear)
+
+
+def _over_images(fn: Callable[..., None], images: int, *args: Any) -> None:
+    """Run ``fn(*args, first, last)`` on ranges of images that make up all of them."""
+    count, pool = _threads()
+    edges = np.linspace(0, images, min(count, images) + 1, dtype=int).tolist()
+    ranges = list(pairwise(edges))
+    compiled = _jit(fn)
+    if len(ranges) == 1:
+        return compiled(*args, *ranges[0])
+    for job in [pool.submit(compiled, *args, first, last) for first, last in ranges]:
+        job.result()
+    return None
+
+
+def _copy_patches(x: Array, cols: Array, window: Array, first: int, last: int) -> None:
+    """cols[n,p,q,r,s,:] = x[n,h,w,c0:c0+C], zero outside the image; x is (N, H, W, all C)."""
+    sh, sw, ph, pw, dh, dw, c0 = window
+    _, out_h, out_w, taps_h, taps_w, channels = cols.shape
+    for n in range(first, last):
+        for p in range(out_h):
+            for q in range(out_w):
+                for r in range(taps_h):
+                    h = p * sh - ph + r * dh
+                    for s in range(taps_w):
+                        w = q * sw - pw + s * dw
+                        if 0 <= h < x.shape[1] and 0 <= w < x.shape[2]:
+                            for c in range(channels):
+                                cols[n, p, q, r, s, c] = x[n, h, w, c0 + c]
+                        else:
+                            for c in range(channels):
+                                cols[n, p, q, r, s, c] = 0
+
+
+def _add_patches(x: Array, cols: Array, window: Array, first: int, last: int) -> None:
+    """x[n,h,w,c0:c0+C] += cols[n,p,q,r,s,:]: the adjoint of ``_copy_patches``."""
+    sh, sw, ph, pw, dh, dw, c0 = window
+    _, out_h, out_w, taps_h, taps_w, channels = cols.shape
+    for n in range(first, last):
+        for p in range(out_h):
+            for q in range(out_w):
+                for r in range(taps_h):
+                    h = p * sh - ph + r * dh
+                    for s in range(taps_w):
+                        w = q * sw - pw + s * dw
+                        if 0 <= h < x.shape[1] and 0 <= w < x.shape[2]:
+                            for c in range(channels):
+                                x[n, h, w, c0 + c] += cols[n, p, q, r, s, c]
+
+
+def _nhwc(a: Array) -> Array:
+    """Return ``a`` (N, C, H, W) as a C-ordered array (N, H, W, C); a copy if need be."""
+    return np.ascontiguousarray(as_channels_last(a).transpose(0, 2, 3, 1))
+
+
+def _window(spec: ConvSpec, channel: int) -> Array:
+    return np.array([*spec.stride, *spec.padding, *spec.dilation, channel], np.int64)
+
+
+def _packed(w: Array) -> Array:
+    """Return w (O, C, R, S) as a C-ordered matrix (R S C, O)."""
+    return np.ascontiguousarray(w.transpose(2, 3, 1, 0)).reshape(-1, w.shape[0])
+
+
+def _blocks(cols: Shape) -> Iterator[slice]:
+    """Cut the batch so that the patches (N, P, Q, R, S, C) of a block stay in cache."""
+    images = max(1, _BLOCK_ELEMENTS // max(1, int(np.prod(cols[1:]))))
+    for first in range(0, cols[0], images):
+        yield slice(first, min(first + images, cols[0]))
+
+
+def _patches(cols: Shape, dtype: Any) -> Array:
+    """Allocate the patches of the largest block, once a call."""
+    return np.empty((next(_blocks(cols), slice(0, 0)).stop, *cols[1:]), dtype)
+
+
+@register("conv2d", "numba", "im2col", supports=_supports, deterministic=False, exact=True)
+def conv2d(x: Array, w: Array, *, spec: ConvSpec) -> Array:
+    """Convolve. Shapes: x (N, C, H, W), w (O, C/groups, R, S) -> y (N, O, P, Q)."""
+    n, o, p, q = spec.out_shape(x.shape, w.shape)
+    y, images = empty_channels_last(np, (n, o, p, q), x.dtype), _nhwc(x)
+    shape = (n, p, q, *w.shape[2:], w.shape[1])
+    buffer = _patches(shape, x.dtype)
+    for cs, os_ in spec.channel_blocks(w.shape):
+        packed, window = _packed(w[os_]), _window(spec, cs.start)
+        for block in _blocks(shape):
+            cols = buffer[: block.stop - block.start]
+            _over_images(_copy_patches, len(cols), images[block], cols, window)
+            product = cols.reshape(-1, packed.shape[0]) @ packed
+            y[block, os_] = product.reshape(-1, p, q, packed.shape[1]).transpose(0, 3, 1, 2)
+    return y
+
+
+@register("conv2d_dgrad", "numba", "im2col", supports=_supports, deterministic=False, exact=True)
+def conv2d_dgrad(gy: Array, w: Array, *, spec: ConvSpec, x_shape: Shape) -> Array:
+    """Transposed convolution. Shapes: gy (N, O, P, Q), w (O, C/groups, R, S) -> gx ``x_shape``."""
+    spec.check_dgrad(gy.shape, w.shape, x_shape)
+    gx, (n, _, p, q) = zeros_channels_last(np, x_shape, gy.dtype), gy.shape
+    images, cotangent = gx.transpose(0, 2, 3, 1), _nhwc(gy)
+    shape = (n, p, q, *w.shape[2:], w.shape[1])
+    buffer = _patches(shape, gy.dtype)
+    for cs, os_ in spec.channel_blocks(w.shape):
+        packed, window = _packed(w[os_]), _window(spec, cs.start)
+        for block in _blocks(shape):
+            rows = cotangent[block, :, :, os_].reshape(-1, packed.shape[1])
+            cols = buffer[: block.stop - block.start]
+            np.matmul(rows, packed.T, out=cols.reshape(-1, packed.shape[0]))
+            _over_images(_add_patches, len(cols), images[block], cols, window)
+    return gx
+
+
+@register("conv2d_wgrad", "numba", "im2col", supports=_supports, deterministic=False, exact=True)
+def conv2d_wgrad(x: Array, gy: Array, *, spec: ConvSpec, w_shape: Shape) -> Array:
+    """Weight gradient. Shapes: x (N, C, H, W), gy (N, O, P, Q) -> gw ``w_shape``, C order."""
+    spec.check_wgrad(x.shape, gy.shape, w_shape)
+    gw, (n, _, p, q) = np.zeros(w_shape, x.dtype), gy.shape
+    images, cotangent = _nhwc(x), _nhwc(gy)
+    _, c, r, s = w_shape
+    shape = (n, p, q, r, s, c)
+    buffer = _patches(shape, x.dtype)
+    for cs, os_ in spec.channel_blocks(w_shape):
+        window = _window(spec, cs.start)
+        total = np.zeros((r * s * c, os_.stop - os_.start), x.dtype)
+        for block in _blocks(shape):
+            cols = buffer[: block.stop - block.start]
+            _over_images(_copy_patches, len(cols), images[block], cols, window)
+            rows = cotangent[block, :, :, os_].reshape(-1, total.shape[1])
+            total += cols.reshape(-1, total.shape[0]).T @ rows
+        gw[os_] = total.reshape(r, s, c, -1).transpose(3, 2, 0, 1)
+    return gw

@@ -16,7 +16,6 @@ whose bits may depend on its number of threads. For an oracle, pass float64.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from ..arrays import Array, Shape, as_channels_last, xp_of, zeros_channels_last
 from ..registry import Function, register
