@@ -1,0 +1,79 @@
+"""``tinygan interpolate RUN``: walk from sample to sample in latent space.
+
+z is drawn from N(0, I), whose mass lies near a sphere, so the walk goes along great circles
+(White, arXiv:1609.04468); a straight line would cut through a region that G never saw.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import tyro
+
+from ..kernels.arrays import Array
+from ..runs.grids import make_grid, save_png
+from ..runs.pictures import save_samples
+from .arguments import parse
+from .exits import OK, UsageError
+from .opening import open_trained
+
+
+@dataclass(frozen=True)
+class Options:
+    """Which run, how many walks, how fine.
+
+    Attributes:
+        run: the run's folder, or the start of its name: runs/00000.
+        rows: number of walks, one a row.
+        frames: samples a walk, both ends included.
+        seed: another seed walks elsewhere.
+        ema: use the averaged weights, where there are some.
+        out: the .png to write; by default interpolation-seedN.png in the run's folder.
+    """
+
+    run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    rows: int = 8
+    frames: int = 10
+    seed: int = 0
+    ema: bool = True
+    out: str = ""
+
+
+def run(args: list[str]) -> int:
+    """Run the verb."""
+    options = parse("tinygan interpolate", Options, args)
+    if options.rows < 1 or options.frames < 2:
+        raise UsageError(
+            f"--rows {options.rows} --frames {options.frames}: use 1 row and 2 frames or more"
+        )
+    trained = open_trained(options.run, ema=options.ema)
+    out = Path(options.out or trained.run.path / f"interpolation-seed{options.seed}.png")
+    ends = trained.latent(2 * options.rows, options.seed)
+    samples = trained(slerp(ends[::2], ends[1::2], options.frames))
+    if samples.ndim == 4:
+        save_png(out, make_grid(samples, nrow=options.frames))
+    else:
+        save_samples(out, samples, 1.25 * float(np.abs(samples).max()))
+    print(f"{options.rows} walks of {options.frames} samples: {out}")
+    return OK
+
+
+def slerp(a: Array, b: Array, frames: int) -> Array:
+    """Walk from each a to its b along a great circle. Shapes: (n, d), (n, d) -> (n * frames, d).
+
+    slerp(a, b; t) = sin((1 - t) w) / sin(w) a + sin(t w) / sin(w) b, where w is the angle between
+    a and b (Shoemake 1985); where they are parallel, the straight line.
+    """
+    norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    w = np.arccos(np.clip((a * b).sum(axis=1) / np.maximum(norms, 1e-12), -1.0, 1.0))[:, None, None]
+    t = np.linspace(0.0, 1.0, frames)[None, :, None]
+    bent = np.sin(w) > 1e-6
+    safe = np.where(bent, np.sin(w), 1.0)
+    start = np.where(bent, np.sin((1.0 - t) * w) / safe, 1.0 - t)
+    end = np.where(bent, np.sin(t * w) / safe, t)
+    walk = start * a[:, None, :] + end * b[:, None, :]
+    out: Array = walk.reshape(-1, a.shape[1]).astype(a.dtype)
+    return out

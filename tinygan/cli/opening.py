@@ -1,0 +1,84 @@
+"""Find a run and its generator again: what the verbs on a finished run share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .. import nn
+from ..autograd import Tensor, no_grad
+from ..errors import CheckpointError, OptionError
+from ..gan import Game, Recipe
+from ..gan.game import evaluating
+from ..kernels.arrays import Array, Shape
+from ..random import Stream
+from ..recipes import get
+from ..runs.device import kernels_of
+from ..runs.rundir import RunDirectory
+from ..runs.train import load_game, read_settings, recipe_name
+
+BATCH = 256
+
+
+def open_run(path: str) -> tuple[RunDirectory, Recipe]:
+    """Find a run and its recipe.
+
+    Raises:
+        CheckpointError: there is no such run, or its configuration is damaged.
+    """
+    run = RunDirectory.open(path)
+    try:
+        return run, get(recipe_name(run))
+    except OptionError as error:
+        raise CheckpointError(f"{run.path / 'config.json'}: {error}") from None
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A generator that has been loaded.
+
+    Attributes:
+        run: its run.
+        recipe: what made it.
+        game: the game at the checkpoint.
+        shape: of one sample.
+        backend: kernels to use, as the run was told.
+        ema: use the averaged weights, where there are some.
+    """
+
+    run: RunDirectory
+    recipe: Recipe
+    game: Game
+    shape: Shape
+    backend: str
+    ema: bool = True
+
+    @property
+    def net(self) -> nn.Module:
+        """The generator."""
+        return self.game.ema.module if self.ema and self.game.ema is not None else self.game.G
+
+    def latent(self, n: int, seed: int) -> Array:
+        """Draw z. Shapes: -> (n, nz)."""
+        return Stream(seed, "sample").normal((n, self.game.nz))
+
+    def __call__(self, z: Array) -> Array:
+        """Make samples. Shapes: z (n, nz) -> (n, C, H, W) or (n, 2), NumPy."""
+        with kernels_of(self.backend), no_grad(), evaluating(self.net) as net:
+            parts = [net(Tensor(z[i : i + BATCH])).numpy() for i in range(0, len(z), BATCH)]
+        return np.concatenate(parts)
+
+
+def open_trained(path: str, *, ema: bool = True) -> Trained:
+    """Load the generator of a run's last whole checkpoint, and say so if it isn't the last.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    run, recipe = open_run(path)
+    settings, _, shape = read_settings(run, recipe)
+    game, notice = load_game(run, recipe)
+    if notice:
+        print(notice)
+    return Trained(run, recipe, game, shape, settings.backend, ema)

@@ -1,0 +1,82 @@
+"""``tinygan train RECIPE``: train a recipe on a data set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..gan import Recipe
+from ..recipes import RECIPES, get
+from ..runs.train import Settings, train
+from .arguments import parse_both
+from .exits import OK, UsageError
+from .watch import watch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What to train on, for how long, where.
+
+    Attributes:
+        data: digits, digits:32, fashion-mnist, ring, grid, swiss_roll, moons, or a path: IDX
+            files, an .npz, a folder of images.
+        steps: number of steps.
+        seed: determines every random number of the run.
+        size: side in pixels that images are resized to; by default their own.
+        channels: 1 (grey) or 3 (RGB); by default the data's own.
+        outdir: folder that gets the numbered run folder.
+        desc: text to put behind the run folder's name.
+        device: auto, cpu or cuda.
+        backend: use these kernels alone, e.g. cpp or numba,numpy; by default the best that fit.
+        snap: steps between sample grids, and between checkpoints; 0 makes 20 in all.
+    """
+
+    data: str = "digits"
+    steps: int = 10_000
+    seed: int = 0
+    size: int | None = None
+    channels: int | None = None
+    outdir: str = "runs"
+    desc: str = ""
+    device: str = "auto"
+    backend: str = ""
+    snap: int = 0
+
+
+def run(args: list[str]) -> int:
+    """Run the verb."""
+    if not args or args[0] in ("-h", "--help"):
+        print("usage: tinygan train RECIPE [flags]\n")
+        print(f"recipes: {' '.join(RECIPES)}")
+        print("`tinygan train RECIPE --help` has the flags of a recipe.")
+        return OK if args else _missing()
+    recipe, rest = _chosen(args)
+    options, config = parse_both(f"tinygan train {recipe.name}", Options, recipe.config, rest)
+    folder = Path(options.outdir).expanduser()
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"--outdir {options.outdir}: it is a file, a folder fits")
+    settings = Settings(
+        data=options.data,
+        steps=options.steps,
+        seed=options.seed,
+        size=options.size,
+        channels=options.channels,
+        device=options.device,
+        backend=options.backend,
+        snap=options.snap,
+    )
+    return watch(train(recipe, settings, config, outdir=folder, desc=options.desc))
+
+
+def _missing() -> int:
+    raise UsageError("train: a recipe is missing; `tinygan recipes` lists them")
+
+
+def _chosen(args: list[str]) -> tuple[Recipe, list[str]]:
+    """Find the recipe among the arguments: the first one, or the first that names one."""
+    place = 0
+    if args[0].startswith("-"):
+        place = next((i for i, arg in enumerate(args) if arg in RECIPES), -1)
+    if place < 0:
+        raise UsageError("train: a recipe is missing; `tinygan recipes` lists them")
+    return get(args[place]), args[:place] + args[place + 1 :]
