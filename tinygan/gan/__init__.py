@@ -1,0 +1,25 @@
+"""What all GANs share: the game and its loop, penalties, averaging, replay, networks."""
+
+from .ema import EMA
+from .game import Game
+from .loop import Recipe, Source, advance, alternating, fit, new_game
+from .penalties import dragan, gradient_penalty, r1, r2
+from .replay import ReplayPool
+from .snapshot import Snapshot
+
+__all__ = [
+    "EMA",
+    "Game",
+    "Recipe",
+    "ReplayPool",
+    "Snapshot",
+    "Source",
+    "advance",
+    "alternating",
+    "dragan",
+    "fit",
+    "gradient_penalty",
+    "new_game",
+    "r1",
+    "r2",
+]

@@ -1,0 +1,131 @@
+"""Find out where a step stopped being finite.
+
+A step is checked once, cheaply: its metrics, and one sum a parameter. Only when that fails is the
+step taken again from the state before it, on the same batches and the same random numbers, with a
+look at the result of every op: the first op that makes a NaN or an infinity out of finite inputs
+is the one to name, be it of the forward or of the reverse pass.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from ..autograd import Op, Tensor
+from ..errors import DivergedError
+from ..kernels.arrays import Array, xp_of
+from .snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from .game import Game
+
+Watcher = Callable[[Op, "tuple[Any, ...]", "tuple[Tensor, ...]"], None]
+
+
+class _FoundError(Exception):
+    """Ends the second attempt at the op that was looked for."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.what = what
+
+
+def is_finite(x: Array) -> bool:
+    """Tell whether every entry is finite; integers are."""
+    if x.dtype.kind != "f":
+        return True
+    xp = xp_of(x)
+    # a sum can overflow where no entry did, so only a finite sum is an answer
+    return math.isfinite(float(xp.sum(x))) or bool(xp.isfinite(x).all())
+
+
+def find_fault(metrics: dict[str, float], tensors: dict[str, Tensor]) -> str | None:
+    """Name what isn't finite after a step, losses first; None if all is well."""
+    for name, value in metrics.items():
+        if not math.isfinite(value):
+            return f"{name} is {value}"
+    arrays = [t.data for t in tensors.values() if t.dtype.kind == "f"]
+    # All sums are added up first, so that a device is asked for one number only.
+    if not arrays or math.isfinite(float(sum(xp_of(x).sum(x) for x in arrays))):
+        return None
+    wrong = not_finite(tensors)
+    return f"parameter {wrong} is not finite" if wrong else None
+
+
+def not_finite(tensors: dict[str, Tensor]) -> str:
+    """Name the first tensor that isn't finite, and how many more there are; "" if none."""
+    wrong = [name for name, t in tensors.items() if not is_finite(t.data)]
+    return (wrong or [""])[0] + (f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else "")
+
+
+def diagnose(
+    fault: str,
+    game: Game,
+    before: Snapshot,
+    batches: list[Any],
+    attempt: Callable[[], None],
+) -> DivergedError:
+    """Take the step again under watch, put the game back, and return the error to raise.
+
+    Args:
+        fault: what the check after the step found.
+        game: the game after that step.
+        before: the state before it.
+        batches: what the step was fed.
+        attempt: takes the step again, on the same batches.
+    """
+    step, wrong = game.step, not_finite(before.tensors)
+    before.put_back(game)
+    cause = _cause(game, before.tensors, batches, attempt)
+    before.put_back(game)
+    hurt = f"; afterwards {wrong} is not finite" if wrong and wrong not in fault else ""
+    return DivergedError(f"step {step}: {fault}: {cause}{hurt}")
+
+
+def _cause(
+    game: Game, tensors: dict[str, Tensor], batches: list[Any], attempt: Callable[[], None]
+) -> str:
+    fed = [part for batch in batches for part in (batch if isinstance(batch, tuple) else (batch,))]
+    if not all(map(is_finite, fed)):
+        return "the batch of real samples holds values that are not finite"
+    if wrong := not_finite(tensors):
+        return f"{wrong} was not finite before the step"
+    try:
+        with watching(_stop_at_first):
+            attempt()
+    except _FoundError as found:
+        return found.what
+    fault = find_fault(game.metrics, tensors)
+    if fault is None:
+        return "it did not happen again when the step was repeated"
+    return f"every op gave finite values, so the update made it ({fault})"
+
+
+def _stop_at_first(op: Op, xs: tuple[Any, ...], ys: tuple[Tensor, ...]) -> None:
+    if all(is_finite(y.data) for y in ys):
+        return
+    arrays = [x.data if isinstance(x, Tensor) else x for x in xs]
+    if all(is_finite(x) for x in arrays if hasattr(x, "dtype")):
+        shapes = ", ".join(str(tuple(x.shape)) for x in arrays if hasattr(x, "shape"))
+        raise _FoundError(f"op {op.name!r} made it from finite inputs {shapes}")
+
+
+@contextmanager
+def watching(watcher: Watcher) -> Iterator[None]:
+    """Call ``watcher(op, inputs, outputs)`` after every op of this thread. For debugging: slow."""
+    plain, me = Op.outputs, threading.get_ident()
+
+    def outputs(self: Op, *inputs: Any, **params: Any) -> tuple[Tensor, ...]:
+        ys = plain(self, *inputs, **params)
+        if threading.get_ident() == me:
+            watcher(self, inputs, ys)
+        return ys
+
+    setattr(Op, "outputs", outputs)  # noqa: B010  (mypy refuses plain assignment to a method)
+    try:
+        yield
+    finally:
+        setattr(Op, "outputs", plain)  # noqa: B010

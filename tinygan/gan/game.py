@@ -1,0 +1,158 @@
+"""``Game``: the state of one training run between two steps, and how to save it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from .. import nn, optim, random
+from ..autograd import Tensor, no_grad
+from ..errors import StateError
+from ..kernels.arrays import Array, xp_of
+from .ema import EMA
+
+Metrics = dict[str, float]
+State = tuple[dict[str, Array], dict[str, Any]]  # (arrays, plain numbers and text)
+
+_SAMPLE_BATCH = 256  # samples made at once
+
+
+class Stateful(Protocol):
+    """What a game can save: modules, optimizers, EMA and replay pools."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return copies of arrays (NumPy), and plain numbers or text, by name."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> Any:
+        """Take back what ``state_dict`` returned."""
+
+
+@dataclass(eq=False)
+class Game:
+    """One training run between two steps.
+
+    Attributes:
+        G: generator, z -> samples.
+        D: discriminator or critic, samples -> logits.
+        opt_g: optimizer of G's parameters.
+        opt_d: optimizer of D's parameters.
+        nz: length of the latent vector.
+        config: the recipe's configuration.
+        ema: average of G over the steps, or None.
+        extra: further players, optimizers or pools by name; saved with the rest.
+        schedules: optimizers with the schedules of their learning rates, applied before a step.
+        streams: the random streams of the run.
+        step: steps taken.
+        metrics: losses and averages of the last step.
+    """
+
+    G: nn.Module
+    D: nn.Module
+    opt_g: optim.Optimizer
+    opt_d: optim.Optimizer
+    nz: int
+    config: Any = None
+    ema: EMA | None = None
+    extra: dict[str, Stateful] = field(default_factory=dict)
+    schedules: list[tuple[optim.Optimizer, optim.Schedule]] = field(default_factory=list)
+    streams: random.Streams = field(default_factory=random.current)
+    step: int = 0
+    metrics: Metrics = field(default_factory=dict)
+    _fake: tuple[Tensor, list[int], Tensor] | None = field(default=None, repr=False)
+
+    def latent(self, n: int) -> Tensor:
+        """Draw z from N(0, 1). Shapes: -> (n, nz)."""
+        return Tensor(self.streams.stream("z").normal((n, self.nz)))
+
+    def fake(self, z: Tensor) -> Tensor:
+        """Return G(z): for the same z and an unchanged G the same tensor, graph and all.
+
+        So a recipe whose players share z (``alternating(..., share_z=True)``) runs G once a step.
+        """
+        versions = [p.version for p in self.opt_g.params]
+        if self._fake is None or self._fake[0] is not z or self._fake[1] != versions:
+            self._fake = z, versions, self.G(z)
+        return self._fake[2]
+
+    def forget_fake(self) -> None:
+        """Let go of the last ``fake``, and of its graph."""
+        self._fake = None
+
+    def observe(self, real_logit: Tensor, fake_logit: Tensor) -> None:
+        """Note the means of D(x) and D(G(z)), after a sigmoid, among this step's metrics."""
+        for name, logit in (("d_real", real_logit), ("d_fake", fake_logit)):
+            self.metrics[name] = float(
+                (0.5 + 0.5 * xp_of(logit.data).tanh(0.5 * logit.data)).mean()
+            )
+
+    def sample(self, n: int, *, ema: bool = True, seed: int | None = None) -> Array:
+        """Make n samples in evaluation mode, from random numbers that training doesn't use.
+
+        Shapes: -> (n, C, H, W) or (n, 2), NumPy.
+
+        Args:
+            n: number of samples.
+            ema: use the averaged generator where there is one.
+            seed: another seed gives other samples; None gives the same z at every call.
+        """
+        net = self.ema.module if ema and self.ema is not None else self.G
+        streams = random.Streams(self.streams.seed if seed is None else seed, self.streams.xp)
+        z = streams.stream("sample").normal((n, self.nz))
+        with random.using(streams), no_grad(), evaluating(net):
+            parts = [net(Tensor(z[i : i + _SAMPLE_BATCH])) for i in range(0, n, _SAMPLE_BATCH)]
+        return np.concatenate([part.numpy() for part in parts])
+
+    # --- state ---
+
+    def parts(self) -> dict[str, Stateful]:
+        """Return everything that has state, by the name under which it is saved."""
+        named: dict[str, Stateful] = {"G": self.G, "D": self.D}
+        named |= {"opt_g": self.opt_g, "opt_d": self.opt_d}
+        if self.ema is not None:
+            named["ema"] = self.ema
+        return named | self.extra
+
+    def state(self) -> State:
+        """Return copies of all that the coming steps depend on: arrays, and plain values."""
+        tensors: dict[str, Array] = {}
+        scalars: dict[str, Any] = {"step": self.step}
+        for part, owner in self.parts().items():
+            for key, value in owner.state_dict().items():
+                (tensors if hasattr(value, "shape") else scalars)[f"{part}.{key}"] = value
+        return tensors, scalars
+
+    def restore(self, tensors: Mapping[str, Array], scalars: Mapping[str, Any]) -> None:
+        """Take back a ``state``.
+
+        Raises:
+            StateError: it has parts that this game lacks, or the other way round.
+        """
+        parts = self.parts()
+        saved: dict[str, dict[str, Any]] = {name: {} for name in parts}
+        for key, value in (*tensors.items(), *scalars.items()):
+            part, _, name = key.partition(".")
+            if name:
+                saved.setdefault(part, {})[name] = value
+        unknown = sorted(set(saved) - set(parts))
+        if unknown or "step" not in scalars:
+            what = f"parts {', '.join(unknown)} are unknown" if unknown else "it has no step"
+            raise StateError(f"this state doesn't fit: {what}; the game has {', '.join(parts)}")
+        for part, owner in parts.items():
+            owner.load_state_dict(saved[part])
+        self.step = int(scalars["step"])
+        self.forget_fake()
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[nn.Module]:
+    """Put a module in evaluation mode until the ``with`` block ends."""
+    was = [(m, m.training) for m in module.modules()]
+    try:
+        yield module.eval()
+    finally:
+        for m, training in was:
+            m.training = training

@@ -1,0 +1,251 @@
+"""The game, the recipe, one way to alternate, and the training loop as a generator.
+
+    for game in fit(RECIPE, batches, steps=100_000, seed=0):
+        if game.step % 1000 == 0:
+            print(game.metrics)
+
+Logging, snapshots and evaluation live in *your* loop: there is no trainer and no callback. A
+recipe's ``step(game, batches) -> metrics`` is the only seam. Every random number of step n is a
+function of (seed, stream, n), so a game restored at step n goes on with the bits that the
+uninterrupted one would have had.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .. import random
+from ..autograd import Tensor, grad
+from ..errors import DataError, OptionError, ShapeError
+from ..kernels.arrays import Array, Shape, as_channels_last
+from . import finite
+from .game import Game, Metrics, State
+from .snapshot import Snapshot
+
+Loss = Callable[..., Tensor]
+Step = Callable[[Game, Iterator[Array]], Metrics]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One GAN variant: how to set up the game, and how to take one step.
+
+    Attributes:
+        name: as the command line calls it.
+        paper: where it comes from, e.g. ``"arXiv:1704.00028"``.
+        setup: ``setup(config, data_shape) -> Game``; layers draw from the ambient streams.
+        step: ``step(game, batches) -> metrics``; every metric must be finite.
+        config: the dataclass of its settings; the defaults are the canonical ones.
+    """
+
+    name: str
+    paper: str
+    setup: Callable[[Any, Shape], Game]
+    step: Step
+    config: type[Any]
+
+    @property
+    def summary(self) -> str:
+        """First line of the docstring of the recipe's file."""
+        doc = sys.modules[self.setup.__module__].__doc__ or self.name
+        return doc.strip().splitlines()[0]
+
+
+def alternating(d_loss: Loss, g_loss: Loss, n_critic: int = 1, *, share_z: bool = False) -> Step:
+    """Make the step that most variants use: ``n_critic`` descents of D, then one of G.
+
+    Each gradient is taken with respect to one player alone, so the G step never computes the
+    gradient of D's weights.
+
+    Args:
+        d_loss: ``d_loss(game, real, z) -> scalar``; it cuts the graph at the fakes.
+        g_loss: ``g_loss(game, z) -> scalar``.
+        n_critic: D steps a G step; ``game.config.n_critic`` wins where it exists.
+        share_z: let G descend on the z of the last D step, as PyTorch's DCGAN example does.
+    """
+
+    def step(game: Game, batches: Iterator[Array]) -> Metrics:
+        for _ in range(getattr(game.config, "n_critic", n_critic)):
+            real = Tensor(next(batches))
+            z = game.latent(real.shape[0])
+            loss_d = d_loss(game, real, z)
+            game.opt_d.step(grad(loss_d, game.opt_d.params))
+        if not share_z:
+            z = game.latent(real.shape[0])
+        loss_g = g_loss(game, z)
+        game.opt_g.step(grad(loss_g, game.opt_g.params))
+        return {"loss_d": float(loss_d), "loss_g": float(loss_g)}
+
+    return step
+
+
+class Source:
+    """Batches on the run's device, channels last, remembered until the step is accepted."""
+
+    def __init__(self, batches: Iterable[Any], xp: Any) -> None:
+        self._batches, self._xp = iter(batches), xp
+        self._ready: list[Any] = []
+        self.used: list[Any] = []
+        self.shape: Shape | None = None  # of one sample, once known
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        if not self._ready:
+            self._ready.append(self._fetch())
+        batch = self._ready.pop(0)
+        self.used.append(batch)
+        return batch
+
+    def peek(self) -> Any:
+        """Return the next batch without using it up."""
+        if not self._ready:
+            self._ready.append(self._fetch())
+        return self._ready[0]
+
+    def accept(self) -> None:
+        """Forget the batches of the step that is done."""
+        self.used.clear()
+
+    def rewind(self) -> None:
+        """Serve the batches of this step again."""
+        self._ready, self.used = self.used + self._ready, []
+
+    def _fetch(self) -> Any:
+        try:
+            batch = next(self._batches)
+        except StopIteration:
+            raise DataError("the batches ended before the last step; give endless ones") from None
+        if isinstance(batch, tuple):  # samples and labels
+            return (self._place(batch[0]), *map(self._xp.asarray, batch[1:]))
+        return self._place(batch)
+
+    def _place(self, x: Any) -> Any:
+        if self.shape not in (None, tuple(x.shape[1:])):
+            raise ShapeError(f"a batch of shape {x.shape}, but the game takes (N, {self.shape})")
+        x = self._xp.asarray(x)
+        return as_channels_last(x) if x.ndim == 4 else x
+
+
+def new_game(
+    recipe: Recipe,
+    data_shape: Shape,
+    *,
+    seed: int = 0,
+    config: Any = None,
+    resume: State | None = None,
+) -> Game:
+    """Set up a game at step 0, or at the step of the state ``resume``.
+
+    Args:
+        recipe: which variant.
+        data_shape: shape of one sample: (C, H, W), or (2,) for points.
+        seed: determines every random number of the run; the array library is that of the
+            ambient streams.
+        config: an instance of ``recipe.config``; None takes the defaults.
+        resume: what ``Game.state`` returned.
+
+    Raises:
+        OptionError: ``config`` is of another recipe.
+        StateError: ``resume`` doesn't fit.
+    """
+    config = recipe.config() if config is None else config
+    if not isinstance(config, recipe.config):
+        raise OptionError(
+            f"{recipe.name} takes a {recipe.config.__qualname__} of its own, got {config!r}"
+        )
+    streams = random.Streams(seed, random.current().xp)
+    with random.using(streams):
+        game = recipe.setup(config, tuple(data_shape))
+    game.config, game.streams = config, streams
+    if resume is not None:
+        game.restore(*resume)
+    return game
+
+
+def fit(
+    recipe: Recipe,
+    batches: Iterable[Any],
+    *,
+    steps: int,
+    seed: int = 0,
+    config: Any = None,
+    resume: State | None = None,
+    data_shape: Shape | None = None,
+) -> Iterator[Game]:
+    """Train: yield the game after every step, until ``steps`` in all have been taken.
+
+    The game is yielded as it is, not copied; the next step changes it.
+
+    Args:
+        recipe: which variant.
+        batches: an endless iterable of samples in [-1, 1], (N, C, H, W) or (N, 2), float32.
+        steps: the number of the last step, also when resumed.
+        seed: determines every random number of the run but the order of the batches.
+        config: an instance of ``recipe.config``; None takes the defaults.
+        resume: what ``Game.state`` returned; ``batches`` must go on where they were then.
+        data_shape: shape of one sample; None looks at the first batch.
+
+    Raises:
+        DivergedError: a loss or a parameter isn't finite; the game is as before that step.
+        DataError: the batches ended.
+        ShapeError: a batch has another shape than the first.
+    """
+    source = Source(batches, random.current().xp)
+    if data_shape is None:
+        first = source.peek()
+        data_shape = (first[0] if isinstance(first, tuple) else first).shape[1:]
+    game = new_game(recipe, data_shape, seed=seed, config=config, resume=resume)
+    source.shape = tuple(data_shape)
+    before = Snapshot()
+    while game.step < steps:
+        advance(recipe, game, source, before)
+        yield game
+
+
+def advance(recipe: Recipe, game: Game, source: Source, before: Snapshot | None = None) -> None:
+    """Take one step and check that all is finite.
+
+    Args:
+        recipe: which variant.
+        game: the game to move on.
+        source: the batches.
+        before: memory for the state before the step; give the same one each time.
+
+    Raises:
+        DivergedError: a loss or a parameter isn't finite; the game is put back to before the step.
+    """
+    before = Snapshot() if before is None else before
+    before.take(game)
+
+    def attempt() -> None:
+        source.rewind()
+        game.step = before.step + 1
+        _take_step(recipe, game, source)
+
+    attempt()
+    fault = finite.find_fault(game.metrics, before.tensors)
+    if fault is not None:
+        raise finite.diagnose(fault, game, before, list(source.used), attempt)
+    source.accept()
+
+
+def _take_step(recipe: Recipe, game: Game, source: Source) -> None:
+    # The ambient streams are set around the step and not around the caller's loop body: between
+    # two yields of a generator a context variable would leak into the caller.
+    game.streams.step = game.step
+    game.metrics = {}
+    with random.using(game.streams), np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        for optimizer, schedule in game.schedules:
+            schedule.apply(optimizer, game.step - 1)  # schedules count from 0
+        game.metrics |= recipe.step(game, source)
+        game.forget_fake()
+        if game.ema is not None:
+            last = source.used[-1]
+            game.ema.update(game.G, len(last[0] if isinstance(last, tuple) else last))

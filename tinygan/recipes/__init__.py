@@ -1,0 +1,29 @@
+"""Layer 5: one file per GAN variant, each read from top to bottom; none imports another."""
+
+from __future__ import annotations
+
+import difflib
+
+from ..errors import OptionError
+from ..gan import Recipe
+from . import consensus, dcgan, gan, unrolled, wgan_gp
+
+RECIPES: dict[str, Recipe] = {
+    module.RECIPE.name: module.RECIPE for module in (gan, dcgan, wgan_gp, unrolled, consensus)
+}
+
+__all__ = ["RECIPES", "get"]
+
+
+def get(name: str) -> Recipe:
+    """Return the recipe of that name; ``-`` and ``_`` mean the same.
+
+    Raises:
+        OptionError: there is none; the message has the nearest name.
+    """
+    key = name.replace("-", "_").lower()
+    if key in RECIPES:
+        return RECIPES[key]
+    near = difflib.get_close_matches(key, RECIPES, n=1, cutoff=0.5)
+    hint = f"perhaps you meant {near[0]}" if near else f"there are {', '.join(RECIPES)}"
+    raise OptionError(f"no recipe {name!r}: {hint}")
