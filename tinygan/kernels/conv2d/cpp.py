@@ -35,7 +35,7 @@ def _params(spec: ConvSpec) -> tuple[int, ...]:
 def _aligned(a: Array) -> Array:
     """Return ``a`` with an aligned address and strides of whole elements, as C++ needs."""
     whole = a.flags.aligned and not any(stride % a.itemsize for stride in a.strides)
-    return a if whole else np.ascontiguousarray(a)
+    return a if whole else a.copy()
 
 
 def _image(a: Array) -> Array:

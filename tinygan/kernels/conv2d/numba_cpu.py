@@ -5,7 +5,7 @@
     conv2d_wgrad   gW = cols(x)^T . gy
 
 W is w packed as (R S C, O). Patches are made for a few images at a time, so that they stay in
-cache; how many is a function of the shapes. Copying them costs less than the product, and BLAS keeps
+cache; how many is a function of the shapes. Copying costs less than the product, and BLAS keeps
 a tile of outputs in registers, which loops in Numba can't be made to do.
 
 The jitted functions release the GIL and are run on Python threads, one range of images each:
@@ -42,6 +42,8 @@ def _supports(a: Array, b: Array, **_: object) -> str | None:
         return "numba is not installed"
     if a.dtype != b.dtype or a.dtype not in (np.float32, np.float64):
         return f"takes two float32 or two float64 arrays, got {a.dtype} and {b.dtype}"
+    if 0 in a.shape[1:] or 0 in b.shape:
+        return f"takes no empty images or weights, got {a.shape} and {b.shape}"
     return None
 
 
