@@ -34,14 +34,21 @@ struct Min {
 
 template <class Op, class T>
 double reduce_row(const T* x, long n) {
-  VD a[4];
-  for (VD& lane : a) lane = splat(Op::start);
-  long i = 0;
-  for (; i + 4 * kLanesD <= n; i += 4 * kLanesD)
-    for (int k = 0; k < 4; ++k) a[k] = Op::join(a[k], load_wide(x + i + k * kLanesD));
-  VD joined = Op::join(Op::join(a[0], a[1]), Op::join(a[2], a[3]));
   double total = Op::start;
-  for (int k = 0; k < kLanesD; ++k) total = Op::join(total, (double)joined[k]);
+  long i = 0;
+  if (n >= 2 * kLanesD) {
+    VD a[4];
+    for (VD& lane : a) lane = splat(Op::start);
+    for (; i + 4 * kLanesD <= n; i += 4 * kLanesD)
+      for (int k = 0; k < 4; ++k) a[k] = Op::join(a[k], load_wide(x + i + k * kLanesD));
+    for (int k = 0; i + kLanesD <= n; i += kLanesD, ++k) a[k] = Op::join(a[k], load_wide(x + i));
+    VD joined = Op::join(Op::join(a[0], a[1]), Op::join(a[2], a[3]));
+    double lanes[kLanesD];
+    memcpy(lanes, &joined, sizeof lanes);
+    for (int width = kLanesD / 2; width > 0; width /= 2)
+      for (int k = 0; k < width; ++k) lanes[k] = Op::join(lanes[k], lanes[k + width]);
+    total = lanes[0];
+  }
   for (; i < n; ++i) total = Op::join(total, (double)x[i]);
   return total;
 }

@@ -1,5 +1,5 @@
 """Batch normalisation with training statistics, its vjp, and the statistics themselves."""
 
-from . import cpp, reference
+from . import cpp, numba_cpu, reference
 
-__all__ = ["cpp", "reference"]
+__all__ = ["cpp", "numba_cpu", "reference"]

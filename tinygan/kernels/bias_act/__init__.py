@@ -1,5 +1,5 @@
 """Bias, activation, gain and clamp in one pass, and its vjp."""
 
-from . import cpp, reference
+from . import cpp, numba_cpu, reference
 
-__all__ = ["cpp", "reference"]
+__all__ = ["cpp", "numba_cpu", "reference"]
