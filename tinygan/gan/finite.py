@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..autograd import Op, Tensor
 from ..errors import DivergedError
 from ..kernels.arrays import Array, xp_of
@@ -37,19 +39,23 @@ def is_finite(x: Array) -> bool:
     """Tell whether every entry is finite; integers are."""
     if x.dtype.kind != "f":
         return True
-    xp = xp_of(x)
-    # a sum can overflow where no entry did, so only a finite sum is an answer
-    return math.isfinite(float(xp.sum(x))) or bool(xp.isfinite(x).all())
+    # A sum can overflow where no entry did, so only a finite sum is an answer.
+    return math.isfinite(_total([x])) or bool(xp_of(x).isfinite(x).all())
+
+
+def _total(arrays: list[Array]) -> float:
+    """Add up all entries, so that a device is asked for one number only."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(sum(xp_of(x).sum(x) for x in arrays))
 
 
 def find_fault(metrics: dict[str, float], tensors: dict[str, Tensor]) -> str | None:
     """Name what isn't finite after a step, losses first; None if all is well."""
-    for name, value in metrics.items():
+    for name, value in sorted(metrics.items(), key=lambda item: not item[0].startswith("loss")):
         if not math.isfinite(value):
             return f"{name} is {value}"
     arrays = [t.data for t in tensors.values() if t.dtype.kind == "f"]
-    # All sums are added up first, so that a device is asked for one number only.
-    if not arrays or math.isfinite(float(sum(xp_of(x).sum(x) for x in arrays))):
+    if math.isfinite(_total(arrays)):
         return None
     wrong = not_finite(tensors)
     return f"parameter {wrong} is not finite" if wrong else None

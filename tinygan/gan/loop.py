@@ -85,12 +85,18 @@ def alternating(d_loss: Loss, g_loss: Loss, n_critic: int = 1, *, share_z: bool 
 
 
 class Source:
-    """Batches on the run's device, channels last, remembered until the step is accepted."""
+    """Batches on the run's device, channels last, and what it takes to repeat a step.
 
-    def __init__(self, batches: Iterable[Any], xp: Any) -> None:
+    Args:
+        batches: arrays (N, ...), or tuples of one and its labels.
+        xp: the array library of the run.
+    """
+
+    def __init__(self, batches: Iterable[Any], xp: Any = np) -> None:
+        self.before = Snapshot()  # the game's state before the step
         self._batches, self._xp = iter(batches), xp
         self._ready: list[Any] = []
-        self.used: list[Any] = []
+        self.used: list[Any] = []  # by the step
         self.shape: Shape | None = None  # of one sample, once known
 
     def __iter__(self) -> Iterator[Any]:
@@ -203,25 +209,18 @@ def fit(
         data_shape = (first[0] if isinstance(first, tuple) else first).shape[1:]
     game = new_game(recipe, data_shape, seed=seed, config=config, resume=resume)
     source.shape = tuple(data_shape)
-    before = Snapshot()
     while game.step < steps:
-        advance(recipe, game, source, before)
+        advance(recipe, game, source)
         yield game
 
 
-def advance(recipe: Recipe, game: Game, source: Source, before: Snapshot | None = None) -> None:
+def advance(recipe: Recipe, game: Game, source: Source) -> None:
     """Take one step and check that all is finite.
-
-    Args:
-        recipe: which variant.
-        game: the game to move on.
-        source: the batches.
-        before: memory for the state before the step; give the same one each time.
 
     Raises:
         DivergedError: a loss or a parameter isn't finite; the game is put back to before the step.
     """
-    before = Snapshot() if before is None else before
+    before = source.before
     before.take(game)
 
     def attempt() -> None:
