@@ -100,9 +100,7 @@ def test_a_killed_run_goes_on_bit_for_bit(name, tmp_path):
 def test_a_signal_saves_the_step_and_the_run_goes_on_bit_for_bit(number, code, tmp_path):
     training = start("gan", tmp_path / "stopped", steps=20, snap=10)
     with pytest.raises(Stopped, match=f"{number} at step 7, saved.*tinygan resume") as stopped:
-        for game in training:
-            if game.step == 7:
-                os.kill(os.getpid(), getattr(signal, number))
+        signal_at(training, 7, getattr(signal, number))
     assert stopped.value.exit_code == code
     assert load_checkpoint(training.run.path).step == 7
     straight = finish(start("gan", tmp_path / "straight", steps=20, snap=10))
@@ -165,6 +163,12 @@ def test_a_relative_data_path_is_found_from_anywhere(tmp_path, monkeypatch):
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert finish(go_on(run, steps=2)).read_rows()[-1]["step"] == 2
+
+
+def signal_at(training, step, number):
+    for game in training:
+        if game.step == step:
+            os.kill(os.getpid(), number)
 
 
 def flip(path, place):
