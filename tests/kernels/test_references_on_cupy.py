@@ -1,0 +1,215 @@
+"""Every reference runs on CuPy: shown on an array type with CuPy's restrictions (strict_arrays)."""
+
+import numpy as np
+import pytest
+import strict_arrays
+from kernel_checks import lay_out, normal
+from strict_arrays import strictcupy as xp
+from strict_arrays import to_numpy, to_strict
+
+from tinygan import kernels
+from tinygan.kernels.bias_act.spec import ACTS
+from tinygan.kernels.conv2d.spec import ConvSpec
+from tinygan.kernels.gan_loss.spec import KINDS
+
+X = (2, 4, 5, 6)
+WINDOW = {"kernel": (3, 2), "stride": (2, 1), "padding": (1, 0)}
+SPEC = ConvSpec(stride=(2, 1), padding=(1, 2), dilation=(1, 2), groups=2)
+W = (6, 2, 3, 2)
+Y = SPEC.out_shape(X, W)
+
+
+def a(*shape, seed=0):
+    return normal(seed, shape, np.float64)
+
+
+def index():
+    return np.random.default_rng(3).integers(0, 30, (2, 4, 3, 3))
+
+
+def act_cases():
+    for act in ACTS:
+        for clamp in (None, 0.7):
+            for x in (a(*X), a(5, 4), a(4)):
+                slope = a(4, seed=2) if act == "prelu" else None
+                yield (x, a(4, seed=1), slope), {"act": act, "alpha": 0.2, "clamp": clamp}
+
+
+def act_vjp_cases():
+    for (x, b, slope), params in act_cases():
+        gy = a(*x.shape, seed=5)
+        yield ((x, b, gy) if slope is None else (x, b, slope, gy)), params
+    yield (a(5, 4), None, a(1), a(5, 4, seed=1)), {"act": "prelu"}
+    yield (a(5, 4), a(5, 4, seed=1)), {"act": "tanh", "clamp": 0.5}
+
+
+def adam_cases():
+    base = {"lr": 0.1, "beta1": 0.5, "beta2": 0.9, "eps": 1e-8, "step": 3}
+    for decay, decoupled in ((0.0, False), (0.1, False), (0.1, True)):
+        arrays = (a(3, 4), a(3, 4, seed=1), a(3, 4, seed=2), a(3, 4, seed=3) ** 2)
+        yield arrays, {**base, "weight_decay": decay, "decoupled": decoupled}
+
+
+def loss_cases():
+    return [((a(3, 1, 2),), {"kind": kind, "target": 1.0}) for kind in KINDS]
+
+
+def reduce_cases():
+    axes = ((), (0,), (1, -1), (0, 1, 2, 3))
+    return [((a(*X),), {"axis": ax, "keepdims": keep}) for ax in axes for keep in (False, True)]
+
+
+NORM = (a(*X), a(4, seed=1), a(4, seed=2))
+CASES = {
+    "adam": adam_cases(),
+    "avg_pool2d": [((a(*X),), {**WINDOW, "count_include_pad": pad}) for pad in (False, True)],
+    "avg_pool2d_adjoint": [
+        ((a(2, 4, 3, 5),), {**WINDOW, "count_include_pad": pad, "x_shape": X})
+        for pad in (False, True)
+    ],
+    "batch_norm": [(NORM, {"eps": 1e-5}), ((a(7, 4), *NORM[1:]), {"eps": 1e-5})],
+    "batch_norm_stats": [((a(*X),), {})],
+    "batch_norm_vjp": [((*NORM, a(*X, seed=3)), {"eps": 1e-5})],
+    "bias_act": act_cases(),
+    "bias_act_vjp": act_vjp_cases(),
+    "conv2d": [((a(*X), a(*W)), {"spec": SPEC})],
+    "conv2d_dgrad": [((a(*Y), a(*W)), {"spec": SPEC, "x_shape": X})],
+    "conv2d_wgrad": [((a(*X), a(*Y)), {"spec": SPEC, "w_shape": W})],
+    "gan_loss": loss_cases(),
+    "gan_loss_vjp": [((x, np.array(2.0)), params) for (x,), params in loss_cases()],
+    "gather2d": [((a(*X), index()), {})],
+    "max": reduce_cases(),
+    "max_pool2d_index": [((a(*X),), WINDOW)],
+    "min": reduce_cases(),
+    "power_iteration": [((a(3, 2, 2), a(3)), {"steps": 2, "eps": 1e-12})],
+    "scatter2d": [((a(2, 4, 3, 3), index()), {"x_shape": X})],
+    "spectral_norm": [((a(3, 2, 2), a(3), a(4)), {})],
+    "spectral_norm_vjp": [((a(3, 2, 2), a(3), a(4), a(3, 2, 2, seed=1)), {})],
+    "sum": reduce_cases(),
+}
+CASES = {op: list(cases) for op, cases in CASES.items()}
+ON_CUPY = sorted({kernel.op for kernel in kernels.kernels() if kernel.backend == "cupy"})
+
+
+def as_tuple(value):
+    return value if isinstance(value, tuple) else (value,)
+
+
+def prepare(arrays, dtype, layout):
+    """Copy the operands in this dtype and layout; indices stay integers."""
+    out = []
+    for array in arrays:
+        if array is None or array.ndim == 0:
+            out.append(None if array is None else array.astype(dtype))
+        else:
+            kept = array.dtype if array.dtype.kind == "i" else dtype
+            out.append(lay_out(array.astype(kept), layout))
+    return out
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("layout", ["c", "channels_last", "strided"])
+@pytest.mark.parametrize("op", ON_CUPY)
+def test_reference_gives_on_cupy_what_it_gives_on_numpy(op, layout, dtype):
+    assert op in CASES, f"{op} has a reference on CuPy and no case here"
+    rtol = 2e-6 if dtype == np.float32 else 1e-12  # sums may run in another order
+    for arrays, params in CASES[op]:
+        plain, strict = prepare(arrays, dtype, layout), prepare(arrays, dtype, layout)
+        with kernels.use_backend("numpy"):
+            want = as_tuple(kernels.call(op, *plain, **params))
+        with kernels.use_backend("cupy"):
+            got = as_tuple(kernels.call(op, *to_strict(strict), **params))
+        assert len(got) == len(want)
+        for x, y in zip((*to_numpy(got), *strict), (*want, *plain), strict=True):
+            if y is None:
+                assert x is None
+                continue
+            assert (x.shape, x.dtype) == (y.shape, y.dtype)
+            np.testing.assert_allclose(x, y, rtol=rtol, atol=rtol)
+
+
+@pytest.mark.parametrize("op", ["avg_pool2d", "batch_norm", "bias_act", "conv2d", "gather2d"])
+def test_activations_stay_channels_last_on_cupy(op):
+    arrays, params = CASES[op][0]
+    with kernels.use_backend("cupy"):
+        y = kernels.call(op, *to_strict(prepare(arrays, np.float32, "channels_last")), **params)
+    assert y.transpose(0, 2, 3, 1).flags.c_contiguous
+
+
+def test_every_case_belongs_to_an_op():
+    assert sorted(CASES) == ON_CUPY
+
+
+STRICT = to_strict(np.arange(6.0).reshape(2, 3))
+
+
+@pytest.mark.parametrize(
+    "misuse",
+    [
+        lambda x: np.asarray(x),
+        lambda x: np.array([x, x]),
+        lambda x: np.exp(x),
+        lambda x: np.sum(x),
+        lambda x: np.add(np.ones(3), x),
+        lambda x: x + np.ones(3),
+        lambda x: np.ones(3) * x,
+        lambda x: x.__iadd__(np.ones(3)),
+        lambda x: x.__setitem__(0, np.ones(3)),
+        lambda x: x[np.array([0, 1])],
+        lambda x: xp.where(x > 0, x, np.zeros(3)),
+        lambda x: xp.concatenate([x, np.ones((2, 3))]),
+        lambda x: xp.add(x, x, where=x > 0),
+        lambda x: xp.add([1, 2, 3], x),
+        lambda x: x.sum(initial=1.0),
+        lambda x: xp.max(x, where=x > 0, initial=0.0),
+        lambda x: xp.lib.stride_tricks.as_strided(x, (2,), (8,), writeable=False),
+        lambda x: xp.add.at(x.astype(xp.int64), 0, 1),
+        lambda x: float(x),
+    ],
+)
+def test_strict_arrays_refuse_what_cupy_refuses(misuse):
+    with pytest.raises(TypeError):
+        misuse(STRICT)
+
+
+@pytest.mark.parametrize("name", ["errstate", "nditer", "bool8", "dual", "asmatrix"])
+def test_strict_arrays_lack_what_cupy_lacks(name):
+    with pytest.raises(AttributeError, match="cupy"):
+        getattr(xp, name)
+
+
+def test_strict_arrays_return_c_order_and_arrays():
+    x = STRICT.T
+    assert not x.flags.c_contiguous
+    assert xp.exp(x).flags.c_contiguous
+    assert (x * 2).flags.c_contiguous
+    assert xp.where(x > 0, x, 0).flags.c_contiguous
+    assert isinstance(x.sum(), strict_arrays.StrictArray)
+    assert isinstance(x[0, 0], strict_arrays.StrictArray)
+    assert float(x[0, 0]) == 0.0
+    assert not hasattr(x.flags, "writeable")
+
+
+def test_strict_arrays_do_what_cupy_does():
+    x = xp.asarray(np.arange(6.0, dtype=np.float32).reshape(2, 3))  # the door from the host
+    kept = x
+    x += 1
+    x *= np.float32(2)
+    assert kept is x
+    np.testing.assert_array_equal(xp.asnumpy(x), [[2, 4, 6], [8, 10, 12]])
+    out = xp.empty_like(x)
+    assert xp.add(x, 1, out=out) is out
+    x[0, 0][...] = 7  # integers index a view
+    assert x[0, 0].item() == 7
+    checks = [
+        (xp.einsum("ij,kj->ik", x, x), x.get() @ x.get().T),
+        (x @ x.T, x.get() @ x.get().T),
+        (xp.pad(x, ((1, 0), (0, 2))), np.pad(x.get(), ((1, 0), (0, 2)))),
+        (xp.concatenate([x, x], axis=1), np.concatenate([x.get()] * 2, axis=1)),
+        (1 - x[:, ::-1], 1 - x.get()[:, ::-1]),
+        (xp.take_along_axis(x, xp.argsort(x, axis=1), axis=1), np.sort(x.get(), axis=1)),
+        (x[x > 6], x.get()[x.get() > 6]),
+        (xp.lib.stride_tricks.sliding_window_view(x, 2, axis=1).sum(axis=-1), [[11, 10], [18, 22]]),
+    ]
+    for got, want in checks:
+        np.testing.assert_array_equal(to_numpy(got), want)
