@@ -53,6 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         code = dispatch(args)
         sys.stdout.flush()
+    except SystemExit as end:  # tyro has printed the help of a verb
+        return end.code if isinstance(end.code, int) else 0
     except BrokenPipeError:  # the reader, `head` say, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

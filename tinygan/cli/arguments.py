@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import re
 from collections.abc import Sequence
 from dataclasses import MISSING, field, fields, make_dataclass
 from typing import Any, TypeVar, cast
@@ -19,7 +18,7 @@ from .exits import UsageError, perhaps
 
 First = TypeVar("First")
 
-_BOX = re.compile(r"[│╭╮╰╯─]")
+_FRAME = " │╭╮╰╯─-"  # without the curves where the terminal has ASCII alone
 _HELP = ("-h", "--help")
 _OWN = ("--help", "--traceback")  # of every verb
 
@@ -63,7 +62,7 @@ def _parse(command: str, kind: Any, parts: list[Any], args: Sequence[str]) -> An
         if end.code in (0, None):
             raise
         said_line = _first_paragraph(said.getvalue())
-        if said_line.startswith("Missing"):
+        if said_line.startswith("Missing from"):
             missing = " ".join(name.upper() for name in _required(kind))
             said_line = f"{missing} is missing; see {command} --help"
         raise UsageError(f"{_verb(command)}: {said_line}") from None
@@ -95,10 +94,10 @@ def _verb(command: str) -> str:
 
 def _first_paragraph(box: str) -> str:
     """Turn a box of lines into one line, without its title and its advice."""
-    lines = [_BOX.sub("", line).strip() for line in box.splitlines()[1:]]
     kept: list[str] = []
-    for line in lines:
-        if not line and kept:
+    for line in box.splitlines()[1:]:
+        text = line.strip(_FRAME)
+        if not text and kept:
             break
-        kept += [line] if line else []
+        kept += [text] if text else []
     return " ".join(kept) or "the arguments don't fit; see --help"
