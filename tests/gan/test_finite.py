@@ -90,7 +90,7 @@ def test_the_op_that_made_the_first_nan_is_named(name, every, monkeypatch):
                         right += 1
                     else:
                         wrong.append((op.name, call, str(error)))
-    assert right >= 30
+    assert right >= 20
     assert silent <= right // 10
     assert not wrong
 
