@@ -9,6 +9,7 @@ import pytest
 from tinygan import nn, optim
 from tinygan.autograd import Tensor, grad
 from tinygan.errors import DtypeError, GraphError, OptionError, ShapeError, StateError
+from tinygan.kernels import use_backend
 
 GRADIENTS = [0.5, -1.25, 2.0, 0.0, 3.0, -0.25, 1.0, 1.0, -4.0, 0.125]
 
@@ -135,7 +136,7 @@ def test_a_constant_gradient_does_not_make_centered_rmsprop_nan():
     values = run(
         lambda ps: optim.RMSprop(ps, alpha=0.5, centered=True),
         dtype=np.float32,
-        gradients=[0.1] * 200,
+        gradients=[0.3] * 100,  # s - m^2 is rounded to -4e-9 on the way
     )
     assert np.isfinite(values).all()
 
@@ -213,12 +214,18 @@ def test_broadcast_and_transposed_gradients_are_read_right(name):
         np.testing.assert_array_equal(p.data, q.data)
 
 
-@pytest.mark.parametrize("name", EVERY)
-def test_a_gradient_that_lies_in_the_memory_of_its_parameter(name):
-    p, q = nn.Parameter([1.0, 2.0]), nn.Parameter([1.0, 2.0])
-    EVERY[name]([p]).step([p.detach()])
-    EVERY[name]([q]).step([Tensor(q.data.copy())])
-    np.testing.assert_array_equal(p.data, q.data)
+def test_a_gradient_that_lies_in_the_memory_of_its_parameter(backend):
+    if backend == "numba":
+        pytest.skip("Numba has no optimizer")
+
+    def step(p, g):
+        with use_backend(backend):
+            optim.AdamW([p], 0.1, eps=1.0, weight_decay=0.5).step([g])
+        return p.data
+
+    p, q = nn.Parameter(np.arange(1.0, 100.0)), nn.Parameter(np.arange(1.0, 100.0))
+    aliased = step(p, p.detach()[::-1])
+    np.testing.assert_array_equal(aliased, step(q, Tensor(q.data[::-1].copy())))
 
 
 @pytest.mark.parametrize("name", EVERY)
