@@ -30,7 +30,8 @@ namespace TG_ISA {
 namespace {
 
 constexpr long kPixelMajorMax = 64;  // phases of at most so many pixels put the batch innermost
-constexpr long kMinTasks = 32;       // with fewer blocks of pixels, the panels are divided too
+constexpr long kSmallWeights = 256 << 10;  // bytes of packed weights that stay in L2 beside pixels
+constexpr long kMinTasks = 32;  // with fewer blocks of pixels, the panels are divided too
 
 // One register tile: kRows pixels by up to NV vectors of columns. It sums over the active taps and
 // their channels and stores `cols` columns.
@@ -93,8 +94,12 @@ void narrow_tile(const Gather<T>& g, const T* const* pointers, const long* activ
         }
       }
     }
-    for (int i = 0; i < rows && out[first + i]; ++i)
+#pragma GCC unroll 8
+    for (int i = 0; i < rows; ++i) {  // unrolled, or the sums would live in memory
+      if (!out[first + i]) continue;
+#pragma GCC unroll 4
       for (int c = 0; c < COLS; ++c) out[first + i][c] = sum_lanes<T>(acc[i][c]);
+    }
   }
 }
 
@@ -207,17 +212,19 @@ void run(const ConvArgs& args, void* workspace) {
     carve(g, args, workspace);
   }
   prepare(g);
+  const long phases = g.phase_count();
   const long pixels = g.N * ceil_div(g.out_h, g.step_h) * ceil_div(g.out_w, g.step_w);
-  const long blocks = ceil_div(pixels, kTiles * kRows);
-  const long rows_of_tasks = g.groups * g.phase_count() * blocks;
+  const long blocks = ceil_div(pixels, kTiles * kRows), rows_of_tasks = g.groups * phases * blocks;
   const long panel_groups = min_of(g.panels(), ceil_div(kMinTasks, max_of(rows_of_tasks, 1)));
-  const long tasks = rows_of_tasks * panel_groups;
-  parallel_for_on(g.slots, tasks, 1, [&](long begin, long end) {
+  // Phases of one block read the same pixels: run them in a row, unless that evicts the weights.
+  const bool phase_inner = g.panels() * g.panel_size() * (long)sizeof(T) <= kSmallWeights;
+  parallel_for_on(g.slots, rows_of_tasks * panel_groups, 1, [&](long begin, long end) {
     for (long task = begin; task < end; ++task) {
-      const long part = task % panel_groups, block = task / panel_groups % blocks;
-      const long phase = task / panel_groups / blocks % g.phase_count();
-      run_task(g, g.phases[phase], task / panel_groups / blocks / g.phase_count(), block,
-               g.panels() * part / panel_groups, g.panels() * (part + 1) / panel_groups);
+      const long part = task % panel_groups, at = task / panel_groups % (blocks * phases);
+      const long phase = phase_inner ? at % phases : at / blocks;
+      run_task(g, g.phases[phase], task / panel_groups / (blocks * phases),
+               phase_inner ? at / phases : at % blocks, g.panels() * part / panel_groups,
+               g.panels() * (part + 1) / panel_groups);
     }
   });
 }

@@ -33,6 +33,13 @@ struct Segment {
   long pixels;
 };
 
+// Part of a row of output pixels: q in [first, last) of row p, seen through tap (0, 0) from row h.
+template <class T>
+struct Line {
+  const T *image, *y;  // the image of x; y at `first`, here or in the copied panel
+  long h, first, last;
+};
+
 template <class T>
 struct Wgrad {
   const T *x, *y;
@@ -49,6 +56,7 @@ struct Wgrad {
   // carved from the workspace
   T *padded, *panel, *sums;
   Segment<T>* segments;
+  Line<T>* lists;
 
   long taps() const { return R * S; }
   long panel_count() const { return block_lines * span * tile_columns<T>(); }
@@ -86,18 +94,19 @@ size_t carve(Wgrad<T>& g, const ConvArgs& a, void* workspace) {
   g.panel = carver.template take<T>(g.slots * g.panel_count());
   g.sums = carver.template take<T>(g.slots * g.sum_count());
   g.segments = carver.template take<Segment<T>>(g.slots * g.block_lines);
+  g.lists = carver.template take<Line<T>>(g.slots * g.block_lines);
   return carver.used;
 }
 
 // sums (ROWS, columns) += sum over the segments' pixels of x (ROWS) y^T (columns).
 template <class T, int ROWS>
-void tile(const Segment<T>* segments, long count, long x_step, T* sums) {
+void tile(const Segment<T>* segments, long count, long x_step, long y_step, T* sums) {
   typedef typename Simd<T>::V V;
   constexpr int lanes = Simd<T>::lanes;
   V acc[ROWS][kVectors] = {};
   for (const Segment<T>* segment = segments; segment != segments + count; ++segment) {
     const T *x = segment->x, *y = segment->y;
-    for (long q = segment->pixels; q > 0; --q, x += x_step, y += tile_columns<T>()) {
+    for (long q = segment->pixels; q > 0; --q, x += x_step, y += y_step) {
       V b[kVectors];
 #pragma GCC unroll 2
       for (int v = 0; v < kVectors; ++v) b[v] = load(y + v * lanes);
@@ -114,47 +123,46 @@ void tile(const Segment<T>* segments, long count, long x_step, T* sums) {
 }
 
 template <class T, int ROWS = kRows>
-void tile_of(long rows, const Segment<T>* segments, long count, long x_step, T* sums) {
-  if (rows == ROWS) return tile<T, ROWS>(segments, count, x_step, sums);
-  if constexpr (ROWS > 1) tile_of<T, ROWS - 1>(rows, segments, count, x_step, sums);
+void tile_of(long rows, const Segment<T>* segments, long count, long x_step, long y_step, T* sums) {
+  if (rows == ROWS) return tile<T, ROWS>(segments, count, x_step, y_step, sums);
+  if constexpr (ROWS > 1) tile_of<T, ROWS - 1>(rows, segments, count, x_step, y_step, sums);
 }
 
-// Copy the panel's columns of y for the lines [first, last).
+// List the lines [first, last), and copy the panel's columns of y for them unless `to` is null.
 template <class T>
-void copy_panel(const Wgrad<T>& g, long first, long last, long col, T* to) {
+void list_lines(const Wgrad<T>& g, long first, long last, const T* x, long col, long valid, T* to,
+                Line<T>* lines) {
   constexpr long width = tile_columns<T>();
-  const long valid = min_of(width, g.cols - col % g.cols);
-  for (long line = first; line < last; ++line, to += g.span * width) {
-    const long q = line % g.spans * g.span, p = line / g.spans % g.P, n = line / g.spans / g.P;
+  for (long at = first; at < last; ++at, ++lines) {
+    const long q = at % g.spans * g.span, p = at / g.spans % g.P, n = at / g.spans / g.P;
     const T* from = g.y + n * g.y_n + p * g.y_h + q * g.y_w + col;
-    for (long i = 0; i < min_of(g.span, g.Q - q); ++i, from += g.y_w) {
-      T* pixel = to + i * width;
+    *lines = {x + n * g.x_n, to ? to : from, p * g.stride_h - g.pad_h, q, min_of(q + g.span, g.Q)};
+    for (long i = q; to && i < lines->last; ++i, from += g.y_w, to += width) {
       if (valid == width) {
-        memcpy(pixel, from, width * sizeof(T));
+        memcpy(to, from, width * sizeof(T));
       } else {
-        for (long j = 0; j < width; ++j) pixel[j] = j < valid ? from[j] : 0;
+        for (long j = 0; j < width; ++j) to[j] = j < valid ? from[j] : 0;
       }
     }
   }
 }
 
-// The parts of the lines [first, last) that tap (r, s) sees inside the image; returns how many.
+// The parts of the lines that tap (r, s) sees inside the image; returns how many there are.
 template <class T>
-long list_segments(const Wgrad<T>& g, long first, long last, long r, long s, const T* x,
-                   const T* panel, Segment<T>* segments) {
-  const long left = s * g.dil_w - g.pad_w;  // w = q stride_w + left
+long list_segments(const Wgrad<T>& g, const Line<T>* lines, long count, long r, long s, long y_step,
+                   Segment<T>* segments) {
+  const long top = r * g.dil_h, left = s * g.dil_w - g.pad_w;  // w = q stride_w + left
   const long q_first = left < 0 ? ceil_div(-left, g.stride_w) : 0;
   const long q_last = left >= g.W ? 0 : (g.W - 1 - left) / g.stride_w + 1;
-  long count = 0;
-  for (long line = first; line < last; ++line, panel += g.span * tile_columns<T>()) {
-    const long q = line % g.spans * g.span, p = line / g.spans % g.P, n = line / g.spans / g.P;
-    const long h = p * g.stride_h - g.pad_h + r * g.dil_h;
-    const long from = max_of(q, q_first), to = min_of(min_of(q + g.span, g.Q), q_last);
-    if (h < 0 || h >= g.H || from >= to) continue;
-    segments[count++] = {x + n * g.x_n + h * g.x_h + (from * g.stride_w + left) * g.x_w,
-                         panel + (from - q) * tile_columns<T>(), to - from};
+  long found = 0;
+  for (const Line<T>* line = lines; line != lines + count; ++line) {
+    const long h = line->h + top;
+    const long from = max_of(line->first, q_first), to = min_of(line->last, q_last);
+    if (h >= 0 && h < g.H && from < to)
+      segments[found++] = {line->image + h * g.x_h + (from * g.stride_w + left) * g.x_w,
+                           line->y + (from - line->first) * y_step, to - from};
   }
-  return count;
+  return found;
 }
 
 // Write a task's sums to w, transposed from (tap, channel, column).
@@ -182,17 +190,21 @@ void run_task(const Wgrad<T>& g, long group, long row_block, long panel_index, l
   T* panel = g.panel + tg_thread_index() * g.panel_count();
   T* sums = g.sums + tg_thread_index() * g.sum_count();
   Segment<T>* segments = g.segments + tg_thread_index() * g.block_lines;
+  Line<T>* lines = g.lists + tg_thread_index() * g.block_lines;
   const long row = g.rows * row_block / g.row_blocks, col = panel_index * width;
   const long rows = g.rows * (row_block + 1) / g.row_blocks - row;
   const T* x = g.x + group * g.inner + row;
+  const long valid = min_of(width, g.cols - col);
+  const bool in_place = valid == width && g.taps_each == 1;  // a copy pays if taps share it
+  const long x_step = g.stride_w * g.x_w, y_step = in_place ? g.y_w : width;
   memset(sums, 0, (size_t)g.sum_count() * sizeof(T));
   for (long first = 0; first < g.lines; first += g.block_lines) {
     const long last = min_of(g.lines, first + g.block_lines);
-    copy_panel(g, first, last, group * g.cols + col, panel);
+    list_lines(g, first, last, x, group * g.cols + col, valid, in_place ? nullptr : panel, lines);
     for (long t = 0; t < g.taps_each; ++t) {
       const long r = (first_tap + t) / g.S, s = (first_tap + t) % g.S;
-      const long count = list_segments(g, first, last, r, s, x, panel, segments);
-      tile_of<T>(rows, segments, count, g.stride_w * g.x_w, sums + t * kRows * width);
+      const long count = list_segments(g, lines, last - first, r, s, y_step, segments);
+      tile_of<T>(rows, segments, count, x_step, y_step, sums + t * kRows * width);
     }
   }
   write_out(g, group, row, rows, col, first_tap, sums);
