@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import errno
+import sys
 from collections.abc import Iterable
 
 from .. import errors
@@ -33,14 +34,12 @@ def explain_error(error: BaseException) -> tuple[int, str]:
 
 def exit_code(error: BaseException) -> int:
     """Return the exit code of an error."""
-    from ..runs.files import SaveError
-
     if isinstance(error, OSError):
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.ENOMEM)
         return NO_ROOM if full else USAGE
     codes: tuple[tuple[type[BaseException], int], ...] = (
         (KeyboardInterrupt, INTERRUPTED),
-        (SaveError, NO_ROOM),  # before CheckpointError, which it derives from
+        (_save_error(), NO_ROOM),  # before CheckpointError, which it derives from
         (MemoryError, NO_ROOM),
         (errors.DivergedError, DIVERGED),
         (errors.DataError, BAD_DATA),
@@ -51,6 +50,12 @@ def exit_code(error: BaseException) -> int:
         (errors.TinyganError, USAGE),
     )
     return next((code for kind, code in codes if isinstance(error, kind)), FAILED)
+
+
+def _save_error() -> type[BaseException]:
+    """Return SaveError, which can't have been raised before its module was imported."""
+    module = sys.modules.get("tinygan.runs.files")
+    return module.SaveError if module else KeyboardInterrupt
 
 
 def perhaps(word: str, known: Iterable[str]) -> str:
