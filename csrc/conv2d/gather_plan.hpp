@@ -12,8 +12,8 @@ constexpr long kNarrowColumns = 4;  // up to so many output channels take narrow
 constexpr long kPackChannels = 16;  // channels that one packing task copies
 
 struct Tap {
-  long r, s;
-  long h, w;  // input pixel = output pixel * mul + (h, w)
+  long h, w;    // input pixel = output pixel * mul + (h, w)
+  long weight;  // offset of its weights
 };
 
 struct Phase {
@@ -135,9 +135,11 @@ void pack_channels(const Gather<T>& g, long group, long panel, long k_first, lon
         g.w + group * g.w_group + col * g.w_col + k / g.inner * g.w_outer + k % g.inner * g.w_inner;
     for (long j = 0; j < g.width; ++j) {
       T* to = packed + k * g.k_step + j * g.j_step;
-      for (long t = 0; t < g.tap_count; ++t) {
-        const T* tap = from + j * g.w_col + g.taps[t].r * g.w_r + g.taps[t].s * g.w_s;
-        to[t * g.per_tap] = j < valid && k < g.depth() ? *tap : 0;
+      const T* column = from + j * g.w_col;
+      if (j < valid && k < g.depth()) {
+        for (long t = 0; t < g.tap_count; ++t) to[t * g.per_tap] = column[g.taps[t].weight];
+      } else {
+        for (long t = 0; t < g.tap_count; ++t) to[t * g.per_tap] = 0;
       }
     }
   }
@@ -153,11 +155,13 @@ void prepare(Gather<T>& g) {
     for (long w = 0; w < min_of(g.step_w, g.out_w); ++w, ++phase) {
       *phase = {h, w, ceil_div(g.out_h - h, g.step_h), ceil_div(g.out_w - w, g.step_w), count, 0};
       Tap tap;
-      for (tap.r = 0; tap.r < g.R; ++tap.r)
-        for (tap.s = 0; tap.s < g.S; ++tap.s)
-          if (meets(h, tap.r * g.dil_h, g.pad_h, g.sign, g.step_h, &tap.h) &&
-              meets(w, tap.s * g.dil_w, g.pad_w, g.sign, g.step_w, &tap.w))
+      for (long r = 0; r < g.R; ++r)
+        for (long s = 0; s < g.S; ++s)
+          if (meets(h, r * g.dil_h, g.pad_h, g.sign, g.step_h, &tap.h) &&
+              meets(w, s * g.dil_w, g.pad_w, g.sign, g.step_w, &tap.w)) {
+            tap.weight = r * g.w_r + s * g.w_s;
             g.taps[count++] = tap;
+          }
       phase->last_tap = count;
     }
   g.tap_count = count;
