@@ -1,0 +1,77 @@
+"""The C++ kernels on arrays that end, or begin, at a page that may not be touched."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from kernel_checks import native_or_skip
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# Runs in a process of its own: a stray access kills it.
+CODE = """
+import ctypes, mmap
+import numpy as np
+from tinygan.kernels.native import native
+
+libc, page, kept = ctypes.CDLL(None, use_errno=True), mmap.PAGESIZE, []
+
+def place(array, at_end):
+    body = -(-max(array.nbytes, 1) // page) * page
+    memory = mmap.mmap(-1, body + 2 * page)
+    address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    start = page + (body - array.nbytes if at_end else 0)
+    out = np.frombuffer(memory, array.dtype, array.size, start).reshape(array.shape)
+    out[...] = array
+    for guard in (address, address + page + body):
+        if libc.mprotect(ctypes.c_void_p(guard), ctypes.c_size_t(page), 0) != 0:
+            raise OSError(ctypes.get_errno(), "mprotect")
+    kept.append(memory)
+    return out
+
+def run(name, *args):
+    for at_end in (True, False):
+        placed = [place(a, at_end) if isinstance(a, np.ndarray) else a for a in args]
+        getattr(native, name)(*placed)
+        kept.clear()
+
+for dtype in (np.float32, np.float64):
+    def a(*shape):
+        return np.ones(shape, dtype)
+    for rows, c in ((1, 1), (3, 1), (5, 3), (7, 17), (2, 33), (130, 5), (33, 128), (1, 1025)):
+        x, v = a(rows, c), a(c)
+        run("batch_norm", x, v, v, 1e-5, x)
+        run("batch_norm_stats", x, v, v)
+        run("batch_norm_vjp", x, v, x, 1e-5, x, v, v)
+        for act in range(9):
+            slope = v if act == 3 else None
+            run("bias_act", x, v, slope, act, 0.2, 1.0, 0.5, x)
+            run("bias_act_vjp", x, v, slope, x, act, 0.2, 1.0, None, x, v, slope)
+        run("spectral_norm", x, a(rows), v, x)
+        run("spectral_norm_vjp", x, a(rows), v, x, x, a(rows), v)
+        run("power_iteration", x, 2, 1e-12, a(rows), v)
+        for kind in range(4):
+            run("gan_loss", x.ravel(), kind, 1.0, a())
+            run("gan_loss_vjp", x.ravel(), a(), kind, 1.0, x.ravel())
+        flat = [x.ravel()] * 4
+        run("adam", *flat, 0.1, 0.5, 0.9, 1e-8, 0.0, False, 1)
+        for kind in range(3):
+            run("reduce", a(2, rows, c), kind, a(2, c))
+            run("reduce", a(c, rows, 1), kind, a(c, 1))
+print("done")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs mprotect")
+@pytest.mark.parametrize("isa", ["base", "avx2", "avx512"])
+def test_kernels_touch_nothing_outside_their_arrays(isa):
+    native = native_or_skip()
+    order = ("base", "avx2", "avx512")
+    if order.index(isa) > order.index(native.best_isa):
+        pytest.skip(f"this CPU has no {isa}")
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "TINYGAN_ISA": isa}
+    command = [sys.executable, "-c", CODE]
+    done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=300)
+    assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr[-2000:]
