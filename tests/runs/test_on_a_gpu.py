@@ -44,7 +44,7 @@ def marked(name):
     return pytest.param(name, marks=[pytest.mark.xfail(reason=why)] if why else [])
 
 
-@pytest.mark.parametrize("name", map(marked, RECIPES))
+@pytest.mark.parametrize("name", [marked(name) for name in RECIPES])
 def test_a_recipe_trains_and_resumes_on_device_arrays(name, on_gpu, tmp_path):
     data, config = TINY[name]
     recipe = get(name)
