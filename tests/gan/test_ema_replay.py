@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from tinygan import nn, random
-from tinygan.autograd import Tensor
+from tinygan.autograd import Tensor, grad
 from tinygan.errors import OptionError, StateError
-from tinygan.gan import EMA, ReplayPool
+from tinygan.gan import EMA, ReplayPool, instance_noise
 
 
 def test_half_of_an_old_weight_is_left_after_the_half_life():
@@ -106,3 +106,14 @@ def test_pool_cuts_the_graph():
     x = Tensor(np.ones((2, 1, 2, 2), np.float32), requires_grad=True)
     assert not ReplayPool(4).query(x * 2.0).requires_grad
     assert not ReplayPool(0).query(x * 2.0).requires_grad
+
+
+def test_instance_noise_has_its_deviation_and_passes_the_gradient_through():
+    x = Tensor(np.zeros((50, 1, 8, 8), np.float32), requires_grad=True)
+    with random.using(random.Streams(0)):
+        y = instance_noise(x, std=0.3)
+        z = instance_noise(x, std=0.3)
+    assert y.data.std() == pytest.approx(0.3, rel=0.05)
+    assert not np.array_equal(y.data, z.data)
+    np.testing.assert_array_equal(grad(y.sum(), x).data, 1)
+    assert instance_noise(x, std=0.0) is x

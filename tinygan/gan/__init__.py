@@ -3,6 +3,7 @@
 from .ema import EMA
 from .game import Game
 from .loop import Recipe, Source, advance, alternating, fit, new_game
+from .noise import instance_noise
 from .penalties import dragan, gradient_penalty, r1, r2
 from .replay import ReplayPool
 from .snapshot import Snapshot
@@ -19,6 +20,7 @@ __all__ = [
     "dragan",
     "fit",
     "gradient_penalty",
+    "instance_noise",
     "new_game",
     "r1",
     "r2",
