@@ -10,7 +10,8 @@ import pytest
 from tinygan.cli import progress
 from tinygan.cli.progress import Progress, clock, figures
 from tinygan.recipes import get
-from tinygan.runs.train import Settings, train
+from tinygan.runs.setup import Settings
+from tinygan.runs.train import train
 
 TINY = {"batch": 4, "hidden_g": 8, "hidden_d": 6, "nz": 4}
 COLOUR = re.compile(r"\x1b\[(?:\d+;)*(?:3[0-7]|38;|9[0-7])")

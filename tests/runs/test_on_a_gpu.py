@@ -9,7 +9,8 @@ from tinygan.recipes import RECIPES, get
 from tinygan.runs import train as module
 from tinygan.runs.checkpoint import load_checkpoint
 from tinygan.runs.device import Device
-from tinygan.runs.train import Settings, resume, train
+from tinygan.runs.setup import Settings
+from tinygan.runs.train import resume, train
 
 TINY = {
     "gan": ("digits:8", {"batch": 4, "hidden_g": 6, "hidden_d": 4, "nz": 4}),

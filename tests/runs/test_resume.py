@@ -13,7 +13,8 @@ from tinygan.errors import CheckpointError
 from tinygan.recipes import RECIPES, get
 from tinygan.runs.checkpoint import load_checkpoint
 from tinygan.runs.rundir import RunDirectory
-from tinygan.runs.train import Settings, Stopped, resume, train
+from tinygan.runs.setup import Settings
+from tinygan.runs.train import Stopped, resume, train
 
 STEPS, SNAP, KILLED_AT = 100, 25, 57  # so 50 is the last checkpoint
 
@@ -28,7 +29,8 @@ TINY = {
 CHILD = """
 import json, os, signal, sys
 from tinygan.recipes import get
-from tinygan.runs.train import Settings, train
+from tinygan.runs.setup import Settings
+from tinygan.runs.train import train
 
 name, data, config, steps, snap, stop, outdir = json.loads(sys.argv[1])
 recipe = get(name)

@@ -13,7 +13,8 @@ from tinygan.runs import train as module
 from tinygan.runs.checkpoint import load_checkpoint
 from tinygan.runs.device import choose_device, kernels_of, why_no_gpu
 from tinygan.runs.files import SaveError, load_tensors, read_metadata
-from tinygan.runs.train import Settings, load_game, train
+from tinygan.runs.setup import Settings, load_game
+from tinygan.runs.train import resume, train
 
 TINY = {"batch": 4, "hidden_g": 8, "hidden_d": 6, "nz": 4}
 
@@ -110,6 +111,22 @@ def test_images_that_a_recipe_refuses_are_resized_and_the_user_is_told(tmp_path)
     assert training.dataset.shape == (1, 16, 16)
     with pytest.raises(OptionError, match="11"):
         train(recipe, dataclasses.replace(settings, size=11), config, outdir=tmp_path)
+
+
+def test_oblong_images_stay_oblong_in_a_resumed_run(tmp_path):
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "set.npz", images=rng.integers(0, 255, (20, 6, 9, 3), dtype=np.uint8))
+    run = finish(start(tmp_path, steps=2, data=str(tmp_path / "set.npz")))
+    assert resume(run, get("gan"), steps=3).dataset.shape == (3, 6, 9)
+
+
+def test_a_folder_with_the_name_of_a_data_set_does_not_hide_it(tmp_path, monkeypatch):
+    (tmp_path / "digits").mkdir()
+    np.savez(tmp_path / "set.npz", images=np.zeros((20, 9, 9, 1), np.uint8))
+    monkeypatch.chdir(tmp_path)
+    assert Settings(data="digits", steps=1).checked().data == "digits"
+    assert Settings(data="digits:8", steps=1).checked().data == "digits:8"
+    assert Settings(data="set.npz:8", steps=1).checked().data == f"{tmp_path / 'set.npz'}:8"
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_its_checkpoint(tmp_path):

@@ -13,7 +13,8 @@ from ..kernels.arrays import Array
 from ..metrics import digit_classifier, digit_fidelity
 from ..recipes import get
 from ..runs.pictures import write_summary
-from ..runs.train import Settings, Training, train
+from ..runs.setup import Settings
+from ..runs.train import Training, train
 from .arguments import parse
 from .exits import OK, UsageError
 from .watch import watch

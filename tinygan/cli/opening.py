@@ -16,7 +16,7 @@ from ..random import Stream
 from ..recipes import get
 from ..runs.device import kernels_of
 from ..runs.rundir import RunDirectory
-from ..runs.train import load_game, read_settings, recipe_name
+from ..runs.setup import load_game, read_settings, recipe_name
 
 BATCH = 256
 

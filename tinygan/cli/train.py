@@ -7,7 +7,8 @@ from pathlib import Path
 
 from ..gan import Recipe
 from ..recipes import RECIPES, get
-from ..runs.train import Settings, train
+from ..runs.setup import Settings
+from ..runs.train import train
 from .arguments import parse_both
 from .exits import OK, UsageError
 from .watch import watch

@@ -23,6 +23,8 @@ def watch(training: Training) -> int:
     print(f"device  {training.device.name}: {training.device.why}")
     print(f"kernels {training.settings.backend or _kernels(training.device.name)}", flush=True)
     if training.game.step >= training.settings.steps:
+        for _ in training:  # no step is left, but the summary may be missing
+            pass
         _say_notices(training)
         print(f"already at step {training.game.step}; --steps N, the total, goes further")
         return OK

@@ -15,30 +15,35 @@ the checkpoint are dropped, since those steps are taken again.
 from __future__ import annotations
 
 import contextlib
-import json
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, fields, replace
-from pathlib import Path
+from dataclasses import asdict, replace
 from typing import Any
 
-from .. import data, random
-from ..errors import CheckpointError, DivergedError, OptionError
-from ..gan import Game, Recipe, Source, advance, new_game
-from ..kernels.arrays import Array, Shape
-from ..random import Stream, Streams
+from .. import data
+from ..errors import DivergedError
+from ..gan import Game, Recipe, Source, advance
+from ..random import Stream
 from . import pictures
 from .checkpoint import has_checkpoint, load_checkpoint, remove_stale, save_checkpoint
 from .device import Device, choose_device, kernels_of
-from .files import PathLike, SaveError, save_tensors
+from .files import PathLike, SaveError
 from .rundir import RunDirectory
+from .setup import (
+    Settings,
+    batches_of,
+    fitting,
+    load_data,
+    make_game,
+    read_settings,
+    restore,
+    save_generator,
+)
 from .signals import StopRequest, graceful_stop
 
 SAVE_SECONDS = 600.0  # a checkpoint at least so often, however long a snapshot takes to come
 ROWS = 2000  # rows of metrics that a whole run leaves, about
-FRAMES = 20  # sample pictures that a whole run leaves, unless ``snap`` says otherwise
-SIDES = (16, 32, 64)  # pixels that every recipe for images takes
 
 
 class Stopped(Exception):
@@ -51,46 +56,6 @@ class Stopped(Exception):
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
         self.exit_code = exit_code
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What a run is told besides its recipe's own configuration; ``config.json`` keeps it.
-
-    Attributes:
-        data: name or path of the data set.
-        steps: number of the last step.
-        seed: determines every random number.
-        size: side of the images in pixels; None: their own.
-        channels: 1 or 3; None: their own.
-        device: ``cpu``, ``cuda`` or ``auto``.
-        backend: the only kernels to use, ``""`` for the best that fit.
-        snap: steps between sample pictures, and between checkpoints.
-    """
-
-    data: str
-    steps: int
-    seed: int = 0
-    size: int | None = None
-    channels: int | None = None
-    device: str = "auto"
-    backend: str = ""
-    snap: int = 0
-
-    def checked(self) -> Settings:
-        """Return these settings with ``snap`` filled in and a path that holds from anywhere.
-
-        Raises:
-            OptionError: a number is out of range.
-        """
-        if self.steps < 1 or self.snap < 0:
-            raise OptionError(f"steps={self.steps}, snap={self.snap}: use 1 or more steps, snap 0+")
-        path = Path(self.data).expanduser()
-        return replace(
-            self,
-            data=str(path.resolve()) if path.exists() else self.data,
-            snap=self.snap or max(1, self.steps // FRAMES),
-        )
 
 
 class Training:
@@ -159,7 +124,7 @@ class Training:
                 advance(self.recipe, self.game, source)
             self._keep()
             yield self.game
-            if stop.requested:
+            if stop.requested and self.game.step < self.settings.steps:
                 self._stop(stop)
         self.finish()
 
@@ -262,9 +227,6 @@ class Training:
         return self
 
 
-# --- the public functions ---
-
-
 def train(
     recipe: Recipe,
     settings: Settings,
@@ -292,10 +254,8 @@ def train(
     device = choose_device(settings.device)
     config = recipe.config() if config is None else config
     notices: list[str] = []
-    dataset, game = _fitting(recipe, settings, config, device, notices)
+    settings, dataset, game = fitting(recipe, settings, config, device, notices)
     batches_of(dataset, config, settings.seed, device)  # refuses a batch that is too large
-    if len(dataset.shape) == 3:
-        settings = replace(settings, size=dataset.shape[1], channels=dataset.shape[0])
     run = RunDirectory.create(outdir, dataset.name, recipe.name, desc or None)
     training = Training(run, recipe, settings, (device, dataset, game)).begin()
     training.notices = notices
@@ -309,7 +269,7 @@ def resume(
 
     Args:
         run: the run.
-        recipe: the recipe that ``recipe_name(run)`` names.
+        recipe: the recipe that ``setup.recipe_name(run)`` names.
         steps: number of the last step; None is the one that the run was started with.
         device: another device than the run was started on; its bits will differ.
 
@@ -321,113 +281,6 @@ def resume(
     settings = replace(settings, steps=steps or settings.steps, device=device or settings.device)
     settings = settings.checked()
     place = choose_device(settings.device)
-    dataset = _load(settings)
-    game = _new_game(recipe, dataset.shape, settings, config, place)
+    dataset = load_data(settings)
+    game = make_game(recipe, dataset.shape, settings, config, place)
     return Training(run, recipe, settings, (place, dataset, game)).go_on()
-
-
-def recipe_name(run: RunDirectory) -> str:
-    """Return the name of the recipe that a run trains; raises ``CheckpointError``."""
-    name = run.read_config().get("recipe")
-    if not isinstance(name, str):
-        raise CheckpointError(f"{run.path / 'config.json'}: damaged: it names no recipe")
-    return name
-
-
-def read_settings(run: RunDirectory, recipe: Recipe) -> tuple[Settings, Any, Shape]:
-    """Return a run's settings, its recipe's configuration and the shape of a sample.
-
-    Raises:
-        CheckpointError: ``config.json`` is missing, damaged or of another version.
-    """
-    stored = run.read_config()
-    try:
-        settings = Settings(**stored["settings"])
-        config = recipe.config(
-            **{f.name: _tuple(stored["config"][f.name]) for f in fields(recipe.config)}
-        )
-        return settings, config, tuple(int(extent) for extent in stored["shape"])
-    except (KeyError, TypeError, ValueError) as error:
-        what = " ".join(str(error).split())
-        raise CheckpointError(f"{run.path / 'config.json'}: does not fit: {what}") from None
-
-
-def load_game(run: RunDirectory, recipe: Recipe, *, device: str = "cpu") -> tuple[Game, str | None]:
-    """Return a run's game at its last whole checkpoint, without its data, and a notice or None.
-
-    Raises:
-        CheckpointError: there is none, or it does not fit.
-    """
-    settings, config, shape = read_settings(run, recipe)
-    found = load_checkpoint(run.path)
-    game = _new_game(recipe, shape, settings, config, choose_device(device))
-    restore(game, found.tensors, found.state, run.path)
-    return game, found.notice
-
-
-def restore(game: Game, tensors: dict[str, Array], state: dict[str, Any], path: Path) -> None:
-    """Put a checkpoint into a game; raises ``CheckpointError`` naming the run."""
-    try:
-        game.restore(tensors, state["game"])
-    except CheckpointError as error:
-        raise CheckpointError(f"{path}: {error}") from None
-
-
-def save_generator(path: PathLike, game: Game, recipe: Recipe) -> str:
-    """Write G's averaged weights (its own, where there is no average); return the SHA-256."""
-    weights = game.G.state_dict() if game.ema is None else game.ema.state_dict()
-    facts = {
-        "recipe": recipe.name,
-        "step": str(game.step),
-        "weights": "G" if game.ema is None else "G_ema",
-        "config": json.dumps(asdict(game.config)),
-    }
-    return save_tensors(path, weights, facts)
-
-
-def batches_of(dataset: data.Dataset, config: Any, seed: int, device: Device) -> data.Batches:
-    """Return the endless batches of a run."""
-    return data.Batches(dataset, config.batch, seed=seed, xp=device.xp)
-
-
-# --- parts ---
-
-
-def _tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value  # JSON has no tuples
-
-
-def _load(settings: Settings) -> data.Dataset:
-    return data.load(settings.data, size=settings.size, channels=settings.channels)
-
-
-def _new_game(
-    recipe: Recipe, shape: Shape, settings: Settings, config: Any, device: Device
-) -> Game:
-    ambient = Streams(settings.seed, device.xp)
-    with kernels_of(settings.backend), random.using(ambient):
-        return new_game(recipe, shape, seed=settings.seed, config=config)
-
-
-def _fitting(
-    recipe: Recipe, settings: Settings, config: Any, device: Device, notices: list[str]
-) -> tuple[data.Dataset, Game]:
-    """Load the data and make the game; resize images that the recipe does not take as they are."""
-    dataset = _load(settings)
-    notices += dataset.notes
-    try:
-        return dataset, _new_game(recipe, dataset.shape, settings, config, device)
-    except OptionError:
-        if settings.size is not None or len(dataset.shape) != 3:
-            raise
-        height, width = dataset.shape[1:]
-        side = next((s for s in SIDES if s >= min(height, width)), SIDES[-1])
-        if (height, width) == (side, side):
-            raise
-        smaller = _load(replace(settings, size=side))
-        game = _new_game(recipe, smaller.shape, settings, config, device)
-    notices.append(
-        f"{recipe.name} does not take {width} x {height} images: resized to {side} x {side} "
-        "(--size N for another)"
-    )
-    return smaller, game

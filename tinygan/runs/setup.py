@@ -1,0 +1,183 @@
+"""What a run is made of: its settings, its data, its game, and how to find them again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from .. import data, random
+from ..errors import CheckpointError, OptionError
+from ..gan import Game, Recipe, new_game
+from ..kernels.arrays import Array, Shape
+from ..random import Streams
+from .checkpoint import load_checkpoint
+from .device import Device, choose_device, kernels_of
+from .files import PathLike, save_tensors
+from .rundir import RunDirectory
+
+FRAMES = 20  # sample pictures that a whole run leaves, unless ``snap`` says otherwise
+SIDES = (16, 32, 64)  # pixels that every recipe for images takes
+BUILT_IN = ("digits", "fashion-mnist", *data.TOYS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a run is told besides its recipe's own configuration; ``config.json`` keeps it.
+
+    Attributes:
+        data: name or path of the data set.
+        steps: number of the last step.
+        seed: determines every random number.
+        size: side of the images in pixels; None: their own.
+        channels: 1 or 3; None: their own.
+        device: ``cpu``, ``cuda`` or ``auto``.
+        backend: the only kernels to use, ``""`` for the best that fit.
+        snap: steps between sample pictures, and between checkpoints.
+    """
+
+    data: str
+    steps: int
+    seed: int = 0
+    size: int | None = None
+    channels: int | None = None
+    device: str = "auto"
+    backend: str = ""
+    snap: int = 0
+
+    def checked(self) -> Settings:
+        """Return these settings with ``snap`` filled in and a path that holds from anywhere.
+
+        Raises:
+            OptionError: a number is out of range.
+        """
+        if self.steps < 1 or self.snap < 0:
+            raise OptionError(f"steps={self.steps}, snap={self.snap}: use 1 or more steps, snap 0+")
+        snap = self.snap or max(1, self.steps // FRAMES)
+        return replace(self, data=_absolute(self.data), snap=snap)
+
+
+def recipe_name(run: RunDirectory) -> str:
+    """Return the name of the recipe that a run trains; raises ``CheckpointError``."""
+    name = run.read_config().get("recipe")
+    if not isinstance(name, str):
+        raise CheckpointError(f"{run.path / 'config.json'}: damaged: it names no recipe")
+    return name
+
+
+def read_settings(run: RunDirectory, recipe: Recipe) -> tuple[Settings, Any, Shape]:
+    """Return a run's settings, its recipe's configuration and the shape of a sample.
+
+    Raises:
+        CheckpointError: ``config.json`` is missing, damaged or of another version.
+    """
+    stored = run.read_config()
+    try:
+        settings = Settings(**stored["settings"])
+        config = recipe.config(
+            **{f.name: _tuple(stored["config"][f.name]) for f in fields(recipe.config)}
+        )
+        return settings, config, tuple(int(extent) for extent in stored["shape"])
+    except (KeyError, TypeError, ValueError) as error:
+        what = " ".join(str(error).split())
+        raise CheckpointError(f"{run.path / 'config.json'}: does not fit: {what}") from None
+
+
+def load_game(run: RunDirectory, recipe: Recipe, *, device: str = "cpu") -> tuple[Game, str | None]:
+    """Return a run's game at its last whole checkpoint, without its data, and a notice or None.
+
+    Raises:
+        CheckpointError: there is none, or it does not fit.
+    """
+    settings, config, shape = read_settings(run, recipe)
+    found = load_checkpoint(run.path)
+    game = make_game(recipe, shape, settings, config, choose_device(device))
+    restore(game, found.tensors, found.state, run.path)
+    return game, found.notice
+
+
+def restore(game: Game, tensors: dict[str, Array], state: dict[str, Any], path: Path) -> None:
+    """Put a checkpoint into a game; raises ``CheckpointError`` naming the run."""
+    try:
+        game.restore(tensors, state["game"])
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from None
+
+
+def save_generator(path: PathLike, game: Game, recipe: Recipe) -> str:
+    """Write G's averaged weights (its own, where there is no average); return the SHA-256."""
+    weights = game.G.state_dict() if game.ema is None else game.ema.state_dict()
+    facts = {
+        "recipe": recipe.name,
+        "step": str(game.step),
+        "weights": "G" if game.ema is None else "G_ema",
+        "config": json.dumps(asdict(game.config)),
+    }
+    return save_tensors(path, weights, facts)
+
+
+def batches_of(dataset: data.Dataset, config: Any, seed: int, device: Device) -> data.Batches:
+    """Return the endless batches of a run."""
+    return data.Batches(dataset, config.batch, seed=seed, xp=device.xp)
+
+
+def _absolute(spec: str) -> str:
+    """Return a data set's name as it is, and a path (``PATH`` or ``PATH:32``) from the root on."""
+    path, colon, size = spec.rpartition(":")
+    if not (colon and size.isdecimal()) or Path(spec).expanduser().exists():
+        path, colon, size = spec, "", ""
+    if path in BUILT_IN or not Path(path).expanduser().exists():
+        return spec
+    return f"{Path(path).expanduser().resolve()}{colon}{size}"
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value  # JSON has no tuples
+
+
+def load_data(settings: Settings) -> data.Dataset:
+    """Load a run's data set; raises ``DataError``."""
+    return data.load(settings.data, size=settings.size, channels=settings.channels)
+
+
+def make_game(
+    recipe: Recipe, shape: Shape, settings: Settings, config: Any, device: Device
+) -> Game:
+    """Set up a run's game at step 0."""
+    ambient = Streams(settings.seed, device.xp)
+    with kernels_of(settings.backend), random.using(ambient):
+        return new_game(recipe, shape, seed=settings.seed, config=config)
+
+
+def fitting(
+    recipe: Recipe, settings: Settings, config: Any, device: Device, notices: list[str]
+) -> tuple[Settings, data.Dataset, Game]:
+    """Load the data and make the game; resize images that the recipe does not take as they are.
+
+    Returns:
+        The settings, with the new size if there is one; the data; the game.
+
+    Raises:
+        OptionError: the recipe does not take such data, or the configuration is wrong.
+        DataError: the data can't be read.
+    """
+    dataset = load_data(settings)
+    notices += dataset.notes
+    try:
+        return settings, dataset, make_game(recipe, dataset.shape, settings, config, device)
+    except OptionError:
+        if settings.size is not None or len(dataset.shape) != 3:
+            raise
+        height, width = dataset.shape[1:]
+        side = next((s for s in SIDES if s >= min(height, width)), SIDES[-1])
+        if (height, width) == (side, side):
+            raise
+        settings = replace(settings, size=side)
+        dataset = load_data(settings)
+        game = make_game(recipe, dataset.shape, settings, config, device)
+    notices.append(
+        f"{recipe.name} does not take {width} x {height} images: resized to {side} x {side} "
+        "(--size N for another)"
+    )
+    return settings, dataset, game
