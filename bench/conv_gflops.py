@@ -2,6 +2,10 @@
 
     python bench/conv_gflops.py [--backend cpp] [--batch 64] [--repeats 7] [--json FILE]
 
+On a busy machine, compare CPU seconds of one thread instead of wall time:
+
+    TINYGAN_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python bench/conv_gflops.py --clock cpu
+
 All contestants take turns within one run, so that a slow spell of the machine hits them alike, and
 the medians are compared. FLOPs are 2 N P Q O R S C/groups, taps that meet the padding included. The
 goal is 25 % of sgemm in every layer of 64 channels or more.
@@ -60,14 +64,11 @@ def passes(layer: tuple, batch: int) -> tuple[dict[str, Callable[[], object]], f
     return dict(zip(("fwd", "dgrad", "wgrad"), (*conv, wgrad), strict=True)), flops
 
 
-def seconds(fn: Callable[[], object]) -> float:
-    """Time one call."""
-    start = time.perf_counter()
-    fn()
-    return time.perf_counter() - start
+CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
+Rates = dict[tuple[str, str], float]
 
 
-def measure(batch: int, repeats: int) -> tuple[float, dict[tuple[str, str], float]]:
+def measure(batch: int, repeats: int, clock: Callable[[], float]) -> tuple[float, Rates]:
     """Return sgemm's GFLOP/s and that of every (layer, pass)."""
     rng = np.random.default_rng(0)
     a, b = (rng.standard_normal((GEMM, GEMM), dtype=np.float32) for _ in range(2))
@@ -78,9 +79,10 @@ def measure(batch: int, repeats: int) -> tuple[float, dict[tuple[str, str], floa
     times: dict[tuple[str, str], list[float]] = {key: [] for key in jobs}
     for repeat in range(repeats + 1):
         for key, (fn, _) in jobs.items():
-            elapsed = seconds(fn)
+            start = clock()
+            fn()
             if repeat:  # the first round warms caches, pools and compilers
-                times[key].append(elapsed)
+                times[key].append(clock() - start)
     rates = {key: jobs[key][1] / statistics.median(t) / 1e9 for key, t in times.items()}
     return rates.pop(("sgemm", "")), rates
 
@@ -91,18 +93,25 @@ def main() -> None:
     parser.add_argument("--backend", choices=kernels.BACKENDS, default="cpp")
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--clock", choices=CLOCKS, default="wall")
     parser.add_argument("--json", type=Path, help="append one line a layer and pass to this file")
     args = parser.parse_args()
     with kernels.use_backend(args.backend):
-        gemm, rates = measure(args.batch, args.repeats)
-    print(f"sgemm {GEMM}^3: {gemm:.0f} GFLOP/s; batch {args.batch}, backend {args.backend}")
+        gemm, rates = measure(args.batch, args.repeats, CLOCKS[args.clock])
+    print(
+        f"sgemm {GEMM}^3: {gemm:.0f} GFLOP/s; {args.backend}, batch {args.batch}, {args.clock} time"
+    )
     print(f"{'layer':18s}" + "".join(f"{p:>9s}{'%':>6s}" for p in ("fwd", "dgrad", "wgrad")))
     for name, *_ in LAYERS:
         found = [rates[name, p] for p in ("fwd", "dgrad", "wgrad")]
         print(f"{name:18s}" + "".join(f"{r:9.1f}{100 * r / gemm:6.0f}" for r in found))
     if args.json:
         context = {"bench": "conv_gflops", "backend": args.backend, "batch": args.batch}
-        context |= {"cpus": len(os.sched_getaffinity(0)), "machine": platform.machine()}
+        context |= {
+            "clock": args.clock,
+            "cpus": len(os.sched_getaffinity(0)),
+            "machine": platform.machine(),
+        }
         with args.json.open("a") as out:
             for (name, which), rate in rates.items():
                 row = {"layer": name, "pass": which, "gflops": rate, "sgemm_gflops": gemm}
