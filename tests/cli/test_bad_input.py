@@ -146,6 +146,7 @@ def test_no_whole_checkpoint_exits_3(verb, run, fails):
     code, said = fails(verb, run)
     assert code == 3
     assert "no whole checkpoint is left" in said
+    assert ("Traceback" in (run / "log.txt").read_text()) == (verb == "resume")
 
 
 def test_a_damaged_configuration_exits_3(run, fails):

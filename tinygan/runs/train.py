@@ -277,10 +277,15 @@ def resume(
         CheckpointError: nothing whole is left, or it does not fit.
         DataError: the data can't be read any more.
     """
-    settings, config, _ = read_settings(run, recipe)
-    settings = replace(settings, steps=steps or settings.steps, device=device or settings.device)
-    settings = settings.checked()
-    place = choose_device(settings.device)
-    dataset = load_data(settings)
-    game = make_game(recipe, dataset.shape, settings, config, place)
-    return Training(run, recipe, settings, (place, dataset, game)).go_on()
+    try:
+        settings, config, _ = read_settings(run, recipe)
+        steps, device = steps or settings.steps, device or settings.device
+        settings = replace(settings, steps=steps, device=device).checked()
+        place = choose_device(settings.device)
+        dataset = load_data(settings)
+        game = make_game(recipe, dataset.shape, settings, config, place)
+        return Training(run, recipe, settings, (place, dataset, game)).go_on()
+    except Exception:
+        with contextlib.suppress(SaveError):
+            run.log(traceback.format_exc())
+        raise
