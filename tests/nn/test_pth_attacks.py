@@ -45,6 +45,17 @@ class Exploit:
         return data[2:-1] if self.protocol >= 2 else data[:-1]
 
 
+def wide_dicts(levels, width):
+    """A dict of dicts with width**levels leaves, none of them a tensor."""
+    body = b"}r\0\0\0\0"
+    for level in range(levels):
+        get = b"j" + level.to_bytes(4, "little")
+        inner = b"".join(b"K" + bytes([key]) + get + b"s" for key in range(width))
+        body += b"}" + inner + b"r" + (level + 1).to_bytes(4, "little")
+    # every level lies on the stack: a tuple gathers them, and the last is fetched out of the memo
+    return b"}K\0(" + body + b"tsK\1j" + levels.to_bytes(4, "little") + b"s"
+
+
 def nested_dicts(levels):
     """A dict of dicts, each with the former under two keys, alone on the stack."""
     parts = [b"}X\x01\0\0\0t" + asm.state(w=asm.tensor()) + b"r\0\0\0\0" + b"s"]
@@ -142,6 +153,7 @@ PROGRAMS = {
     "tuple_key": tuple_key(60),
     "list_as_key": b"}]Ns",
     "dict_laughs": nested_dicts(60),
+    "wide_dicts_without_tensors": wide_dicts(14, 40),
     "dict_of_itself": b"}q\0X\x01\0\0\0ah\0s",
     "many_dicts_of_one_list": b"]("
     + b"".join(b"K" + bytes([n % 256]) + b"N\x86" for n in range(50_000))
@@ -203,10 +215,16 @@ def zip_bytes(*entries, **options):
 
 
 def overlapping_zip():
-    """Two directory entries that point at one local header."""
-    good = zip_bytes(("a/data.pkl", asm.program(asm.state(w=TENSOR()))), ("a/data/0", DATA["0"]))
-    directory = good.rindex(b"PK\x01\x02")
-    good[directory + 42 : directory + 46] = (0).to_bytes(4, "little")
+    """Two directory entries, alike in all but their names, for one and the same content."""
+    second = asm.tensor(asm.storage(key="1"))
+    good = zip_bytes(
+        ("a/data.pkl", asm.program(asm.state(v=TENSOR(), w=second))),
+        ("a/data/0", DATA["0"]),
+        ("a/data/1", DATA["0"]),
+    )
+    last = good.rindex(b"PK\x01\x02")
+    former = good.rindex(b"PK\x01\x02", 0, last)
+    good[last + 42 : last + 46] = good[former + 42 : former + 46]
     return good
 
 
@@ -248,6 +266,22 @@ CONTAINERS = {
     + asm.program(b"}")
     + GOOD_PICKLE
     + asm.program(PROGRAMS["global_eval"]),
+}
+
+REASONS = {  # what each cap is for: without it, another check would catch these later or never
+    "zip_format_lists": "more than 500000 instructions",
+    "zip_format_texts": "more than 500000 instructions",
+    "zip_format_marks": "nested deeper than 64",
+    "zip_format_long_string": "longer than 8388608 bytes",
+    "zip_format_long1_of_255_bytes": "an integer of 255 bytes",
+    "zip_format_wide_dicts_without_tensors": "nested too deeply, or too large",
+    "zip_format_dict_of_itself": "nested too deeply",
+    "zip_format_expanded": "does not fit its storage",
+    "zip_format_tuple_key": "dict key of type tuple",
+    "zip_overlap": "overlaps another",
+    "zip_bomb": "is compressed",
+    "zip_many_entries": "more than 30000 entries",
+    "zip_pickle_of_9_MB": "longer than 8388608 bytes",
 }
 
 WATCH = """
@@ -335,6 +369,11 @@ def test_every_attack_is_refused_in_one_line_that_names_the_file(verdicts):
         assert f"{name}.pth: " in outcome
         assert "\n" not in outcome
         assert outcome.isprintable()
+
+
+@pytest.mark.parametrize("name", REASONS)
+def test_caps_refuse_what_they_are_for(verdicts, name):
+    assert REASONS[name] in verdicts["files"][name][0]
 
 
 def test_memory_stays_under_twice_the_file_and_64_MB(verdicts):

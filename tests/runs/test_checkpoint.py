@@ -1,6 +1,7 @@
 """Checkpoints under kill -9, flipped bytes and full disks: the last whole one is never lost."""
 
 import builtins
+import contextlib
 import os
 import re
 import shutil
@@ -174,6 +175,28 @@ def test_damage_of_a_checkpoint_that_latest_does_not_name_is_seen_too(tmp_path):
                 load_checkpoint(tmp_path)
         path.write_bytes(original)
     assert_is_of(load_checkpoint(tmp_path), 1)
+
+
+def test_line_ends_of_the_checksums_count_where_no_latest_names_them(tmp_path):
+    sums = save(tmp_path, 1) / "SHA256SUMS"
+    (tmp_path / "latest").unlink()
+    assert_is_of(load_checkpoint(tmp_path), 1)
+    sums.write_bytes(sums.read_bytes().replace(b"\n", b"\r"))
+    with pytest.raises(CheckpointError, match="not a list of two checksums"):
+        load_checkpoint(tmp_path)
+
+
+def test_another_whole_checkpoint_in_place_of_the_latest_is_seen(tmp_path):
+    save(tmp_path, 1)
+    last = save(tmp_path, 2)
+    other = save_checkpoint(tmp_path / "other", 2, {}, {})
+    shutil.rmtree(last)
+    other.rename(last)
+    found = load_checkpoint(tmp_path)
+    assert_is_of(found, 1)
+    assert "not the file that latest names" in found.notice
+    shutil.rmtree(tmp_path / "checkpoints" / "step-000001")
+    assert load_checkpoint(tmp_path).notice == found.notice.replace("000001", "000002")
 
 
 def test_cut_and_missing_files_are_seen(tmp_path):
@@ -368,6 +391,24 @@ def test_a_full_disk_at_any_call_leaves_the_former_checkpoint(tmp_path, monkeypa
         assert not list(run.rglob("*.tmp"))
         save(run, 3)  # training goes on and the disk has room again
         assert_is_of(load_checkpoint(run), 3)
+
+
+def test_a_full_disk_while_a_step_is_saved_again_leaves_its_first_save(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        save(tmp_path / "count", 1)
+        calls = count_calls(patch)
+        save_checkpoint(tmp_path / "count", 1, {}, {"again": True})
+    assert calls.count("rename") >= 2
+    for fail_at in range(1, len(calls) + 1):
+        run = tmp_path / f"run{fail_at}"
+        save(run, 1)
+        with monkeypatch.context() as patch, contextlib.suppress(SaveError):
+            count_calls(patch, fail_at)
+            save_checkpoint(run, 1, {}, {"again": True})
+        found = load_checkpoint(run)
+        assert found.step == 1
+        if found.state != {"again": True}:
+            assert_is_of(found, 1)
 
 
 def test_missing_space_is_seen_before_anything_is_written(tmp_path, monkeypatch):

@@ -122,19 +122,22 @@ def load_checkpoint(directory: PathLike) -> Checkpoint:
         name, anchor = "", ""
         problems.append(str(error))
     names = sorted(_checkpoints(root), key=_age)
-    for candidate in sorted(names, key=lambda other: other != name):
+    others: list[tuple[str, str | None]] = [(other, None) for other in names if other != name]
+    if name and name not in names:
+        problems.append(f"{root / name}: is missing")
+    elif name:  # without its anchor only if nothing else is left
+        others = [(name, anchor), *others, (name, None)]
+    for candidate, expected in others:
         try:
-            step, tensors, state = _read(root / candidate, anchor if candidate == name else None)
+            step, tensors, state = _read(root / candidate, expected)
         except CheckpointError as error:
             problems.append(str(error))
             continue
-        if candidate != name and name and name not in names:
-            problems.append(f"{root / name}: is missing")
         notice = f"{problems[0]}; going on from {candidate}" if problems else None
         return Checkpoint(step, tensors, state, notice)
     if not names:
         raise CheckpointError(f"{Path(directory)}: holds no checkpoint to go on from")
-    raise CheckpointError(f"no whole checkpoint is left: {'; '.join(problems)}")
+    raise CheckpointError(f"no whole checkpoint is left: {'; '.join(dict.fromkeys(problems))}")
 
 
 def has_checkpoint(directory: PathLike) -> bool:
@@ -181,13 +184,12 @@ def _sums_text(sums: Mapping[str, str]) -> bytes:
 
 
 def _rename_over(temporary: Path, final: Path) -> None:
-    """Rename a folder, with the one that has its name set aside as ``.old`` until it is done."""
+    """Rename a folder; one that has its name is set aside as ``.old`` until ``_prune`` drops it."""
     old = final.with_name(f"{final.name}.old")
     if final.exists():
         shutil.rmtree(old, ignore_errors=True)
         os.rename(final, old)
     os.rename(temporary, final)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _check_space(root: Path, needed: int) -> None:

@@ -239,35 +239,39 @@ def decode_tensors(
     where = os.fspath(path)
     if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
         raise CheckpointError(f"{where}: damaged: its SHA-256 is not {sha256[:12]}...")
-    length = int.from_bytes(data[:8], "little")
-    if len(data) < 8 or length > min(len(data) - 8, _MAX_HEADER):
+    start = 8 + int.from_bytes(data[:8], "little")
+    if len(data) < 8 or start > min(len(data), _MAX_HEADER):
         raise CheckpointError(f"{where}: not a safetensors file, or cut short")
-    header = parse_json(data[8 : 8 + length], path)
+    header = parse_json(data[8:start], path)
     extra = header.pop("__metadata__", {}) if isinstance(header, dict) else None
     if not isinstance(extra, dict) or not all(isinstance(text, str) for text in extra.values()):
         raise CheckpointError(f"{where}: damaged: its header is no table")
     stored = extra.pop(_DIGEST, None)
     if stored is None and not (unchecked or sha256):
         raise CheckpointError(f"{where}: has no SHA-256 in it: a file that tinygan wrote fits")
-    if stored is not None and stored != _zeroed_digest(data, length, stored):
+    if stored is not None and stored != _zeroed_digest(data, start, stored):
         raise CheckpointError(f"{where}: damaged: its SHA-256 differs from the one in its header")
     orders = parse_json(extra.pop(_ORDERS, "{}").encode(), path)
-    ends = 0
-    arrays = {}
     try:
-        for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
-            begin, end = entry["data_offsets"]
-            dtype, shape = np.dtype(_DTYPES[entry["dtype"]]), tuple(entry["shape"])
-            if begin != ends or end - begin != prod(shape) * dtype.itemsize or end < begin:
-                raise ValueError(f"the bytes of {name!a} do not fit its shape {shape}")
-            flat = np.frombuffer(data[8 + length + begin : 8 + length + end], dtype)
-            arrays[name] = _restored(flat.reshape(shape), orders.get(name))
-            ends = end
+        return _arrays(memoryview(data)[start:], header, orders), extra
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CheckpointError(f"{where}: damaged: {error}") from None
-    if ends != len(data) - 8 - length:
-        raise CheckpointError(f"{where}: damaged: it is {len(data)} bytes long")
-    return {name: arrays[name] for name in header}, extra
+
+
+def _arrays(data: memoryview, header: dict[str, Any], orders: dict[str, Any]) -> dict[str, Array]:
+    """Cut the data into tensors, which must fill it without gap or overlap."""
+    arrays, position = {}, 0
+    for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
+        begin, end = entry["data_offsets"]
+        dtype, shape = np.dtype(_DTYPES[entry["dtype"]]), tuple(entry["shape"])
+        if begin != position or end < begin or end - begin != prod(shape) * dtype.itemsize:
+            raise ValueError(f"the bytes of {name!a} do not fit its shape {shape}")
+        flat = np.frombuffer(data[begin:end], dtype)
+        arrays[name] = _restored(flat.reshape(shape), orders.get(name))
+        position = end
+    if position != len(data):
+        raise ValueError(f"{len(data)} bytes of data, of which {position} are used")
+    return {name: arrays[name] for name in header}
 
 
 def memory_order(x: Array) -> list[int] | None:
@@ -305,9 +309,8 @@ def _field(digest: str) -> bytes:
     return f'"{_DIGEST}":"{digest}"'.encode()
 
 
-def _zeroed_digest(data: bytes, length: int, stored: str) -> str:
-    """Hash the file as it was before its own hash was put into the header."""
-    end = 8 + length
-    digest = hashlib.sha256(data[:end].replace(_field(stored), _field(_ZEROS), 1))
-    digest.update(memoryview(data)[end:])
+def _zeroed_digest(data: bytes, start: int, stored: str) -> str:
+    """Hash the file as it was before its own hash was put into the header, which ends at start."""
+    digest = hashlib.sha256(data[:start].replace(_field(stored), _field(_ZEROS), 1))
+    digest.update(memoryview(data)[start:])
     return digest.hexdigest()
