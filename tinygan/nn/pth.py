@@ -66,6 +66,7 @@ class _StorageType:
 
     @property
     def itemsize(self) -> int:
+        """Bytes of a value in the file."""
         return np.dtype(self.stored).itemsize
 
 
@@ -79,6 +80,7 @@ class _Storage:
 
     @property
     def nbytes(self) -> int:
+        """Bytes of the whole storage in the file."""
         return self.root_numel * self.kind.itemsize
 
 
@@ -226,6 +228,7 @@ def _no_persistent_id(pid: object) -> object:
 
 def _open_legacy(file: io.BufferedReader, file_size: int) -> tuple[object, Fetch, str]:
     def pickled(persistent: Callable[[object], object] = _no_persistent_id) -> object:
+        """Run the next pickle of the stream."""
         return PickleMachine(file, _KNOWN, persistent).load()
 
     if pickled() != _MAGIC or pickled() != _PROTOCOL:
@@ -251,6 +254,7 @@ def _open_legacy(file: io.BufferedReader, file_size: int) -> tuple[object, Fetch
         raise CheckpointError(f"{file_size - file.tell()} bytes are left over at the end")
 
     def fetch(storage: _Storage) -> Array:
+        """Read the bytes of a storage."""
         if storage.key not in found:
             raise CheckpointError(f"storage {storage.key[:40]!a} is missing")
         return read_at(file, found[storage.key], storage.nbytes)
@@ -265,6 +269,7 @@ def _open_zip(file: io.BufferedReader) -> tuple[object, Fetch, str]:
         raise CheckpointError("zip without one data.pkl: a file of torch.save fits")
 
     def member(name: str, limit: int) -> bytes:
+        """Read a small entry."""
         if members[folders[0] + name].file_size > limit:
             raise CheckpointError(f"{name} is longer than {limit} bytes")
         return read_member(file, members[folders[0] + name]).tobytes()
@@ -276,6 +281,7 @@ def _open_zip(file: io.BufferedReader) -> tuple[object, Fetch, str]:
         raise CheckpointError(f"byte order {order!r} is unknown: little and big fit")
 
     def fetch(storage: _Storage) -> Array:
+        """Read the bytes of a storage."""
         info = members.get(f"{folders[0]}data/{storage.key}")
         if info is None or info.file_size != storage.nbytes:
             raise CheckpointError(f"no storage {storage.key[:40]!a} of {storage.nbytes} bytes")
@@ -292,6 +298,7 @@ def _walk(root: object) -> Iterator[tuple[str, _TensorSpec]]:
     visits = 0
 
     def visit(value: object, name: str, depth: int) -> Iterator[tuple[str, _TensorSpec]]:
+        """Yield the tensors below a value."""
         nonlocal visits
         visits += 1  # a dict may be shared by many others, so that paths grow exponentially
         if visits > _MAX_VISITS or depth > _MAX_DEPTH or len(name) > _MAX_NAME:
