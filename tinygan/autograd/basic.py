@@ -85,10 +85,10 @@ def _promote(name: str, a: Any, b: Any) -> tuple[Tensor, Tensor]:
 
 def _like(value: Any, t: Tensor) -> Tensor:
     """Make a tensor of a plain value; a scalar takes the dtype of ``t``."""
-    if np.ndim(value) == 0 and not hasattr(value, "__cuda_array_interface__"):
-        integer = isinstance(value, int | np.integer) or t.dtype.kind == "f"
-        return Tensor(xp_of(t.data).asarray(value, dtype=t.dtype if integer else np.float32))
-    return Tensor(value)
+    if not isinstance(value, bool | int | float | np.generic):
+        return Tensor(value)
+    keeps = t.dtype.kind == "f" or isinstance(value, bool | int | np.integer)
+    return Tensor(xp_of(t.data).asarray(value, dtype=t.dtype if keeps else np.float32))
 
 
 # --- arithmetic ---

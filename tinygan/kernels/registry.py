@@ -152,14 +152,17 @@ def backend_order() -> tuple[str, ...]:
     return _check_backends(tuple(named.split(","))) if named else BACKENDS
 
 
-def candidates(op: str, *arrays: Any, **params: Any) -> Iterator[tuple[Kernel, str | None]]:
-    """Yield every kernel of ``op`` in order of preference, each with its refusal or ``None``."""
+def in_order(op: str) -> Iterator[Kernel]:
+    """Yield every kernel of ``op`` on the backends in force, in order of preference."""
     if op not in _KERNELS:
         raise OptionError(f"no op {op!r}: the registry has {', '.join(op_names())}")
     for backend in backend_order():
-        for kernel in _KERNELS[op]:
-            if kernel.backend == backend:
-                yield kernel, kernel.refusal(*arrays, **params)
+        yield from (kernel for kernel in _KERNELS[op] if kernel.backend == backend)
+
+
+def candidates(op: str, *arrays: Any, **params: Any) -> Iterator[tuple[Kernel, str | None]]:
+    """Yield every kernel of ``op`` in order of preference, each with its refusal or ``None``."""
+    return ((kernel, kernel.refusal(*arrays, **params)) for kernel in in_order(op))
 
 
 def explain(op: str, *arrays: Any, **params: Any) -> str:
@@ -168,7 +171,7 @@ def explain(op: str, *arrays: Any, **params: Any) -> str:
     Without arrays it lists what is registered.
     """
     if not arrays and not params:
-        return "\n".join(_describe(kernel) for kernel, _ in candidates(op))
+        return "\n".join(_describe(kernel) for kernel in in_order(op))
     return "\n".join(f"{k.key:40s} {why or 'ok'}" for k, why in candidates(op, *arrays, **params))
 
 

@@ -1,0 +1,98 @@
+"""The registry: who runs, who refuses and why, and that a named backend never falls back."""
+
+import numpy as np
+import pytest
+
+from tinygan import kernels
+from tinygan.errors import NoKernelError, OptionError
+from tinygan.kernels import registry
+from tinygan.kernels.conv2d import ConvSpec
+
+X, W = np.ones((1, 2, 4, 4), np.float32), np.ones((3, 2, 3, 3), np.float32)
+SPEC = ConvSpec.of(padding=1)
+
+
+@pytest.fixture
+def op(monkeypatch):
+    """Give a registry with one op of two kernels, of which the fast one refuses odd sizes."""
+    monkeypatch.setattr(registry, "_KERNELS", {})
+
+    def even(x):
+        return None if x.size % 2 == 0 else f"odd size {x.size}"
+
+    registry.register("double", "cpp", "fast", supports=even, exact=True)(lambda x: ("fast", 2 * x))
+    registry.register_reference("double")(lambda x: ("reference", 2 * x))
+    return "double"
+
+
+def test_the_first_kernel_that_accepts_the_call_runs(op):
+    assert kernels.call(op, np.ones(2))[0] == "fast"
+    assert kernels.call(op, np.ones(3))[0] == "reference"
+
+
+def test_explain_gives_every_kernel_with_its_reason(op):
+    lines = kernels.explain(op, np.ones(3)).splitlines()
+    assert lines[0].split(maxsplit=1) == ["double/cpp/fast", "odd size 3"]
+    assert lines[1].split() == ["double/numpy/reference", "ok"]
+    assert "takes CuPy arrays, got ndarray" in lines[2]
+
+
+def test_explain_without_arrays_lists_what_is_registered(op):
+    lines = kernels.explain(op).splitlines()
+    assert [line.split()[0] for line in lines] == [
+        "double/cpp/fast",
+        "double/numpy/reference",
+        "double/cupy/reference",
+    ]
+    assert "exact" in lines[0]
+
+
+def test_a_named_backend_never_falls_back(op):
+    with kernels.use_backend("cpp"), pytest.raises(NoKernelError, match="double.*odd size 3"):
+        kernels.call(op, np.ones(3))
+    with kernels.use_backend("numba"), pytest.raises(NoKernelError, match="none registered"):
+        kernels.call(op, np.ones(2))
+
+
+def test_the_order_of_named_backends_is_the_order_of_preference(op):
+    with kernels.use_backend("numpy", "cpp"):
+        assert kernels.call(op, np.ones(2))[0] == "reference"
+    assert kernels.call(op, np.ones(2))[0] == "fast"
+
+
+def test_the_environment_names_a_backend_and_the_with_block_wins(op, monkeypatch):
+    monkeypatch.setenv("TINYGAN_BACKEND", "numpy")
+    assert kernels.call(op, np.ones(2))[0] == "reference"
+    with kernels.use_backend("cpp"):
+        assert kernels.call(op, np.ones(2))[0] == "fast"
+
+
+def test_unknown_names_are_answered_with_those_that_fit(op, monkeypatch):
+    with (
+        pytest.raises(OptionError, match=r"no backend 'c\+\+': use one of cpp"),
+        kernels.use_backend("c++"),
+    ):
+        pass
+    with pytest.raises(OptionError, match="no op 'triple': the registry has double"):
+        kernels.call("triple", np.ones(2))
+    monkeypatch.setenv("TINYGAN_BACKEND", "gpu")
+    with pytest.raises(OptionError, match="no backend 'gpu'"):
+        kernels.call(op, np.ones(2))
+
+
+def test_a_kernel_that_is_chosen_accepts_and_one_that_refuses_gives_text():
+    for kernel in kernels.kernels("conv2d"):
+        why = kernel.refusal(X, W, spec=SPEC)
+        assert why is None or (isinstance(why, str) and why)
+    assert kernels.choose("conv2d", X, W, spec=SPEC).refusal(X, W, spec=SPEC) is None
+
+
+def test_every_op_has_a_reference_on_both_libraries():
+    for op in kernels.op_names():
+        found = {k.backend for k in kernels.kernels(op) if k.variant == "reference"}
+        assert found == {"numpy", "cupy"}, op
+
+
+def test_keys_are_unique():
+    keys = [k.key for k in kernels.kernels()]
+    assert len(keys) == len(set(keys))
