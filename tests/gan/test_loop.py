@@ -168,7 +168,7 @@ def test_n_critic_of_the_configuration_wins_over_the_recipes():
 
 def test_the_generator_step_never_computes_the_gradient_of_the_discriminators_weights():
     # D's weights are on the way from the loss to G; a rule must not be asked for their cotangent
-    from tinygan.gan.finite import watching
+    from tinygan.autograd.op import watching
 
     game = new_game(recipe(), (2,))
     z = game.latent(4)
