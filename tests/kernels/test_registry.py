@@ -48,7 +48,7 @@ def test_explain_without_arrays_lists_what_is_registered(op):
 
 
 def test_a_named_backend_never_falls_back(op):
-    with kernels.use_backend("cpp"), pytest.raises(NoKernelError, match="double.*odd size 3"):
+    with kernels.use_backend("cpp"), pytest.raises(NoKernelError, match=r"double.*odd size 3"):
         kernels.call(op, np.ones(3))
     with kernels.use_backend("numba"), pytest.raises(NoKernelError, match="none registered"):
         kernels.call(op, np.ones(2))

@@ -13,7 +13,9 @@ A rule is a function ``rule(g, y, xs, needs, **params) -> (cotangent or None, ..
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Literal
 
 from .. import kernels
@@ -23,6 +25,9 @@ Tensors = tuple[Tensor, ...]
 Cotangents = tuple["Tensor | None", ...]
 Needs = tuple[bool, ...]
 Rule = Callable[..., Cotangents]
+Watcher = Callable[["Op", Tensors, Tensors], None]
+
+_WATCHER: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
 
 
 class Op:
@@ -73,6 +78,9 @@ class Op:
             ys[0]._version = xs[0]._version
         if not self.constant and is_recording() and any(x.requires_grad for x in xs):
             self._record(xs, ys, params)
+        watcher = _WATCHER.get()
+        if watcher is not None:
+            watcher(self, xs, ys)
         return ys
 
     def _record(self, xs: Tensors, ys: Tensors, params: dict[str, Any]) -> None:
@@ -86,3 +94,16 @@ class Op:
 def kernel_op(name: str) -> Op:
     """Make an op whose forward rule is whatever kernel of that name the registry picks."""
     return Op(name, lambda *arrays, **params: kernels.call(name, *arrays, **params))
+
+
+@contextmanager
+def watching(watcher: Watcher) -> Iterator[None]:
+    """Call ``watcher(op, inputs, outputs)`` after every op, until the ``with`` block ends.
+
+    Per thread. Ops of the reverse pass count, as rules are made of ops; for debugging and tests.
+    """
+    token = _WATCHER.set(watcher)
+    try:
+        yield
+    finally:
+        _WATCHER.reset(token)

@@ -9,22 +9,19 @@ is the one to name, be it of the forward or of the reverse pass.
 from __future__ import annotations
 
 import math
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..autograd import Op, Tensor
+from ..autograd.op import Tensors, watching
 from ..errors import DivergedError
 from ..kernels.arrays import Array, xp_of
 from .snapshot import Snapshot
 
 if TYPE_CHECKING:
     from .game import Game
-
-Watcher = Callable[[Op, "tuple[Any, ...]", "tuple[Tensor, ...]"], None]
 
 
 class _FoundError(Exception):
@@ -110,28 +107,9 @@ def _cause(
     return f"every op gave finite values, so the update made it ({fault})"
 
 
-def _stop_at_first(op: Op, xs: tuple[Any, ...], ys: tuple[Tensor, ...]) -> None:
+def _stop_at_first(op: Op, xs: Tensors, ys: Tensors) -> None:
     if all(is_finite(y.data) for y in ys):
         return
-    arrays = [x.data if isinstance(x, Tensor) else x for x in xs]
-    if all(is_finite(x) for x in arrays if hasattr(x, "dtype")):
-        shapes = ", ".join(str(tuple(x.shape)) for x in arrays if hasattr(x, "shape"))
+    if all(is_finite(x.data) for x in xs):
+        shapes = ", ".join(str(x.shape) for x in xs)
         raise _FoundError(f"op {op.name!r} made it from finite inputs {shapes}")
-
-
-@contextmanager
-def watching(watcher: Watcher) -> Iterator[None]:
-    """Call ``watcher(op, inputs, outputs)`` after every op of this thread. For debugging: slow."""
-    plain, me = Op.outputs, threading.get_ident()
-
-    def outputs(self: Op, *inputs: Any, **params: Any) -> tuple[Tensor, ...]:
-        ys = plain(self, *inputs, **params)
-        if threading.get_ident() == me:
-            watcher(self, inputs, ys)
-        return ys
-
-    setattr(Op, "outputs", outputs)  # noqa: B010  (mypy refuses plain assignment to a method)
-    try:
-        yield
-    finally:
-        setattr(Op, "outputs", plain)  # noqa: B010
