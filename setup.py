@@ -141,4 +141,9 @@ class OptionalBuild(build_ext):
         return [path for path in super().get_outputs() if Path(path).exists()]
 
 
-setup(ext_modules=[Extension("tinygan._native", [])], cmdclass={"build_ext": OptionalBuild})
+NATIVE = Extension(  # the lists are for source distributions; OptionalBuild finds the files itself
+    "tinygan._native",
+    sorted({str(path.relative_to(ROOT)) for path, _ in units()}),
+    depends=sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("csrc/*/*.hpp")),
+)
+setup(ext_modules=[NATIVE], cmdclass={"build_ext": OptionalBuild})

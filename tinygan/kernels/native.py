@@ -66,7 +66,10 @@ def notice() -> str | None:
     """
     if native is not None:
         return None
-    instead = "Numba" if importlib.util.find_spec("numba") else "NumPy"
+    # convolutions on DCGAN's layers, one thread (kernels/conv2d/README.md)
+    instead, slower = ("Numba", "1.5") if importlib.util.find_spec("numba") else ("NumPy", "3")
     rebuild = "TINYGAN_REQUIRE_CPP=1 pip install --force-reinstall --no-deps tinygan"
     todo = rebuild if _has_compiler() else f"install g++, then {rebuild}"
-    return f"C++ kernels {_reason}: using {instead}, several times slower; to build them: {todo}"
+    return (
+        f"C++ kernels {_reason}: using {instead}, about {slower} times slower; to build them: {todo}"
+    )
