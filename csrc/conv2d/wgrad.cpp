@@ -4,10 +4,10 @@
 //
 // Mapping. A register tile is up to kRows input channels by one panel of output channels, for one
 // tap. A task owns such a tile for a set of taps and all pixels. It walks the output in blocks of
-// lines (part of a row of q), copies the panel's columns of y for the block into L1, and then, for
-// each tap, adds the outer products x[pixel] y[pixel]^T of the pixels that lie inside the image. In
-// NHWC the pixels of a line that one tap sees are a fixed stride apart, so a line is one pointer
-// and one length, and nothing of x is copied.
+// lines (part of a row of q). If several taps share a block, it copies the panel's columns of y
+// into L1. Then, for each tap, it adds the outer products x[pixel] y[pixel]^T of the pixels that
+// lie inside the image. In NHWC the pixels of a line that one tap sees are a fixed stride apart, so
+// a line is one pointer and one length, and nothing of x is copied.
 //
 // Traffic, per multiply-add of a full tile: 1/kRows loads of y (L1) and 1/(kVectors lanes)
 // broadcasts of x (L2). Each output is summed by one thread: over the pixels of a block in

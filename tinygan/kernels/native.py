@@ -70,6 +70,5 @@ def notice() -> str | None:
     instead, slower = ("Numba", "1.5") if importlib.util.find_spec("numba") else ("NumPy", "3")
     rebuild = "TINYGAN_REQUIRE_CPP=1 pip install --force-reinstall --no-deps tinygan"
     todo = rebuild if _has_compiler() else f"install g++, then {rebuild}"
-    return (
-        f"C++ kernels {_reason}: using {instead}, about {slower} times slower; to build them: {todo}"
-    )
+    using = f"using {instead}, about {slower} times slower"
+    return f"C++ kernels {_reason}: {using}; to build them: {todo}"

@@ -26,6 +26,7 @@ def _reference(op: str) -> Callable[[Function], Function]:
     """Register on both libraries; not deterministic, since BLAS isn't across thread counts."""
 
     def add(fn: Function) -> Function:
+        """Register ``fn`` twice."""
         for backend in ("numpy", "cupy"):
             register(op, backend, "reference", exact=True, deterministic=False)(fn)
         return fn
