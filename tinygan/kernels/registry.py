@@ -99,12 +99,14 @@ def register(
     return add
 
 
-def register_reference(op: str, *, exact: bool = False) -> Callable[[Function], Function]:
+def register_reference(
+    op: str, *, exact: bool = False, deterministic: bool = True
+) -> Callable[[Function], Function]:
     """Return a decorator that adds a function as the reference of ``op`` on both libraries."""
 
     def add(fn: Function) -> Function:
         for backend in ("numpy", "cupy"):
-            register(op, backend, "reference", exact=exact)(fn)
+            register(op, backend, "reference", exact=exact, deterministic=deterministic)(fn)
         return fn
 
     return add

@@ -15,23 +15,16 @@ whose bits may depend on its number of threads. For an oracle, pass float64.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import functools
+from collections.abc import Iterator
 
 from ..arrays import Array, Shape, as_channels_last, xp_of, zeros_channels_last
-from ..registry import Function, register
+from ..registry import register_reference
 from .spec import ConvSpec
 
 
-def _reference(op: str) -> Callable[[Function], Function]:
-    """Register on both libraries; not deterministic, since BLAS isn't across thread counts."""
-
-    def add(fn: Function) -> Function:
-        """Register ``fn`` twice."""
-        for backend in ("numpy", "cupy"):
-            register(op, backend, "reference", exact=True, deterministic=False)(fn)
-        return fn
-
-    return add
+# BLAS gives other bits with another number of threads
+_reference = functools.partial(register_reference, exact=True, deterministic=False)
 
 
 def _padded(x: Array, spec: ConvSpec) -> Array:
