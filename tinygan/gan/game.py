@@ -41,7 +41,7 @@ class Game:
         opt_g: optimizer of G's parameters.
         opt_d: optimizer of D's parameters.
         nz: length of the latent vector.
-        config: the recipe's configuration.
+        config: the recipe's configuration; ``setup`` may set one that it has completed.
         ema: average of G over the steps, or None.
         extra: further players, optimizers or pools by name; saved with the rest.
         schedules: optimizers with the schedules of their learning rates, applied before a step.

@@ -169,7 +169,9 @@ def new_game(
     streams = random.Streams(seed, random.current().xp)
     with random.using(streams):
         game = recipe.setup(config, tuple(data_shape))
-    game.config, game.streams = config, streams
+    game.streams = streams
+    if game.config is None:
+        game.config = config
     if resume is not None:
         game.restore(*resume)
     return game

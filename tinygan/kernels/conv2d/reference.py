@@ -22,7 +22,6 @@ from ..arrays import Array, Shape, as_channels_last, xp_of, zeros_channels_last
 from ..registry import register_reference
 from .spec import ConvSpec
 
-
 # BLAS gives other bits with another number of threads
 _reference = functools.partial(register_reference, exact=True, deterministic=False)
 
