@@ -76,6 +76,19 @@ def test_value_is_within_four_ulp_over_the_whole_domain(backend, act, dtype):
     assert_within(y, exact, 4 * info.eps * np.abs(exact) + tiny * info.eps * 4 + tiny)
 
 
+@pytest.mark.parametrize(
+    ("act", "ulp"), [("elu", 1), ("tanh", 1.5), ("softplus", 2), ("sigmoid", 2.5), ("swish", 3.5)]
+)
+def test_cpp_polynomials_are_as_accurate_as_their_page_says(act, ulp):
+    native_or_skip()
+    magnitudes = np.logspace(-6, np.log10(80), 100_000)
+    x = np.concatenate([np.linspace(-80, 80, 400_001), -magnitudes, magnitudes]).astype(np.float32)
+    with kernels.use_backend("cpp"):
+        y = kernels.call("bias_act", x, act=act, alpha=1.0, gain=1.0, clamp=None)
+    exact = exact_act(x, 1, act)
+    assert_within(y, exact, ulp * np.spacing(np.abs(exact).astype(np.float32)) + 1e-37)
+
+
 @pytest.mark.parametrize("clamp", [None, 0.5])
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("act", ACTS)
