@@ -8,38 +8,27 @@ W is w packed as (R S C, O). Patches are made for a few images at a time, so tha
 cache; how many is a function of the shapes. Copying costs less than the product, and BLAS keeps
 a tile of outputs in registers, which loops in Numba can't be made to do.
 
-The jitted functions release the GIL and are run on Python threads, one range of images each:
-Numba's own thread pools either die in a forked child (OpenMP) or abort when two threads enter them
-(workqueue). The bits may depend on the number of BLAS threads.
+The bits may depend on the number of BLAS threads.
 """
 
 from __future__ import annotations
 
-import functools
-import importlib.util
-import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from ..arrays import Array, Shape, as_channels_last, empty_channels_last, zeros_channels_last
+from ..numba_pool import over, why_no_numba
 from ..registry import register
 from .spec import ConvSpec
 
 _BLOCK_ELEMENTS = 1 << 20  # patches made at a time: 4 MB of float32
 
 
-@functools.cache
-def _has_numba() -> bool:
-    return importlib.util.find_spec("numba") is not None
-
-
 def _supports(a: Array, b: Array, **_: object) -> str | None:
-    if not _has_numba():
-        return "numba is not installed"
+    if why := why_no_numba():
+        return why
     if a.dtype != b.dtype or a.dtype not in (np.float32, np.float64):
         return f"takes two float32 or two float64 arrays, got {a.dtype} and {b.dtype}"
     if 0 in a.shape[1:] or 0 in b.shape:
@@ -47,76 +36,10 @@ def _supports(a: Array, b: Array, **_: object) -> str | None:
     return None
 
 
-@functools.cache
-def _jit(fn: Callable[..., None]) -> Callable[..., None]:
-    """Compile ``fn`` at its first use; kept on disk where a folder for that can be written."""
-    import numba
+def _loops() -> Any:
+    from . import numba_loops  # imports Numba: when a kernel runs, and not before
 
-    try:
-        compiled: Callable[..., None] = numba.njit(nogil=True, cache=True)(fn)
-    except RuntimeError:  # no cache folder is writable
-        compiled = numba.njit(nogil=True)(fn)
-    return compiled
-
-
-@functools.cache
-def _threads() -> tuple[int, ThreadPoolExecutor]:
-    """Return the number of threads and the pool, made at the first use and in a forked child."""
-    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    count = int(os.environ.get("TINYGAN_NUM_THREADS") or cpus)
-    return count, ThreadPoolExecutor(count, thread_name_prefix="tinygan-numba")
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_threads.cache_clear)
-
-
-def _over_images(fn: Callable[..., None], images: int, *args: Any) -> None:
-    """Run ``fn(*args, first, last)`` on ranges of images that make up all of them."""
-    count, pool = _threads()
-    edges = np.linspace(0, images, min(count, images) + 1, dtype=int).tolist()
-    ranges = list(pairwise(edges))
-    compiled = _jit(fn)
-    if len(ranges) == 1:
-        return compiled(*args, *ranges[0])
-    for job in [pool.submit(compiled, *args, first, last) for first, last in ranges]:
-        job.result()
-    return None
-
-
-def _copy_patches(x: Array, cols: Array, window: Array, first: int, last: int) -> None:
-    """cols[n,p,q,r,s,:] = x[n,h,w,c0:c0+C], zero outside the image; x is (N, H, W, all C)."""
-    sh, sw, ph, pw, dh, dw, c0 = window
-    _, out_h, out_w, taps_h, taps_w, channels = cols.shape
-    for n in range(first, last):
-        for p in range(out_h):
-            for q in range(out_w):
-                for r in range(taps_h):
-                    h = p * sh - ph + r * dh
-                    for s in range(taps_w):
-                        w = q * sw - pw + s * dw
-                        if 0 <= h < x.shape[1] and 0 <= w < x.shape[2]:
-                            for c in range(channels):
-                                cols[n, p, q, r, s, c] = x[n, h, w, c0 + c]
-                        else:
-                            for c in range(channels):
-                                cols[n, p, q, r, s, c] = 0
-
-
-def _add_patches(x: Array, cols: Array, window: Array, first: int, last: int) -> None:
-    """x[n,h,w,c0:c0+C] += cols[n,p,q,r,s,:]: the adjoint of ``_copy_patches``."""
-    sh, sw, ph, pw, dh, dw, c0 = window
-    _, out_h, out_w, taps_h, taps_w, channels = cols.shape
-    for n in range(first, last):
-        for p in range(out_h):
-            for q in range(out_w):
-                for r in range(taps_h):
-                    h = p * sh - ph + r * dh
-                    for s in range(taps_w):
-                        w = q * sw - pw + s * dw
-                        if 0 <= h < x.shape[1] and 0 <= w < x.shape[2]:
-                            for c in range(channels):
-                                x[n, h, w, c0 + c] += cols[n, p, q, r, s, c]
+    return numba_loops
 
 
 def _nhwc(a: Array) -> Array:
@@ -156,7 +79,7 @@ def conv2d(x: Array, w: Array, *, spec: ConvSpec) -> Array:
         packed, window = _packed(w[os_]), _window(spec, cs.start)
         for block in _blocks(shape):
             cols = buffer[: block.stop - block.start]
-            _over_images(_copy_patches, len(cols), images[block], cols, window)
+            over(len(cols), _loops().copy_patches, images[block], cols, window)
             product = cols.reshape(-1, packed.shape[0]) @ packed
             y[block, os_] = product.reshape(-1, p, q, packed.shape[1]).transpose(0, 3, 1, 2)
     return y
@@ -176,7 +99,7 @@ def conv2d_dgrad(gy: Array, w: Array, *, spec: ConvSpec, x_shape: Shape) -> Arra
             rows = cotangent[block, :, :, os_].reshape(-1, packed.shape[1])
             cols = buffer[: block.stop - block.start]
             np.matmul(rows, packed.T, out=cols.reshape(-1, packed.shape[0]))
-            _over_images(_add_patches, len(cols), images[block], cols, window)
+            over(len(cols), _loops().add_patches, images[block], cols, window)
     return gx
 
 
@@ -194,7 +117,7 @@ def conv2d_wgrad(x: Array, gy: Array, *, spec: ConvSpec, w_shape: Shape) -> Arra
         total = np.zeros((r * s * c, os_.stop - os_.start), x.dtype)
         for block in _blocks(shape):
             cols = buffer[: block.stop - block.start]
-            _over_images(_copy_patches, len(cols), images[block], cols, window)
+            over(len(cols), _loops().copy_patches, images[block], cols, window)
             rows = cotangent[block, :, :, os_].reshape(-1, total.shape[1])
             total += cols.reshape(-1, total.shape[0]).T @ rows
         gw[os_] = total.reshape(r, s, c, -1).transpose(3, 2, 0, 1)

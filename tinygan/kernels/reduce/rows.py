@@ -12,8 +12,7 @@ import numpy as np
 
 from ..arrays import Array, Shape
 from ..native import why_not
-
-FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+from ..numba_pool import FLOATS, why_no_numba
 
 
 def float_refusal(*arrays: Array | None) -> str | None:
@@ -29,6 +28,11 @@ def float_refusal(*arrays: Array | None) -> str | None:
 def cpp_refusal(*arrays: Array | None) -> str | None:
     """Return why the C++ kernels can't take these arrays, or None."""
     return why_not() or float_refusal(*arrays)
+
+
+def numba_refusal(*arrays: Array | None) -> str | None:
+    """Return why the Numba kernels can't take these arrays, or None."""
+    return why_no_numba() or float_refusal(*arrays)
 
 
 def c_order(x: Array) -> Array:
