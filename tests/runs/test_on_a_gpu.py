@@ -34,18 +34,7 @@ def finish(training):
     return training
 
 
-UNREADY = {
-    "gan": "autograd.basic._like asks np.ndim of a device array",
-    "consensus": "the recipe starts a sum at a host tensor",
-}
-
-
-def marked(name):
-    why = UNREADY.get(name)
-    return pytest.param(name, marks=[pytest.mark.xfail(reason=why)] if why else [])
-
-
-@pytest.mark.parametrize("name", [marked(name) for name in RECIPES])
+@pytest.mark.parametrize("name", RECIPES)
 def test_a_recipe_trains_and_resumes_on_device_arrays(name, on_gpu, tmp_path):
     data, config = TINY[name]
     recipe = get(name)

@@ -71,7 +71,7 @@ def step(game: Game, batches: Iterator[Array]) -> Metrics:
 
     theta, psi = game.opt_g.params, game.opt_d.params
     v = grad(loss_g, theta, create_graph=True) + grad(loss_d, psi, create_graph=True)
-    half_norm = 0.5 * sum((ops.sum(ops.square(vi)) for vi in v), start=Tensor(0.0))
+    half_norm = 0.5 * ops.sum(ops.stack([ops.sum(ops.square(vi)) for vi in v]))
     pull = grad(half_norm, [*theta, *psi])
     total = [vi.detach() + game.config.gamma * pi for vi, pi in zip(v, pull, strict=True)]
 
