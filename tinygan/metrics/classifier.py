@@ -26,7 +26,7 @@ from ..errors import DataError, ShapeError
 from ..kernels.arrays import Array, Shape
 from .fid import frechet_distance, gaussian_statistics
 
-EPOCHS, BATCH, LR = 30, 64, 3e-3
+EPOCHS, BATCH, LR = 30, 64, 6e-3  # then its mean confidence on held-out digits is its accuracy
 TRAIN_SHARE = 0.8
 FEATURES = 64
 _EVAL_BATCH = 500
