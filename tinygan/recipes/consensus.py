@@ -10,6 +10,8 @@ of 16 numbers. For images they use gamma 0.1 to 10 on convolutional players.
 
 Deviations: RMSProp is applied to the sum v + gamma grad L, as in their code. Images get dense
 networks as wide as ``hidden`` says.
+
+``--batch 128 --hidden 32 --lr 1e-3 --gamma 1`` reaches all eight modes of the ring in 600 steps.
 """
 
 from __future__ import annotations
