@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from tinygan import data, recipes
+from tinygan.autograd.op import watching
 from tinygan.errors import DivergedError
 from tinygan.gan import advance, fit, new_game
-from tinygan.autograd.op import watching
 from tinygan.gan.finite import is_finite
 from tinygan.gan.loop import Source
 
