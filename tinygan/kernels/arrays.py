@@ -14,6 +14,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from ..errors import DtypeError, ShapeError
+
 Array: TypeAlias = npt.NDArray[Any]  # or its CuPy twin, which has no stubs
 Shape: TypeAlias = tuple[int, ...]
 
@@ -84,3 +86,16 @@ def elementwise(name: str, *xs: Array) -> Array:
                 return out
     result: Array = fn(*xs)
     return result
+
+
+def check_cotangent(op: str, x: Array, gy: Array) -> None:
+    """Raise unless the cotangent gy of an op whose output is like x has its shape and dtype.
+
+    Raises:
+        ShapeError: the shapes differ.
+        DtypeError: the dtypes differ.
+    """
+    if gy.shape != x.shape:
+        raise ShapeError(f"{op}: gy must have the shape {x.shape}, got {gy.shape}")
+    if gy.dtype != x.dtype:
+        raise DtypeError(f"{op}: gy must be {x.dtype}, got {gy.dtype}")

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import Array
+from ..arrays import Array, check_cotangent
 from ..native import native
 from ..reduce.rows import as_rows, c_order, cpp_refusal, empty_rows
 from ..registry import register
-from .spec import check_cotangent, check_operands
+from .spec import check_operands
 
 _native: Any = native
 

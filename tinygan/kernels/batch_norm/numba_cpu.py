@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import Array
+from ..arrays import Array, check_cotangent
 from ..numba_pool import over, rows_per_block
 from ..reduce.rows import as_rows, empty_rows, numba_refusal
 from ..registry import register
-from .spec import check_cotangent, check_operands
+from .spec import check_operands
 
 
 def _supports(*arrays: Array, eps: float = 0.0) -> str | None:

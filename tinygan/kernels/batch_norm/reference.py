@@ -7,9 +7,9 @@ lose digits. Source: arXiv:1502.03167, algorithm 1.
 
 from __future__ import annotations
 
-from ..arrays import Array, empty_like, xp_of
+from ..arrays import Array, check_cotangent, empty_like, xp_of
 from ..registry import register_reference
-from .spec import channel_shape, check_cotangent, check_operands, other_axes
+from .spec import channel_shape, check_operands, other_axes
 
 
 @register_reference("batch_norm_stats")

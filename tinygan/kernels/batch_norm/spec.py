@@ -26,19 +26,6 @@ def check_operands(op: str, x: Array, *channel_operands: Array) -> None:
             raise DtypeError(f"{op}: x is {x.dtype}, an operand is {a.dtype}; they must agree")
 
 
-def check_cotangent(op: str, x: Array, gy: Array) -> None:
-    """Raise unless the cotangent gy looks like x.
-
-    Raises:
-        ShapeError: the shapes differ.
-        DtypeError: the dtypes differ.
-    """
-    if gy.shape != x.shape:
-        raise ShapeError(f"{op}: gy must have the shape of x {x.shape}, got {gy.shape}")
-    if gy.dtype != x.dtype:
-        raise DtypeError(f"{op}: x is {x.dtype}, gy is {gy.dtype}; they must agree")
-
-
 def channel_shape(x: Array) -> Shape:
     """Return (1, C, 1, ...), the shape in which a (C,) array broadcasts against x."""
     return (1, x.shape[1]) + (1,) * (x.ndim - 2)

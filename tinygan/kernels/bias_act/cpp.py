@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import Array, empty_like, is_channels_last
+from ..arrays import Array, check_cotangent, empty_like, is_channels_last
 from ..native import native
 from ..reduce.rows import as_rows, c_order, cpp_refusal, empty_rows
 from ..registry import register
-from .spec import ACTS, channel_axis, check_cotangent, check_operands
+from .spec import ACTS, channel_axis, check_operands
 
 _native: Any = native
 _Rows = tuple[Array, Array, list[Array]]

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..arrays import Array, empty_like, xp_of
+from ..arrays import Array, check_cotangent, empty_like, xp_of
 from ..registry import register_reference
-from .spec import channel_axis, channel_shape, check_cotangent, check_operands
+from .spec import channel_axis, channel_shape, check_operands
 
 
 @register_reference("bias_act")

@@ -32,19 +32,6 @@ def check_operands(op: str, x: Array, b: Array | None, slope: Array | None, act:
             raise DtypeError(f"{op}: x is {x.dtype}, {name} is {a.dtype}; they must agree")
 
 
-def check_cotangent(op: str, x: Array, gy: Array) -> None:
-    """Raise unless the cotangent gy has the shape and dtype of x.
-
-    Raises:
-        ShapeError: the shapes differ.
-        DtypeError: the dtypes differ.
-    """
-    if gy.shape != x.shape:
-        raise ShapeError(f"{op}: gy must have the shape of x {x.shape}, got {gy.shape}")
-    if gy.dtype != x.dtype:
-        raise DtypeError(f"{op}: x is {x.dtype}, gy is {gy.dtype}; they must agree")
-
-
 def channel_axis(x: Array) -> int:
     """Return the axis that b and slope run along: 1, or 0 for a 1-d x."""
     return min(1, x.ndim - 1)

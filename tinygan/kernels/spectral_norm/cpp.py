@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import Array
+from ..arrays import Array, check_cotangent
 from ..native import native
 from ..reduce.rows import c_order, cpp_refusal
 from ..registry import register
-from .spec import check_cotangent, check_operands, check_steps
+from .spec import check_operands, check_steps
 
 _native: Any = native
 

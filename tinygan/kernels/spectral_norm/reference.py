@@ -7,9 +7,9 @@ Source: arXiv:1802.05957, section 2.1 and algorithm 1.
 
 from __future__ import annotations
 
-from ..arrays import Array, xp_of
+from ..arrays import Array, check_cotangent, xp_of
 from ..registry import register_reference
-from .spec import check_cotangent, check_operands, check_steps
+from .spec import check_operands, check_steps
 
 
 @register_reference("spectral_norm")

@@ -25,19 +25,6 @@ def check_operands(op: str, w: Array, u: Array, v: Array | None = None) -> None:
             raise DtypeError(f"{op}: w is {w.dtype}, {name} is {a.dtype}; they must agree")
 
 
-def check_cotangent(op: str, w: Array, gy: Array) -> None:
-    """Raise unless the cotangent gy has the shape and dtype of w.
-
-    Raises:
-        ShapeError: the shapes differ.
-        DtypeError: the dtypes differ.
-    """
-    if gy.shape != w.shape:
-        raise ShapeError(f"{op}: gy must have the shape of w {w.shape}, got {gy.shape}")
-    if gy.dtype != w.dtype:
-        raise DtypeError(f"{op}: w is {w.dtype}, gy is {gy.dtype}; they must agree")
-
-
 def check_steps(steps: int) -> None:
     """Raise unless there is at least one step.
 
