@@ -69,7 +69,7 @@ def alternating(d_loss: Loss, g_loss: Loss, n_critic: int = 1, *, share_z: bool 
         share_z: let G descend on the z of the last D step, as PyTorch's DCGAN example does.
     """
 
-    def step(game: Game, batches: Iterator[Array]) -> Metrics:
+    def _step(game: Game, batches: Iterator[Array]) -> Metrics:
         for _ in range(getattr(game.config, "n_critic", n_critic)):
             real = Tensor(next(batches))
             z = game.latent(real.shape[0])
@@ -81,7 +81,7 @@ def alternating(d_loss: Loss, g_loss: Loss, n_critic: int = 1, *, share_z: bool 
         game.opt_g.step(grad(loss_g, game.opt_g.params))
         return {"loss_d": float(loss_d), "loss_g": float(loss_g)}
 
-    return step
+    return _step
 
 
 class Source:
@@ -225,15 +225,15 @@ def advance(recipe: Recipe, game: Game, source: Source) -> None:
     before = source.before
     before.take(game)
 
-    def attempt() -> None:
+    def _attempt() -> None:
         source.rewind()
         game.step = before.step + 1
         _take_step(recipe, game, source)
 
-    attempt()
+    _attempt()
     fault = finite.find_fault(game.metrics, before.tensors)
     if fault is not None:
-        raise finite.diagnose(fault, game, before, list(source.used), attempt)
+        raise finite.diagnose(fault, game, before, list(source.used), _attempt)
     source.accept()
 
 
