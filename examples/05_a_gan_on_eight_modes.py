@@ -1,7 +1,7 @@
 """5. Train a GAN: the loop is yours, a recipe is data plus one step.
 
-Eight Gaussians on a circle; the original GAN of two small dense networks. It covers most of the
-modes, drops some, and moves on: what the later variants are there to mend.
+Eight Gaussians on a circle; the original GAN of two small dense networks. It finds the modes, but
+its samples never quite settle on them: what the later variants are there to mend.
 """
 
 import numpy as np

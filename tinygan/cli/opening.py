@@ -14,7 +14,7 @@ from ..gan.game import evaluating
 from ..kernels.arrays import Array, Shape
 from ..random import Stream
 from ..recipes import get
-from ..runs.device import kernels_of
+from ..runs.device import computing
 from ..runs.rundir import RunDirectory
 from ..runs.setup import load_game, read_settings, recipe_name
 
@@ -65,7 +65,7 @@ class Trained:
 
     def __call__(self, z: Array) -> Array:
         """Make samples. Shapes: z (n, nz) -> (n, C, H, W) or (n, 2), NumPy."""
-        with kernels_of(self.backend), no_grad(), evaluating(self.net) as net:
+        with computing(self.backend), no_grad(), evaluating(self.net) as net:
             parts = [net(Tensor(z[i : i + BATCH])).numpy() for i in range(0, len(z), BATCH)]
         return np.concatenate(parts)
 

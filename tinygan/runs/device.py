@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,3 +101,23 @@ def kernels_of(backend: str) -> AbstractContextManager[None]:
             if reason:
                 raise OptionError(f"backend {name} can't be used: {reason}")
     return context
+
+
+@functools.cache
+def _blas() -> Any:
+    return importlib.import_module("threadpoolctl").ThreadpoolController()
+
+
+@contextmanager
+def computing(backend: str) -> Iterator[None]:
+    """Compute as a run does until the block ends: on the named kernels, one BLAS thread.
+
+    With another number of threads BLAS gives other bits, so a run resumed elsewhere would not go on
+    as it was; and on a busy machine BLAS threads that wait for each other cost far more than they
+    bring. The C++ kernels have threads of their own, and the same bits on any number of them.
+
+    Raises:
+        OptionError: as ``kernels_of``.
+    """
+    with kernels_of(backend), _blas().limit(limits=1, user_api="blas"):
+        yield

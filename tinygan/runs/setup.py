@@ -13,7 +13,7 @@ from ..gan import Game, Recipe, new_game
 from ..kernels.arrays import Array, Shape
 from ..random import Streams
 from .checkpoint import load_checkpoint
-from .device import Device, choose_device, kernels_of
+from .device import Device, choose_device, computing
 from .files import PathLike, save_tensors
 from .rundir import RunDirectory
 
@@ -146,7 +146,7 @@ def make_game(
 ) -> Game:
     """Set up a run's game at step 0."""
     ambient = Streams(settings.seed, device.xp)
-    with kernels_of(settings.backend), random.using(ambient):
+    with computing(settings.backend), random.using(ambient):
         return new_game(recipe, shape, seed=settings.seed, config=config)
 
 

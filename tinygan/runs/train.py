@@ -27,7 +27,7 @@ from ..gan import Game, Recipe, Source, advance
 from ..random import Stream
 from . import pictures
 from .checkpoint import has_checkpoint, load_checkpoint, remove_stale, save_checkpoint
-from .device import Device, choose_device, kernels_of
+from .device import Device, choose_device, computing
 from .files import PathLike, SaveError
 from .rundir import RunDirectory
 from .setup import (
@@ -120,7 +120,7 @@ class Training:
         if self.game.step == 0:
             self._picture(None)
         while self.game.step < self.settings.steps:
-            with kernels_of(self.settings.backend):
+            with computing(self.settings.backend):
                 advance(self.recipe, self.game, source)
             self._keep()
             yield self.game
@@ -167,7 +167,7 @@ class Training:
         self._log(f"step {self.game.step}: done")
 
     def _picture(self, step: int | None) -> None:
-        with kernels_of(self.settings.backend):
+        with computing(self.settings.backend):
             samples = self.game.sample(pictures.count(self.dataset.shape))
         pictures.save_samples(self.run.fakes_path(step), samples, pictures.reach(self.dataset))
 
