@@ -55,5 +55,9 @@ class StateError(CheckpointError):
     """A state dict does not fit the module; every misfit is listed."""
 
 
+class SaveError(CheckpointError):
+    """A file could not be written (disk full, no permission); what was there before is intact."""
+
+
 class DivergedError(TinyganError, FloatingPointError):
     """Training produced a value that is not finite; the message names where and at which step."""

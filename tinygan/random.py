@@ -155,11 +155,11 @@ class Stream:
         if not 0 < span < 1 << 32:
             raise OptionError(f"integers from {low} to {high}: the span must be 1 to 2**32 - 1")
 
-        def scale(w: Array) -> Array:
+        def _scale(w: Array) -> Array:
             high_half: Array = (w[:, 0] * span + (w[:, 1] * span >> 32)) >> 32
             return high_half
 
-        out = self._fill(shape, "int64", 2, scale)
+        out = self._fill(shape, "int64", 2, _scale)
         out += low
         return out
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinygan.errors import CheckpointError
+from tinygan.errors import CheckpointError, SaveError
 from tinygan.runs import checkpoint, files
 from tinygan.runs.checkpoint import (
     has_checkpoint,
@@ -21,7 +21,6 @@ from tinygan.runs.checkpoint import (
     remove_stale,
     save_checkpoint,
 )
-from tinygan.runs.files import SaveError
 
 ROOT = Path(__file__).parents[2]
 

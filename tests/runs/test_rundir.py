@@ -11,9 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinygan.errors import CheckpointError
+from tinygan.errors import CheckpointError, SaveError
 from tinygan.runs import environment
-from tinygan.runs.files import SaveError
 from tinygan.runs.rundir import RunDirectory
 
 ROOT = Path(__file__).parents[2]

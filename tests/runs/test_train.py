@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tinygan.errors import DeviceError, DivergedError, OptionError
+from tinygan.errors import DeviceError, DivergedError, OptionError, SaveError
 from tinygan.recipes import get
 from tinygan.runs import train as module
 from tinygan.runs.checkpoint import load_checkpoint
 from tinygan.runs.device import choose_device, kernels_of, why_no_gpu
-from tinygan.runs.files import SaveError, load_tensors, read_metadata
+from tinygan.runs.files import load_tensors, read_metadata
 from tinygan.runs.setup import Settings, load_game
 from tinygan.runs.train import resume, train
 

@@ -56,31 +56,33 @@ def _binary(name: str, da: _Partial, db: _Partial, reads: Any = "values") -> _Bi
             unbroadcast(db(g[0], a, b, y[0]), b.shape) if needs[1] else None,
         )
 
-    def apply(a: Any, b: Any) -> Tensor:
+    def _apply(a: Any, b: Any) -> Tensor:
         return op(*_promote(name, a, b))
 
-    return apply
+    return _apply
 
 
 def _promote(name: str, a: Any, b: Any) -> tuple[Tensor, Tensor]:
     """Turn two operands into tensors of one dtype whose shapes broadcast."""
-    if not isinstance(a, Tensor) and not isinstance(b, Tensor):
-        a = Tensor(a)
+    if not isinstance(a, Tensor):
+        a = _like(a, b) if isinstance(b, Tensor) else Tensor(a)
     if not isinstance(b, Tensor):
         b = _like(b, a)
-    elif not isinstance(a, Tensor):
-        a = _like(a, b)
     if a.dtype != b.dtype:
-        kinds = a.dtype.kind == "f", b.dtype.kind == "f"
-        wide = np.promote_types(a.dtype, b.dtype)
-        dtype = a.dtype if kinds == (True, False) else b.dtype if kinds == (False, True) else wide
-        a = a if a.dtype == dtype else astype(a, dtype)
-        b = b if b.dtype == dtype else astype(b, dtype)
+        dtype = _common_dtype(a.dtype, b.dtype)
+        a, b = (t if t.dtype == dtype else astype(t, dtype) for t in (a, b))
     if a.shape != b.shape and a.ndim and b.ndim:
         pairs = zip(a.shape[::-1], b.shape[::-1], strict=False)
         if any(m != n and 1 not in (m, n) for m, n in pairs):
             raise ShapeError(f"{name}: shapes {a.shape} and {b.shape} do not broadcast together")
     return a, b
+
+
+def _common_dtype(a: np.dtype[Any], b: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the wider of two floats or two integers, the float of one of each."""
+    if (a.kind == "f") == (b.kind == "f"):
+        return np.promote_types(a, b)
+    return a if a.kind == "f" else b
 
 
 def _like(value: Any, t: Tensor) -> Tensor:
@@ -219,10 +221,10 @@ isfinite: Op = Op("isfinite", lambda x: xp_of(x).isfinite(x), constant=True)
 def _compare(name: str) -> _Binary:
     op = Op(name, lambda a, b: getattr(xp_of(a), name)(a, b), constant=True)
 
-    def apply(a: Any, b: Any) -> Tensor:
+    def _apply(a: Any, b: Any) -> Tensor:
         return op(*_promote(name, a, b))
 
-    return apply
+    return _apply
 
 
 greater: _Binary = _compare("greater")

@@ -126,15 +126,18 @@ class _Cotangents:
         self._sums: dict[Key, tuple[Tensor, Tensor]] = {}
 
     def add(self, t: Tensor, g: Tensor) -> None:
+        """Add ``g`` to what has reached ``t``."""
         key = _key(t)
         if key in self._sums:
             g = _accumulate(self._sums[key][1], g)
         self._sums[key] = (t, g)
 
     def get(self, key: Key) -> tuple[Tensor, Tensor] | None:
+        """Return the tensor and its cotangent, or None if nothing has reached it."""
         return self._sums.get(key)
 
     def drop(self, key: Key) -> None:
+        """Forget a tensor whose node is done."""
         self._sums.pop(key, None)
 
 
@@ -143,10 +146,7 @@ def _reverse(
 ) -> list[Tensor | None]:
     asked = {_key(t) for t in ins}
     order, on_path = _order(outs, asked)
-    for node in order:
-        if node.op.rule is None:
-            path = _path(outs, node)
-            raise NotDifferentiableError(f"op {node.op.name!r} has no derivative (path: {path})")
+    _require_rules(order, outs)
     sums = _Cotangents()
     for t, g in zip(outs, seeds, strict=True):
         if g is not None:
@@ -158,13 +158,19 @@ def _reverse(
             needs = tuple(_key(t) in asked or id(t.node) in on_path for t in node.inputs)
             for t, g in _apply(node, keys, sums, needs):
                 sums.add(t, g)
-        for key in keys:
-            if key not in asked:
-                sums.drop(key)
+        for key in set(keys) - asked:
+            sums.drop(key)
         if not keep:
             node.release()
     found = [sums.get(_key(t)) for t in ins]
     return [None if f is None else f[1] for f in found]
+
+
+def _require_rules(order: Sequence[Node], outs: Tensors) -> None:
+    for node in order:
+        if node.op.rule is None:
+            path = _path(outs, node)
+            raise NotDifferentiableError(f"op {node.op.name!r} has no derivative (path: {path})")
 
 
 def _order(outs: Tensors, asked: set[Key]) -> tuple[list[Node], set[int]]:

@@ -24,6 +24,7 @@ VERBS = {
     "explain": "say which kernel runs an op, and why the others don't",
     "check": "check gradients and kernels on this machine",
     "doctor": "show what tinygan runs on here",
+    "completion": "print a script that completes verbs, recipes and flags in bash or zsh",
     "demo": "train a DCGAN on the embedded digits and judge its samples",
 }
 

@@ -40,13 +40,13 @@ class Options:
     """How long, where to.
 
     Attributes:
-        steps: number of steps; about 2,000 are needed for good digits, 4,000 make better ones.
+        steps: number of steps; 3,000 make good digits, more make better ones.
         seed: determines every random number.
         outdir: folder that gets the numbered run folder.
         device: auto, cpu or cuda.
     """
 
-    steps: int = 4_000
+    steps: int = 3_000
     seed: int = 0
     outdir: str = "runs"
     device: str = "auto"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import errno
-import sys
 from collections.abc import Iterable
 
 from .. import errors
@@ -39,7 +38,7 @@ def exit_code(error: BaseException) -> int:
         return NO_ROOM if full else USAGE
     codes: tuple[tuple[type[BaseException], int], ...] = (
         (KeyboardInterrupt, INTERRUPTED),
-        (_save_error(), NO_ROOM),  # before CheckpointError, which it derives from
+        (errors.SaveError, NO_ROOM),  # before CheckpointError, which it derives from
         (MemoryError, NO_ROOM),
         (errors.DivergedError, DIVERGED),
         (errors.DataError, BAD_DATA),
@@ -50,12 +49,6 @@ def exit_code(error: BaseException) -> int:
         (errors.TinyganError, USAGE),
     )
     return next((code for kind, code in codes if isinstance(error, kind)), FAILED)
-
-
-def _save_error() -> type[BaseException]:
-    """Return SaveError, which can't have been raised before its module was imported."""
-    module = sys.modules.get("tinygan.runs.files")
-    return module.SaveError if module else KeyboardInterrupt
 
 
 def perhaps(word: str, known: Iterable[str]) -> str:

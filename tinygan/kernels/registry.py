@@ -91,12 +91,12 @@ def register(
 ) -> Callable[[Function], Function]:
     """Return a decorator that adds the function below it as a kernel of ``op``."""
 
-    def add(fn: Function) -> Function:
+    def _add(fn: Function) -> Function:
         kernel = Kernel(op, backend, variant, fn, supports, accumulate, deterministic, exact)
         _KERNELS.setdefault(op, []).append(kernel)
         return fn
 
-    return add
+    return _add
 
 
 def register_reference(
@@ -104,12 +104,12 @@ def register_reference(
 ) -> Callable[[Function], Function]:
     """Return a decorator that adds a function as the reference of ``op`` on both libraries."""
 
-    def add(fn: Function) -> Function:
+    def _add(fn: Function) -> Function:
         for backend in ("numpy", "cupy"):
             register(op, backend, "reference", exact=exact, deterministic=deterministic)(fn)
         return fn
 
-    return add
+    return _add
 
 
 def kernels(op: str | None = None) -> list[Kernel]:

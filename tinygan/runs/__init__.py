@@ -8,14 +8,13 @@ functions from there).
 """
 
 from .checkpoint import has_checkpoint, load_checkpoint, save_checkpoint
-from .files import SaveError, load_tensors, save_tensors
+from .files import load_tensors, save_tensors
 from .grids import make_grid, save_gif, save_png
 from .rundir import RunDirectory
 from .signals import graceful_stop
 
 __all__ = [
     "RunDirectory",
-    "SaveError",
     "graceful_stop",
     "has_checkpoint",
     "load_checkpoint",

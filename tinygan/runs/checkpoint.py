@@ -19,11 +19,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..errors import CheckpointError
+from ..errors import CheckpointError, SaveError
 from .files import (
     Array,
     PathLike,
-    SaveError,
     decode_tensors,
     encode_tensors,
     json_text,

@@ -27,7 +27,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import CheckpointError, DtypeError
+from ..errors import CheckpointError, DtypeError, SaveError
 
 Array: TypeAlias = npt.NDArray[Any]
 PathLike: TypeAlias = str | os.PathLike[str]
@@ -42,10 +42,6 @@ _ORDERS = "tinygan.orders"  # metadata: {name: axes from slowest to fastest}
 _DIGEST = "tinygan.sha256"
 _ZEROS = "0" * 64
 _MAX_HEADER = 100_000_000  # as in safetensors
-
-
-class SaveError(CheckpointError):
-    """A file could not be written (disk full, no permission); what was there before is intact."""
 
 
 # -- atomic writes -----------------------------------------------------------------------------

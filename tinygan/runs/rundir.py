@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import CheckpointError
+from ..errors import CheckpointError, SaveError
 from .environment import collect_environment
-from .files import PathLike, SaveError, json_text, read_json, write_json, write_text
+from .files import PathLike, json_text, read_json, write_json, write_text
 
 _RUN = re.compile(r"(\d{5,})-.+")
 

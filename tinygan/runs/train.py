@@ -22,13 +22,13 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from .. import data
-from ..errors import DivergedError
+from ..errors import DivergedError, SaveError
 from ..gan import Game, Recipe, Source, advance
 from ..random import Stream
 from . import pictures
 from .checkpoint import has_checkpoint, load_checkpoint, remove_stale, save_checkpoint
 from .device import Device, choose_device, computing
-from .files import PathLike, SaveError
+from .files import PathLike
 from .rundir import RunDirectory
 from .setup import (
     Settings,

@@ -56,13 +56,13 @@ def _positive(*shapes: tuple[int, ...]) -> Draw:
 def _off_zero(*shapes: tuple[int, ...]) -> Draw:
     """Draw magnitudes of 0.2 to 1.2 with random signs: no entry near the kink at 0."""
 
-    def draw(s: Stream) -> list[Array]:
+    def _draw(s: Stream) -> list[Array]:
         return [
             s.uniform(shape, 0.2, 1.2, dtype=np.float64) * np.where(s.bernoulli(shape, 0.5), 1, -1)
             for shape in shapes
         ]
 
-    return draw
+    return _draw
 
 
 def _distinct(shape: tuple[int, ...]) -> Draw:
@@ -106,12 +106,12 @@ def _elementwise() -> list[Case]:
 
 
 def _channels_last(*shapes: tuple[int, ...]) -> Draw:
-    def draw(s: Stream) -> list[Array]:
+    def _draw(s: Stream) -> list[Array]:
         return [
             s.normal((n, h, w, c), dtype=np.float64).transpose(0, 3, 1, 2) for n, c, h, w in shapes
         ]
 
-    return draw
+    return _draw
 
 
 def _reductions() -> list[Case]:
@@ -177,7 +177,7 @@ def _conv(
     op = ops.conv_transpose2d if transposed else ops.conv2d
     channels = w[1] * params.get("groups", 1) if transposed else w[0]
 
-    def draw(s: Stream) -> list[Array]:
+    def _draw(s: Stream) -> list[Array]:
         scale = 1 / np.sqrt(w[1] * w[2] * w[3])
         filters, bias = s.normal(w, dtype=np.float64), s.normal((channels,), dtype=np.float64)
         return [*_channels_last(x)(s), filters * scale, bias]
@@ -185,7 +185,7 @@ def _conv(
     return Case(
         f"{op.__name__} {name}",
         lambda x, w, b: op(x, w, b, **params),
-        draw,
+        _draw,
         ("conv2d", "conv2d_dgrad", "conv2d_wgrad", "bias_act", "bias_act_vjp"),
     )
 
@@ -263,15 +263,15 @@ def _activations() -> list[Case]:
         for name in ("relu", "elu", "tanh", "sigmoid", "softplus", "swish")
     ]
 
-    def forced(act: str, **params: Any) -> Case:
-        def fn(x: Tensor, b: Tensor) -> Tensor:
+    def _forced(act: str, **params: Any) -> Case:
+        def _fn(x: Tensor, b: Tensor) -> Tensor:
             return ops.bias_act(x, b, act=act, gain=1.4, **params)
 
-        def draw(s: Stream) -> list[Array]:
+        def _draw(s: Stream) -> list[Array]:
             b = s.normal((3,), dtype=np.float64)
             return [_off_zero((2, 3, 2, 2))(s)[0] - b.reshape(1, 3, 1, 1), b]
 
-        return Case(f"bias_act {act}{' clamp' * ('clamp' in params)}", fn, draw, names)
+        return Case(f"bias_act {act}{' clamp' * ('clamp' in params)}", _fn, _draw, names)
 
     acts = ("linear", "relu", "leaky_relu", "elu", "tanh", "sigmoid", "softplus", "swish")
     return [
@@ -281,8 +281,8 @@ def _activations() -> list[Case]:
         Case(
             "prelu shared", ops.prelu, lambda s: [*_off_zero((4, 3))(s), *_normal((1,))(s)], names
         ),
-        *(forced(act) for act in acts),
-        forced("leaky_relu", alpha=0.1, clamp=0.9),
+        *(_forced(act) for act in acts),
+        _forced("leaky_relu", alpha=0.1, clamp=0.9),
         Case(
             "dropout",
             lambda x: ops.dropout(x, 0.4, mask_stream=Stream(3, "dropout")),
@@ -295,7 +295,7 @@ def _losses() -> list[Case]:
     names = ("gan_loss", "gan_loss_vjp")
     two = _off_zero((5, 1), (4, 1))
 
-    def inside(s: Stream) -> list[Array]:
+    def _inside(s: Stream) -> list[Array]:
         return [0.8 * a for a in two(s)]  # |l| < 1: off the hinge's kinks at 1 and -1
 
     pairs = ("logistic_d_loss", "wasserstein_d_loss", "least_squares_d_loss")
@@ -309,7 +309,7 @@ def _losses() -> list[Case]:
     return [
         *(Case(name, getattr(ops, name), two, names) for name in pairs),
         *(Case(name, getattr(ops, name), _normal((5, 1)), names) for name in singles),
-        Case("hinge_d_loss", ops.hinge_d_loss, inside, names),
+        Case("hinge_d_loss", ops.hinge_d_loss, _inside, names),
         Case("logistic smooth", lambda r, f: ops.logistic_d_loss(r, f, smooth=0.1), two, names),
         Case(
             "least_squares smooth",

@@ -88,7 +88,7 @@ def _hidden(a: Array) -> Array:
 
 
 def _entangle(fn: Function, arrays: Sequence[Array]) -> Function:
-    def entangled(*hidden: Tensor) -> tuple[Tensor, ...]:
+    def _entangled(*hidden: Tensor) -> tuple[Tensor, ...]:
         # tanh(h + 1/2) moves with slope < 1 and has curvature of its own at h = 0
         xs = [
             Tensor(a) + (basic.tanh(h + 0.5) - float(np.tanh(0.5))) if a.dtype.kind == "f" else h
@@ -96,7 +96,7 @@ def _entangle(fn: Function, arrays: Sequence[Array]) -> Function:
         ]
         return tuple(basic.tanh(y) for y in _outputs(fn, xs))
 
-    return entangled
+    return _entangled
 
 
 def _outputs(fn: Function, xs: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -123,7 +123,7 @@ def _vjp_as_function(
 ) -> Function:
     """Return (xs, cotangents) -> <weights, vjp>, a scalar."""
 
-    def vjp(*operands: Tensor) -> Tensor:
+    def _vjp(*operands: Tensor) -> Tensor:
         xs = [
             x if x.requires_grad or i not in floats else Tensor(x.data, requires_grad=True)
             for i, x in enumerate(operands[:count])
@@ -135,7 +135,7 @@ def _vjp_as_function(
             total = total + (g * Tensor(w)).sum()
         return total
 
-    return vjp
+    return _vjp
 
 
 def _compare(
@@ -167,14 +167,14 @@ def _difference(
     vs: Sequence[Array],
     eps: float,
 ) -> float:
-    def value(sign: float) -> float:
+    def _value(sign: float) -> float:
         moved = list(arrays)
         moved[i] = arrays[i] + sign * eps * direction
         ys = _outputs(fn, [Tensor(a) for a in moved])
         return sum(float((y.data * v).sum()) for y, v in zip(ys, vs, strict=True))
 
     with enable_grad():  # fn itself may be a vjp
-        return (value(1.0) - value(-1.0)) / (2 * eps)
+        return (_value(1.0) - _value(-1.0)) / (2 * eps)
 
 
 def _worst(

@@ -84,6 +84,40 @@ def forward(
 
 
 @jit
+def _straight_row(
+    x: Array,
+    b: Array,
+    a: Array,
+    gy: Array,
+    relu: bool,
+    gain: float,
+    clamp: float,
+    gx: Array,
+    gslope: Array,
+) -> None:
+    """Do one row of ``backward`` for a piecewise linear activation."""
+    zero = 0 * gain
+    for c in range(len(x)):
+        t, g = x[c] + b[c], gy[c] * gain
+        v = (t if t > 0 else (zero if relu and t <= 0 else t * a[c])) * gain
+        g = g if clamp < 0 or abs(v) <= clamp else zero
+        gx[c] = g if t > 0 or (relu and t != t) else g * a[c]
+        gslope[c] += zero if t > 0 else g * t
+
+
+@jit
+def _curved_row(
+    x: Array, b: Array, a: Array, gy: Array, act: int, gain: float, clamp: float, gx: Array
+) -> None:
+    """Do one row of ``backward`` for another activation."""
+    for c in range(len(x)):
+        t, g = x[c] + b[c], gy[c] * gain
+        if clamp >= 0 and not abs(_value(t, a[c], act) * gain) <= clamp:
+            g = 0 * gain
+        gx[c] = g * _derivative(t, a[c], act)
+
+
+@jit
 def backward(
     x: Array,
     b: Array,
@@ -100,22 +134,13 @@ def backward(
 ) -> None:
     """Write gx, and add to ``sums`` (blocks, 2, C) the partial sums of gb and gslope."""
     rows, channels = x.shape
-    relu, zero = act == _RELU, 0 * gain
     for k in range(first, last):
         gb, gslope = sums[k, 0], sums[k, 1]
         for r in range(k * block, min(rows, (k + 1) * block)):
+            row = x[r], b, a, gy[r]
             if act <= _PRELU:
-                for c in range(channels):
-                    t, g = x[r, c] + b[c], gy[r, c] * gain
-                    v = (t if t > 0 else (zero if relu and t <= 0 else t * a[c])) * gain
-                    g = g if clamp < 0 or abs(v) <= clamp else zero
-                    gx[r, c] = g if t > 0 or (relu and t != t) else g * a[c]
-                    gslope[c] += zero if t > 0 else g * t
+                _straight_row(*row, act == _RELU, gain, clamp, gx[r], gslope)
             else:
-                for c in range(channels):
-                    t, g = x[r, c] + b[c], gy[r, c] * gain
-                    if clamp >= 0 and not abs(_value(t, a[c], act) * gain) <= clamp:
-                        g = zero
-                    gx[r, c] = g * _derivative(t, a[c], act)
+                _curved_row(*row, act, gain, clamp, gx[r])
             for c in range(channels):
                 gb[c] += gx[r, c]
