@@ -28,7 +28,8 @@ def on_a_terminal(tmp_path, **variables):
     ours, theirs = pty.openpty()
     flags = ["--data", "digits:8", "--batch", "4", "--hidden-g", "8", "--hidden-d", "6"]
     flags += ["--steps", "40", "--outdir", str(tmp_path)]
-    env = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "160", **variables}
+    given = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+    env = {**given, "TERM": "xterm-256color", "COLUMNS": "160", **variables}
     child = subprocess.Popen(
         [sys.executable, "-m", "tinygan", "train", "gan", *flags],
         stdout=theirs,
