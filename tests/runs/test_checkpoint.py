@@ -368,7 +368,7 @@ def test_a_full_disk_at_any_call_leaves_the_former_checkpoint(tmp_path, monkeypa
         calls = count_calls(patch)
         save(tmp_path / "count", 2)
         total = len(calls)
-    assert total > 15
+    assert total >= 15  # of Python 3.10, whose pathlib does not call os.mkdir
     assert calls.count("write") >= 6
     for fail_at in range(1, total + 1):
         run = tmp_path / f"run{fail_at}"
