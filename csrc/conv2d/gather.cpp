@@ -218,7 +218,9 @@ void run(const ConvArgs& args, void* workspace) {
   const long panel_groups = min_of(g.panels(), ceil_div(kMinTasks, max_of(rows_of_tasks, 1)));
   // Phases of one block read the same pixels: run them in a row, unless that evicts the weights.
   const bool phase_inner = g.panels() * g.panel_size() * (long)sizeof(T) <= kSmallWeights;
-  parallel_for_on(g.slots, rows_of_tasks * panel_groups, 1, [&](long begin, long end) {
+  // They also write neighbouring pixels of the same cache lines, so one thread takes them all.
+  const long together = phase_inner && panel_groups == 1 ? phases : 1;
+  parallel_for_on(g.slots, rows_of_tasks * panel_groups, together, [&](long begin, long end) {
     for (long task = begin; task < end; ++task) {
       const long part = task % panel_groups, at = task / panel_groups % (blocks * phases);
       const long phase = phase_inner ? at % phases : at / blocks;

@@ -40,6 +40,7 @@ struct Gather {
   // carved from the workspace
   Tap* taps;
   Phase* phases;
+  long* places;  // of tap r S + s: its index in `taps`, or -1 if no output meets it
   T* zeros;
   T* packed;
   T* padded;
@@ -109,6 +110,7 @@ size_t carve(Gather<T>& g, const ConvArgs& a, void* workspace) {
   Carver carver = {(char*)workspace, 0};
   g.taps = carver.template take<Tap>(g.R * g.S);
   g.phases = carver.template take<Phase>(g.phase_count());
+  g.places = carver.template take<long>(g.R * g.S);
   g.zeros = carver.template take<T>(g.depth());
   g.packed = carver.template take<T>(g.groups * g.panels() * g.panel_size());
   g.padded = carver.template take<T>(merges_kernel_row(a) ? padded_size(a) : 0);
@@ -125,15 +127,32 @@ TG_INLINE bool meets(long first, long reach, long pad, long sign, long step, lon
   return at % step == 0;
 }
 
+// Pack channel k of as many columns as a vector has lanes, from OIHW weights: there, a column's
+// taps are a dense row, so blocks of (column, tap) are read by rows and written by columns.
+template <class T>
+void pack_block(const Gather<T>& g, const T* from, T* packed) {
+  constexpr long lanes = Simd<T>::lanes;
+  for (long tap = 0; tap < g.R * g.S; tap += lanes) {
+    T* to[lanes];
+    for (long i = 0; i < lanes; ++i)
+      to[i] = g.places[tap + i] < 0 ? nullptr : packed + g.places[tap + i] * g.per_tap;
+    transpose<T>(from + tap, g.w_col, to);
+  }
+}
+
 // Pack channels [k_first, k_last) of one (group, panel); columns beyond the last are zeros.
 template <class T>
 void pack_channels(const Gather<T>& g, long group, long panel, long k_first, long k_last) {
   const long col = panel * g.width, valid = min_of(g.width, g.cols - col);
   T* packed = g.packed + (group * g.panels() + panel) * g.panel_size();
+  const bool blocks = !g.narrow && g.w_s == 1 && g.w_r == g.S && g.R * g.S % Simd<T>::lanes == 0;
+  const long in_blocks = blocks ? valid / Simd<T>::lanes * Simd<T>::lanes : 0;
   for (long k = k_first; k < k_last; ++k) {
     const T* from =
         g.w + group * g.w_group + col * g.w_col + k / g.inner * g.w_outer + k % g.inner * g.w_inner;
-    for (long j = 0; j < g.width; ++j) {
+    for (long j = 0; j < in_blocks; j += Simd<T>::lanes)
+      pack_block(g, from + j * g.w_col, packed + k * g.k_step + j);
+    for (long j = in_blocks; j < g.width; ++j) {
       T* to = packed + k * g.k_step + j * g.j_step;
       const T* column = from + j * g.w_col;
       if (j < valid && k < g.depth()) {
@@ -149,6 +168,7 @@ void pack_channels(const Gather<T>& g, long group, long panel, long k_first, lon
 template <class T>
 void prepare(Gather<T>& g) {
   memset(g.zeros, 0, (size_t)g.depth() * sizeof(T));
+  for (long t = 0; t < g.R * g.S; ++t) g.places[t] = -1;
   long count = 0;
   Phase* phase = g.phases;
   for (long h = 0; h < min_of(g.step_h, g.out_h); ++h)
@@ -160,6 +180,7 @@ void prepare(Gather<T>& g) {
           if (meets(h, r * g.dil_h, g.pad_h, g.sign, g.step_h, &tap.h) &&
               meets(w, s * g.dil_w, g.pad_w, g.sign, g.step_w, &tap.w)) {
             tap.weight = r * g.w_r + s * g.w_s;
+            g.places[r * g.S + s] = count;
             g.taps[count++] = tap;
           }
       phase->last_tap = count;

@@ -27,6 +27,35 @@ TG_INLINE long ceil_div(long a, long b) { return (a + b - 1) / b; }
 TG_INLINE long min_of(long a, long b) { return a < b ? a : b; }
 TG_INLINE long max_of(long a, long b) { return a > b ? a : b; }
 
+// to[i * to_step + j] = from[j * from_step + i] for i, j < lanes, in registers: halves of the rows
+// are interleaved log2(lanes) times. Row i is left out where to[i] is null.
+template <class T>
+TG_INLINE void transpose(const T* from, long from_step, T* const* to) {
+  typedef typename Simd<T>::V V;
+  constexpr int lanes = Simd<T>::lanes;
+  typename Simd<T>::Mask low, high;  // low halves interleaved: a0 b0 a1 b1 ...
+  for (int i = 0; i < lanes; ++i) {
+    low[i] = i / 2 + i % 2 * lanes;
+    high[i] = low[i] + lanes / 2;
+  }
+  V rows[lanes], mixed[lanes];
+#pragma GCC unroll 16
+  for (int i = 0; i < lanes; ++i) rows[i] = load(from + i * from_step);
+#pragma GCC unroll 4
+  for (int step = 1; step < lanes; step *= 2) {
+#pragma GCC unroll 8
+    for (int i = 0; i < lanes / 2; ++i) {
+      mixed[2 * i] = __builtin_shuffle(rows[i], rows[i + lanes / 2], low);
+      mixed[2 * i + 1] = __builtin_shuffle(rows[i], rows[i + lanes / 2], high);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < lanes; ++i) rows[i] = mixed[i];
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < lanes; ++i)
+    if (to[i]) store<T>(to[i], rows[i]);
+}
+
 // Hands out parts of a workspace; with a null base it only measures.
 struct Carver {
   char* base;

@@ -3,17 +3,18 @@
 //   w[o,c,r,s] = sum_{n,p,q} x[n, p stride - pad + r dil, ...][c] y[n,p,q][o]
 //
 // Mapping. A register tile is up to kRows input channels by one panel of output channels, for one
-// tap. A task owns such a tile for a set of taps and all pixels. It walks the output in blocks of
-// lines (part of a row of q). If several taps share a block, it copies the panel's columns of y
-// into L1. Then, for each tap, it adds the outer products x[pixel] y[pixel]^T of the pixels that
-// lie inside the image. In NHWC the pixels of a line that one tap sees are a fixed stride apart, so
-// a line is one pointer and one length, and nothing of x is copied.
+// tap. A task owns such a tile for all taps and all pixels; if there are few tiles, as for an
+// image's channels, the pixels are cut into parts, and a task owns one. It walks the output in
+// blocks of lines (part of a row of q). If several taps share a block, it copies the panel's
+// columns of y into L1. Then, for each tap, it adds the outer products x[pixel] y[pixel]^T of the
+// pixels that lie inside the image. In NHWC the pixels of a line that one tap sees are a fixed
+// stride apart, so a line is one pointer and one length, and nothing of x is copied.
 //
 // Traffic, per multiply-add of a full tile: 1/kRows loads of y (L1) and 1/(kVectors lanes)
 // broadcasts of x (L2). Each output is summed by one thread: over the pixels of a block in
-// registers, then over the blocks in order. Blocks depend on the shape only, so the bits do not
-// depend on the number of threads, and the error grows with the block and the number of blocks, not
-// their product.
+// registers, then over the blocks in order, then over the parts. All depend on the shape only, so
+// the bits do not depend on the number of threads, and the error grows with the block and the
+// number of blocks, not their product.
 //
 // Tails. Channels are cut into equal tiles and each height has its own code; columns beyond the
 // last channel are zeros in the copied panel and are not written. Reference:
@@ -25,7 +26,7 @@ namespace TG_ISA {
 namespace {
 
 constexpr long kBlockPixels = 256;  // a panel of so many pixels fits L1
-constexpr long kMinTasks = 16;      // with fewer tasks, the taps are divided among tasks too
+constexpr long kMinTasks = 16;      // with fewer tiles, the pixels are divided too
 
 template <class T>
 struct Segment {
@@ -51,7 +52,7 @@ struct Wgrad {
   long w_o, w_outer, w_inner, w_r, w_s, w_group;
   int slots;
   // how the work is cut: fixed by the shape
-  long row_blocks, panels, tap_groups, taps_each;
+  long row_blocks, panels, parts;        // a part is a range of blocks of lines
   long span, spans, lines, block_lines;  // a line is `span` of the Q pixels
   // carved from the workspace
   T *padded, *panel, *sums;
@@ -60,7 +61,9 @@ struct Wgrad {
 
   long taps() const { return R * S; }
   long panel_count() const { return block_lines * span * tile_columns<T>(); }
-  long sum_count() const { return taps_each * kRows * tile_columns<T>(); }
+  long tiles() const { return groups * row_blocks * panels; }
+  long blocks() const { return ceil_div(lines, block_lines); }
+  long sum_count() const { return taps() * kRows * tile_columns<T>(); }
 };
 
 template <class T>
@@ -78,12 +81,10 @@ Wgrad<T> wgrad_plan(const ConvArgs& a) {
   g.w_group = g.cols * a.w_o;
   g.slots = a.slots;
   g.row_blocks = ceil_div(g.rows, kRows), g.panels = ceil_div(g.cols, tile_columns<T>());
-  const long tasks = g.groups * g.row_blocks * g.panels;
-  g.taps_each = tasks >= kMinTasks ? g.taps() : tasks * g.R >= kMinTasks ? g.S : 1;
-  g.tap_groups = g.taps() / g.taps_each;
   g.span = min_of(g.Q, kBlockPixels), g.spans = ceil_div(g.Q, g.span);
   g.lines = g.N * g.P * g.spans;
-  g.block_lines = min_of(g.lines, max_of(1, kBlockPixels / g.span));
+  g.block_lines = max_of(1, min_of(g.lines, kBlockPixels / g.span));
+  g.parts = min_of(max_of(g.blocks(), 1), ceil_div(kMinTasks, max_of(g.tiles(), 1)));
   return g;
 }
 
@@ -92,7 +93,7 @@ size_t carve(Wgrad<T>& g, const ConvArgs& a, void* workspace) {
   Carver carver = {(char*)workspace, 0};
   g.padded = carver.template take<T>(merges_kernel_row(a) ? padded_size(a) : 0);
   g.panel = carver.template take<T>(g.slots * g.panel_count());
-  g.sums = carver.template take<T>(g.slots * g.sum_count());
+  g.sums = carver.template take<T>((g.parts > 1 ? g.parts * g.tiles() : g.slots) * g.sum_count());
   g.segments = carver.template take<Segment<T>>(g.slots * g.block_lines);
   g.lists = carver.template take<Line<T>>(g.slots * g.block_lines);
   return carver.used;
@@ -165,49 +166,96 @@ long list_segments(const Wgrad<T>& g, const Line<T>* lines, long count, long r, 
   return found;
 }
 
-// Write a task's sums to w, transposed from (tap, channel, column).
+// A register tile of w: up to kRows channels from `row` by a panel of columns from `col`.
+struct Tile {
+  long group, row, rows, col, cols;
+};
+
 template <class T>
-void write_out(const Wgrad<T>& g, long group, long row, long rows, long col, long first_tap,
-               const T* sums) {
+Tile tile_at(const Wgrad<T>& g, long index) {
   constexpr long width = tile_columns<T>();
-  T* w = g.w + group * g.w_group;
-  const long cols = min_of(width, g.cols - col);
-  for (long j = 0; j < cols; ++j)
-    for (long i = 0; i < rows; ++i) {
-      const long outer = (row + i) / g.inner, inner = (row + i) % g.inner;
-      T* to = w + (col + j) * g.w_o + outer * g.w_outer + inner * g.w_inner;
-      for (long t = 0; t < g.taps_each; ++t) {
-        const long r = (first_tap + t) / g.S, s = (first_tap + t) % g.S;
-        to[r * g.w_r + s * g.w_s] = sums[(t * kRows + i) * width + j];
-      }
-    }
+  const long row_block = index % g.row_blocks, panel = index / g.row_blocks % g.panels;
+  const long row = g.rows * row_block / g.row_blocks, col = panel * width;
+  return {index / g.row_blocks / g.panels, row, g.rows * (row_block + 1) / g.row_blocks - row, col,
+          min_of(width, g.cols - col)};
 }
 
-// One task: a tile of channels and columns, taps [first_tap, first_tap + taps_each), all pixels.
+// Write a tile's sums to w, transposed from (tap, channel, column): in blocks where w is OIHW, so
+// that the taps of a column are a dense row, and as many as vectors hold.
 template <class T>
-void run_task(const Wgrad<T>& g, long group, long row_block, long panel_index, long first_tap) {
+void write_out(const Wgrad<T>& g, const Tile& tile, const T* sums) {
+  constexpr long lanes = Simd<T>::lanes, width = tile_columns<T>();
+  const bool blocks = g.w_s == 1 && g.w_r == g.S && g.taps() % lanes == 0;
+  const long in_blocks = blocks ? tile.cols / lanes * lanes : 0;
+  for (long i = 0; i < tile.rows; ++i) {
+    const long outer = (tile.row + i) / g.inner, inner = (tile.row + i) % g.inner;
+    T* w = g.w + tile.group * g.w_group + tile.col * g.w_o + outer * g.w_outer + inner * g.w_inner;
+    for (long j = 0; j < in_blocks; j += lanes)
+      for (long t = 0; t < g.taps(); t += lanes) {
+        T* to[lanes];
+        for (long l = 0; l < lanes; ++l) to[l] = w + (j + l) * g.w_o + t;
+        transpose<T>(sums + (t * kRows + i) * width + j, kRows * width, to);
+      }
+    for (long j = in_blocks; j < tile.cols; ++j)
+      for (long t = 0; t < g.taps(); ++t)
+        w[j * g.w_o + t / g.S * g.w_r + t % g.S * g.w_s] = sums[(t * kRows + i) * width + j];
+  }
+}
+
+// Sum one tile over the blocks [first_block, last_block) of lines.
+template <class T>
+void sum_blocks(const Wgrad<T>& g, const Tile& of, long first_block, long last_block, T* sums) {
   constexpr long width = tile_columns<T>();
   T* panel = g.panel + tg_thread_index() * g.panel_count();
-  T* sums = g.sums + tg_thread_index() * g.sum_count();
   Segment<T>* segments = g.segments + tg_thread_index() * g.block_lines;
   Line<T>* lines = g.lists + tg_thread_index() * g.block_lines;
-  const long row = g.rows * row_block / g.row_blocks, col = panel_index * width;
-  const long rows = g.rows * (row_block + 1) / g.row_blocks - row;
-  const T* x = g.x + group * g.inner + row;
-  const long valid = min_of(width, g.cols - col);
-  const bool in_place = valid == width && g.taps_each == 1;  // a copy pays if taps share it
+  const T* x = g.x + of.group * g.inner + of.row;
+  const bool in_place = of.cols == width && g.taps() == 1;  // a copy pays if taps share it
   const long x_step = g.stride_w * g.x_w, y_step = in_place ? g.y_w : width;
   memset(sums, 0, (size_t)g.sum_count() * sizeof(T));
-  for (long first = 0; first < g.lines; first += g.block_lines) {
-    const long last = min_of(g.lines, first + g.block_lines);
-    list_lines(g, first, last, x, group * g.cols + col, valid, in_place ? nullptr : panel, lines);
-    for (long t = 0; t < g.taps_each; ++t) {
-      const long r = (first_tap + t) / g.S, s = (first_tap + t) % g.S;
-      const long count = list_segments(g, lines, last - first, r, s, y_step, segments);
-      tile_of<T>(rows, segments, count, x_step, y_step, sums + t * kRows * width);
+  for (long block = first_block; block < last_block; ++block) {
+    const long first = block * g.block_lines, last = min_of(g.lines, first + g.block_lines);
+    list_lines(g, first, last, x, of.group * g.cols + of.col, of.cols, in_place ? nullptr : panel,
+               lines);
+    for (long t = 0; t < g.taps(); ++t) {
+      const long count = list_segments(g, lines, last - first, t / g.S, t % g.S, y_step, segments);
+      tile_of<T>(of.rows, segments, count, x_step, y_step, sums + t * kRows * width);
     }
   }
-  write_out(g, group, row, rows, col, first_tap, sums);
+}
+
+// One task is one tile and all pixels.
+template <class T>
+void run_tiles(const Wgrad<T>& g) {
+  parallel_for_on(g.slots, g.tiles(), 1, [&](long begin, long end) {
+    T* sums = g.sums + tg_thread_index() * g.sum_count();
+    for (long i = begin; i < end; ++i) {
+      const Tile of = tile_at(g, i);
+      sum_blocks(g, of, 0, g.blocks(), sums);
+      write_out(g, of, sums);
+    }
+  });
+}
+
+// Few tiles: one task is one tile and one part of the pixels, and the parts are added in order.
+template <class T>
+void run_parts(const Wgrad<T>& g) {
+  const long tiles = g.tiles(), count = g.sum_count();
+  parallel_for_on(g.slots, g.parts * tiles, 1, [&](long begin, long end) {
+    for (long i = begin; i < end; ++i) {
+      const long part = i / tiles;  // tiles of one part share its pixels: run them in a row
+      sum_blocks(g, tile_at(g, i % tiles), g.blocks() * part / g.parts,
+                 g.blocks() * (part + 1) / g.parts, g.sums + i * count);
+    }
+  });
+  parallel_for(tiles, 1, [&](long begin, long end) {
+    for (long i = begin; i < end; ++i) {
+      T* sums = g.sums + i * count;
+      for (long part = 1; part < g.parts; ++part)
+        for (long k = 0; k < count; ++k) sums[k] += sums[part * tiles * count + k];
+      write_out(g, tile_at(g, i), sums);
+    }
+  });
 }
 
 template <class T>
@@ -219,15 +267,7 @@ void run(const ConvArgs& args, void* workspace) {
     g = wgrad_plan<T>(on_padded(args, g.padded));
     carve(g, args, workspace);
   }
-  const long tasks = g.groups * g.row_blocks * g.panels * g.tap_groups;
-  parallel_for_on(g.slots, tasks, 1, [&](long begin, long end) {
-    for (long task = begin; task < end; ++task) {
-      const long tap_group = task % g.tap_groups, row_block = task / g.tap_groups % g.row_blocks;
-      const long panel = task / g.tap_groups / g.row_blocks % g.panels;
-      run_task(g, task / g.tap_groups / g.row_blocks / g.panels, row_block, panel,
-               tap_group * g.taps_each);
-    }
-  });
+  g.parts > 1 ? run_parts(g) : run_tiles(g);
 }
 
 template <class T>
