@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tinygan.errors import DeviceError, DivergedError, OptionError, SaveError
+from tinygan.errors import CheckpointError, DeviceError, DivergedError, OptionError, SaveError
 from tinygan.recipes import get
 from tinygan.runs import train as module
 from tinygan.runs.checkpoint import load_checkpoint
@@ -57,7 +57,7 @@ def test_a_run_leaves_everything_that_its_directory_promises(tmp_path):
     promised = "config.json env.json log.txt metrics.jsonl reals.png fakes_init.png samples.gif"
     promised += " curves.png report.html checkpoints latest g_ema.safetensors"
     promised += " fakes000002.png fakes000004.png fakes000006.png"
-    assert names == set(promised.split())
+    assert names == {*promised.split(), ".lock"}
     kept = sorted(path.name for path in (run.path / "checkpoints").iterdir())
     assert kept == ["step-000004", "step-000006"]
     with Image.open(run.path / "fakes000006.png") as grid:
@@ -234,3 +234,16 @@ def why(backend):
     from tinygan.runs.device import why_no_backend
 
     return why_no_backend(backend)
+
+
+def test_a_run_that_is_going_on_is_not_resumed_beside_it(tmp_path):
+    training = start(tmp_path, steps=3)
+    steps = iter(training)
+    next(steps)
+    training.save()
+    before = sorted(p.read_bytes() for p in training.run.path.glob("*.jsonl"))
+    with pytest.raises(CheckpointError, match="another process is training in this run"):
+        resume(training.run, training.recipe)
+    assert sorted(p.read_bytes() for p in training.run.path.glob("*.jsonl")) == before
+    assert [game.step for game in steps] == [2, 3]
+    assert [game.step for game in resume(training.run, training.recipe, steps=4)] == [4]

@@ -13,7 +13,8 @@ import math
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,21 @@ class RunDirectory:
             raise CheckpointError(f"{path}: fits several runs: {_listed(found)}")
         there = f"{path.parent} has {_listed(runs)}" if runs else f"{path.parent} has none"
         raise CheckpointError(f"{path}: no such run; {there}")
+
+    @contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Keep other processes from training in this folder until the ``with`` block ends.
+
+        The claim is a lock of the system's, which ends with the process however that ends. Where
+        the system or the file system has none, two runs are not kept apart.
+
+        Raises:
+            CheckpointError: another process, or another part of this one, trains in the folder.
+        """
+        with _lock_file(self.path / ".lock") as held:
+            if not held:
+                raise CheckpointError(f"{self.path}: another process is training in this run")
+            yield
 
     # -- configuration and environment -----------------------------------------------------
 
@@ -144,6 +160,27 @@ class RunDirectory:
 
     def _pictures(self) -> list[Path]:
         return list(self.path.glob("fakes*.png"))
+
+
+@contextmanager
+def _lock_file(path: Path) -> Iterator[bool]:
+    """Yield whether the lock was free; it is given back at the end of the ``with`` block."""
+    try:
+        import fcntl
+
+        file = path.open("a")
+    except (ImportError, OSError):  # not a POSIX system, or a folder that can't be written
+        yield True
+        return
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        except OSError:  # this file system has no locks
+            pass
+        yield True
 
 
 def _claim(outdir: Path, name: str) -> Path:

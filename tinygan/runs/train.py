@@ -99,9 +99,10 @@ class Training:
             Stopped: a signal asked for it; the last step is saved.
             DivergedError: a loss or a weight is not finite; the last checkpoint is as it was.
             SaveError: the last checkpoint could not be written.
+            CheckpointError: another process is training in this run.
         """
         try:
-            with graceful_stop() as stop:
+            with self.run.claimed(), graceful_stop() as stop:
                 yield from self._steps(stop)
         except GeneratorExit:
             raise
@@ -274,9 +275,11 @@ def resume(
         device: another device than the run was started on; its bits will differ.
 
     Raises:
-        CheckpointError: nothing whole is left, or it does not fit.
+        CheckpointError: nothing whole is left, or it does not fit, or the run is going on.
         DataError: the data can't be read any more.
     """
+    with run.claimed():  # before anything is written; taken again while it trains
+        pass
     try:
         settings, config, _ = read_settings(run, recipe)
         steps, device = steps or settings.steps, device or settings.device
