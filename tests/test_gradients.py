@@ -53,6 +53,29 @@ def test_gradients_are_right_to_third_order(name, backend, ran):
     assert not missed, f"{name} never ran {missed} on {backend}"
 
 
+@pytest.mark.parametrize(("name", "backend"), PAIRS)
+def test_a_vjp_and_the_jvp_made_of_it_are_adjoint(name, backend):
+    # <u, J^T g> = <J u, g>, no finite differences: J u is the vjp of the vjp in its cotangent
+    require(backend)
+    case = CASES[name]
+    with tgk.use_backend(backend, "numpy"):
+        xs = [Tensor(a, requires_grad=a.dtype.kind == "f") for a in case.args()]
+        x = next(x for x in xs if x.requires_grad)
+
+        def vjp(g):
+            y = case.fn(*xs)
+            return grad(y[0] if isinstance(y, tuple) else y, x, g, create_graph=True)
+
+        y = case.fn(*xs)
+        shape = (y[0] if isinstance(y, tuple) else y).shape
+
+        def jvp(u):
+            g = Tensor(np.zeros(shape), requires_grad=True)
+            return grad(vjp(g), g, u)
+
+        adjoint_identity(vjp, jvp, np.random.default_rng(3).normal(size=shape))
+
+
 @pytest.mark.parametrize("op", tgk.op_names())
 def test_every_kernel_has_a_case(op):
     covered = {k for case in CASES.values() for k in case.kernels} | NOT_DIFFERENTIABLE
