@@ -11,7 +11,7 @@ done, unless the graph is kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, overload
 
 from ..errors import DtypeError, GraphError, NotDifferentiableError, ShapeError
@@ -125,12 +125,14 @@ class _Cotangents:
     def __init__(self) -> None:
         self._sums: dict[Key, tuple[Tensor, Tensor]] = {}
 
-    def add(self, t: Tensor, g: Tensor) -> None:
-        """Add ``g`` to what has reached ``t``."""
-        key = _key(t)
-        if key in self._sums:
-            g = _accumulate(self._sums[key][1], g)
-        self._sums[key] = (t, g)
+    def add(self, pairs: Iterable[tuple[Tensor, Tensor | None]]) -> None:
+        """Add to what has reached each tensor its cotangent; None adds nothing."""
+        for t, g in pairs:
+            if g is None:
+                continue
+            key = _key(t)
+            before = self._sums.get(key)
+            self._sums[key] = (t, g if before is None else _accumulate(before[1], g))
 
     def get(self, key: Key) -> tuple[Tensor, Tensor] | None:
         """Return the tensor and its cotangent, or None if nothing has reached it."""
@@ -148,16 +150,13 @@ def _reverse(
     order, on_path = _order(outs, asked)
     _require_rules(order, outs)
     sums = _Cotangents()
-    for t, g in zip(outs, seeds, strict=True):
-        if g is not None:
-            sums.add(t, g)
+    sums.add(zip(outs, seeds, strict=True))
     while order:  # popping, so that a finished node can be freed
         node = order.pop()
         keys = [(id(node), i) for i in range(len(node.outputs))]
         if any(sums.get(key) for key in keys):
             needs = tuple(_key(t) in asked or id(t.node) in on_path for t in node.inputs)
-            for t, g in _apply(node, keys, sums, needs):
-                sums.add(t, g)
+            sums.add(_apply(node, keys, sums, needs))
         for key in set(keys) - asked:
             sums.drop(key)
         if not keep:
