@@ -31,6 +31,7 @@ namespace {
 
 constexpr long kPixelMajorMax = 64;  // phases of at most so many pixels put the batch innermost
 constexpr long kSmallWeights = 256 << 10;  // bytes of packed weights that stay in L2 beside pixels
+constexpr long kFarOutside = 1L << 40;     // a row or column that no image has
 constexpr long kMinTasks = 32;  // with fewer blocks of pixels, the panels are divided too
 
 // One register tile: kRows pixels by up to NV vectors of columns. It sums over the active taps and
@@ -94,12 +95,20 @@ void narrow_tile(const Gather<T>& g, const T* const* pointers, const long* activ
         }
       }
     }
-#pragma GCC unroll 8
-    for (int i = 0; i < rows; ++i) {  // unrolled, or the sums would live in memory
-      if (!out[first + i]) continue;
-#pragma GCC unroll 4
-      for (int c = 0; c < COLS; ++c) out[first + i][c] = sum_lanes<T>(acc[i][c]);
+    constexpr int groups = (rows * COLS + lanes - 1) / lanes;  // of as many sums as lanes
+    T sums[groups * lanes];
+#pragma GCC unroll 16
+    for (int group = 0; group < groups; ++group) {
+      V part[lanes] = {};
+#pragma GCC unroll 16
+      for (int l = 0; l < lanes; ++l) {
+        const int i = group * lanes + l;
+        if (i < rows * COLS) part[l] = acc[i / COLS][i % COLS];
+      }
+      store<T>(sums + group * lanes, sum_each<T>(part));
     }
+    for (int i = 0; i < rows && out[first + i]; ++i)
+      for (int c = 0; c < COLS; ++c) out[first + i][c] = sums[i * COLS + c];
   }
 }
 
@@ -139,28 +148,31 @@ void advance(const Gather<T>& g, const Phase& phase, Pixel* pixel) {
   pixel->i = 0, ++pixel->n;
 }
 
-// Where the pixels of one tile read: position before a tap's offset is added, and its element.
+// Where the pixels of one tile read: position before a tap's offset is added, and its element. Rows
+// beyond the last pixel read far outside the image.
 struct Origins {
   long h[kRows], w[kRows], element[kRows];
-  int rows;
 };
 
 // Fill the pointer table of one tile: kRows pointers for each tap that meets the image at all.
 template <class T>
 void point(const Gather<T>& g, const Phase& phase, const T* image, const Origins& from,
            const T** pointers, long* active) {
+  // Copies, as the compiler could not tell that the stores leave g alone: with them it vectorizes.
+  const unsigned long height = (unsigned long)g.in_h, width = (unsigned long)g.in_w;
+  const T* const zeros = g.zeros;
   active[0] = 0;
   for (long t = phase.first_tap; t < phase.last_tap; ++t) {
     const Tap tap = g.taps[t];
     const long offset = tap.h * g.a_h + tap.w * g.a_w;
-    bool meets_image = false;
-    for (int i = 0; i < from.rows; ++i) {  // as unsigned, a negative position is a huge one
-      const bool inside = (unsigned long)(from.h[i] + tap.h) < (unsigned long)g.in_h &&
-                          (unsigned long)(from.w[i] + tap.w) < (unsigned long)g.in_w;
-      pointers[i] = inside ? image + (from.element[i] + offset) : g.zeros;
+    long meets_image = 0;
+#pragma GCC unroll 1                   // or it would be unrolled before it could be vectorized
+    for (int i = 0; i < kRows; ++i) {  // as unsigned, a negative position is a huge one
+      const long inside = ((unsigned long)(from.h[i] + tap.h) < height) &
+                          ((unsigned long)(from.w[i] + tap.w) < width);
+      pointers[i] = inside ? image + (from.element[i] + offset) : zeros;
       meets_image |= inside;
     }
-    for (int i = from.rows; i < kRows; ++i) pointers[i] = g.zeros;
     if (!meets_image) continue;
     active[++active[0]] = t;
     pointers += kRows;
@@ -180,8 +192,9 @@ void run_task(const Gather<T>& g, const Phase& phase, long group, long block, lo
   Pixel pixel = pixel_at(g, phase, m);
   for (; tiles < kTiles && m < pixels_in_all; ++tiles, m += kRows) {
     Origins from;
-    from.rows = (int)min_of(kRows, pixels_in_all - m);
-    for (int i = 0; i < from.rows; ++i, advance(g, phase, &pixel)) {
+    const int rows = (int)min_of(kRows, pixels_in_all - m);
+    for (int i = rows; i < kRows; ++i) from.h[i] = from.w[i] = kFarOutside, from.element[i] = 0;
+    for (int i = 0; i < rows; ++i, advance(g, phase, &pixel)) {
       from.h[i] = pixel.i * g.mul_h, from.w[i] = pixel.j * g.mul_w;
       from.element[i] = pixel.n * g.a_n + from.h[i] * g.a_h + from.w[i] * g.a_w;
       out[tiles][i] = g.out + group * g.cols + pixel.n * g.o_n +

@@ -27,17 +27,33 @@ TG_INLINE long ceil_div(long a, long b) { return (a + b - 1) / b; }
 TG_INLINE long min_of(long a, long b) { return a < b ? a : b; }
 TG_INLINE long max_of(long a, long b) { return a > b ? a : b; }
 
-// to[i * to_step + j] = from[j * from_step + i] for i, j < lanes, in registers: halves of the rows
-// are interleaved log2(lanes) times. Row i is left out where to[i] is null.
+// The lower or upper halves of a and b, interleaved: a0 b0 a1 b1 ...
+template <class T>
+TG_INLINE typename Simd<T>::V interleave(typename Simd<T>::V a, typename Simd<T>::V b, bool upper) {
+  constexpr int lanes = Simd<T>::lanes;
+  typename Simd<T>::Mask from;
+  for (int i = 0; i < lanes; ++i) from[i] = i / 2 + i % 2 * lanes + upper * lanes / 2;
+  return __builtin_shuffle(a, b, from);
+}
+
+// Lane i of the result is the sum of v[i]'s lanes, each added in sum_lanes' order: one step adds
+// the halves of two vectors at once and interleaves the results. Overwrites v.
+template <class T>
+TG_INLINE typename Simd<T>::V sum_each(typename Simd<T>::V* v) {
+#pragma GCC unroll 4
+  for (int half = Simd<T>::lanes / 2; half > 0; half /= 2)
+#pragma GCC unroll 8
+    for (int i = 0; i < half; ++i)
+      v[i] = interleave<T>(v[i], v[i + half], false) + interleave<T>(v[i], v[i + half], true);
+  return v[0];
+}
+
+// to[i][j] = from[j * from_step + i] for i, j < lanes, in registers: halves of the rows are
+// interleaved log2(lanes) times. Row i is left out where to[i] is null.
 template <class T>
 TG_INLINE void transpose(const T* from, long from_step, T* const* to) {
   typedef typename Simd<T>::V V;
   constexpr int lanes = Simd<T>::lanes;
-  typename Simd<T>::Mask low, high;  // low halves interleaved: a0 b0 a1 b1 ...
-  for (int i = 0; i < lanes; ++i) {
-    low[i] = i / 2 + i % 2 * lanes;
-    high[i] = low[i] + lanes / 2;
-  }
   V rows[lanes], mixed[lanes];
 #pragma GCC unroll 16
   for (int i = 0; i < lanes; ++i) rows[i] = load(from + i * from_step);
@@ -45,8 +61,8 @@ TG_INLINE void transpose(const T* from, long from_step, T* const* to) {
   for (int step = 1; step < lanes; step *= 2) {
 #pragma GCC unroll 8
     for (int i = 0; i < lanes / 2; ++i) {
-      mixed[2 * i] = __builtin_shuffle(rows[i], rows[i + lanes / 2], low);
-      mixed[2 * i + 1] = __builtin_shuffle(rows[i], rows[i + lanes / 2], high);
+      mixed[2 * i] = interleave<T>(rows[i], rows[i + lanes / 2], false);
+      mixed[2 * i + 1] = interleave<T>(rows[i], rows[i + lanes / 2], true);
     }
 #pragma GCC unroll 16
     for (int i = 0; i < lanes; ++i) rows[i] = mixed[i];
