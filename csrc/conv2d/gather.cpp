@@ -34,8 +34,8 @@ constexpr long kSmallWeights = 256 << 10;  // bytes of packed weights that stay 
 constexpr long kFarOutside = 1L << 40;     // a row or column that no image has
 constexpr long kMinTasks = 32;  // with fewer blocks of pixels, the panels are divided too
 
-// One register tile: kRows pixels by up to NV vectors of columns. It sums over the active taps and
-// their channels and stores `cols` columns.
+// One register tile: kRows pixels by up to NV vectors of a panel's columns. It sums over the active
+// taps and their channels and stores `cols` columns.
 template <class T, int NV>
 void wide_tile(const Gather<T>& g, const T* const* pointers, const long* active, const T* panel,
                T* const* out, long cols) {
@@ -45,7 +45,7 @@ void wide_tile(const Gather<T>& g, const T* const* pointers, const long* active,
   V acc[kRows][NV] = {};
   for (long t = 1; t <= active[0]; ++t, pointers += kRows) {
     const T* column = panel + active[t] * g.per_tap;
-    for (long k = 0; k < depth; ++k, column += NV * lanes) {
+    for (long k = 0; k < depth; ++k, column += g.width) {
       V b[NV];
 #pragma GCC unroll 2
       for (int v = 0; v < NV; ++v) b[v] = load(column + v * lanes);
@@ -116,11 +116,11 @@ template <class T>
 using TileFn = void (*)(const Gather<T>&, const T* const*, const long*, const T*, T* const*, long);
 
 template <class T>
-TileFn<T> tile_for(const Gather<T>& g) {
+TileFn<T> tile_for(const Gather<T>& g, long cols) {
   static const TileFn<T> narrow[kNarrowColumns] = {&narrow_tile<T, 1>, &narrow_tile<T, 2>,
                                                    &narrow_tile<T, 3>, &narrow_tile<T, 4>};
   if (g.narrow) return narrow[g.cols - 1];
-  return g.width == Simd<T>::lanes ? &wide_tile<T, 1> : &wide_tile<T, kVectors>;
+  return cols <= Simd<T>::lanes ? &wide_tile<T, 1> : &wide_tile<T, kVectors>;
 }
 
 // A walk over the output pixels of a phase, in the order of the GEMM's rows.
@@ -158,7 +158,8 @@ struct Origins {
 template <class T>
 void point(const Gather<T>& g, const Phase& phase, const T* image, const Origins& from,
            const T** pointers, long* active) {
-  // Copies, as the compiler could not tell that the stores leave g alone: with them it vectorizes.
+  // Copies, as the compiler could not tell that the stores leave g alone: with them, and not
+  // unrolled, it vectorizes the table.
   const unsigned long height = (unsigned long)g.in_h, width = (unsigned long)g.in_w;
   const T* const zeros = g.zeros;
   active[0] = 0;
@@ -166,7 +167,7 @@ void point(const Gather<T>& g, const Phase& phase, const T* image, const Origins
     const Tap tap = g.taps[t];
     const long offset = tap.h * g.a_h + tap.w * g.a_w;
     long meets_image = 0;
-#pragma GCC unroll 1                   // or it would be unrolled before it could be vectorized
+#pragma GCC unroll 1
     for (int i = 0; i < kRows; ++i) {  // as unsigned, a negative position is a huge one
       const long inside = ((unsigned long)(from.h[i] + tap.h) < height) &
                           ((unsigned long)(from.w[i] + tap.w) < width);
@@ -186,7 +187,6 @@ void run_task(const Gather<T>& g, const Phase& phase, long group, long block, lo
   const long pixels_in_all = g.N * phase.rows * phase.columns, taps = g.R * g.S;
   const T** pointers = g.pointers + tg_thread_index() * g.pointer_count();
   long* active = g.active + tg_thread_index() * g.active_count();
-  const TileFn<T> tile = tile_for(g);
   T* out[kTiles][kRows] = {};
   long tiles = 0, m = block * kTiles * kRows;
   Pixel pixel = pixel_at(g, phase, m);
@@ -207,6 +207,7 @@ void run_task(const Gather<T>& g, const Phase& phase, long group, long block, lo
   for (long panel = first_panel; panel < last_panel; ++panel) {
     const T* packed = g.packed + (group * g.panels() + panel) * g.panel_size();
     const long cols = min_of(g.width, g.cols - panel * g.width);
+    const TileFn<T> tile = tile_for(g, cols);
     for (long t = 0; t < tiles; ++t) {
       T* to[kRows];
       for (int i = 0; i < kRows; ++i) to[i] = out[t][i] ? out[t][i] + panel * g.width : nullptr;
