@@ -27,8 +27,8 @@ SETTINGS = {
     "nz": 24,
     "ngf": 32,
     "ndf": 64,
-    "noise": 0.15,  # 1,797 images are few: without it D soon knows them all
-    "half_life_kimg": 5.0,
+    "noise": 0.2,  # 1,797 images are few: without it D soon knows them all
+    "half_life_kimg": 10.0,
 }
 SAMPLES = 500
 SAMPLE_SEED = 1

@@ -14,7 +14,7 @@ other than 64 pixels have as many stages as they need.
 Small sets, where D soon knows every image: ``noise`` adds Gaussian noise to all that D sees
 (instance noise, arXiv:1610.04490), and ``half_life_kimg`` averages G; both are off by default. The
 1,797 embedded digits at 16 pixels come out well with ``--batch 64 --lr 5e-4 --nz 24 --ngf 32
---noise 0.15 --half-life-kimg 5`` in 4,000 steps.
+--noise 0.2 --half-life-kimg 10`` in 3,000 steps.
 """
 
 from __future__ import annotations
