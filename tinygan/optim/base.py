@@ -7,6 +7,7 @@ in place, through ``assign_``: a graph that saved them says so when it is used l
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -19,7 +20,7 @@ from ..kernels.arrays import Array, is_numpy, xp_of
 Gradients = Sequence[Tensor | None]
 
 
-class Optimizer:
+class Optimizer(ABC):
     """What all optimizers share: parameters, gradients, counts of steps, and state.
 
     Args:
@@ -66,9 +67,9 @@ class Optimizer:
             p.assign_(data)
         self.step_count += 1
 
+    @abstractmethod
     def _update(self, i: int, p: Array, g: Array) -> None:
         """Move parameter ``i`` in place; p and g are its data and its gradient."""
-        raise NotImplementedError
 
     def _gradients(self, grads: Gradients | None) -> list[Tensor | None]:
         found = [p.grad for p in self.params] if grads is None else list(grads)

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from ..errors import OptionError
 from .base import Optimizer
 
 
-class Schedule:
+class Schedule(ABC):
     """A factor of the base learning rate as a function of the step; it holds no state.
 
     >>> LinearDecay(start=100, total=200)(150)
     0.5
     """
 
+    @abstractmethod
     def __call__(self, step: int) -> float:
         """Return the factor at ``step``, counted from 0."""
-        raise NotImplementedError
 
     def apply(self, optimizer: Optimizer, step: int) -> None:
         """Set ``optimizer.lr`` to its learning rate at construction times the factor."""

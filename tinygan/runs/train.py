@@ -82,7 +82,7 @@ class Training:
         self.device, self.dataset, self.game = setup
         self.batches = batches_of(self.dataset, self.game.config, settings.seed, self.device)
         self.notices: list[str] = []
-        self._seconds = 0.0  # of training, in earlier sessions too
+        self._seconds = 0.0  # of training, before it was resumed too
         self._began = time.monotonic()
         self._saved = self._began
         self._complaint = ""
