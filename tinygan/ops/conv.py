@@ -18,9 +18,8 @@ from ..autograd.linear import as_tensor
 from ..autograd.op import Cotangents, Needs, Tensors
 from ..errors import DtypeError
 from ..kernels.arrays import Shape
-from ..kernels.conv2d.spec import ConvSpec
+from ..kernels.conv2d.spec import ConvSpec, pair
 from .activation import bias_act
-from .resample import pair
 
 _conv2d = kernel_op("conv2d")
 _dgrad = kernel_op("conv2d_dgrad")
@@ -109,7 +108,7 @@ def conv_transpose2d(
     """
     x, w = _operands("conv_transpose2d", x, w, b)
     spec = ConvSpec.of(stride=stride, padding=padding, dilation=dilation, groups=groups)
-    shape = spec.transposed_shape(x.shape, w.shape, pair(output_padding))
+    shape = spec.transposed_shape(x.shape, w.shape, pair(output_padding, "output_padding"))
     return _add_bias(_dgrad(x, w, spec=spec, x_shape=shape), b)
 
 

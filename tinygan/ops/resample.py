@@ -15,8 +15,7 @@ from ..autograd.linear import as_tensor
 from ..autograd.op import Cotangents, Needs, Tensors
 from ..errors import OptionError, ShapeError
 from ..kernels.arrays import Array, as_channels_last
-
-Pair = tuple[int, int]
+from ..kernels.conv2d.spec import Pair, pair
 
 _avg_pool2d = kernel_op("avg_pool2d")
 _avg_pool2d_adjoint = kernel_op("avg_pool2d_adjoint")
@@ -47,10 +46,15 @@ def _(g: Tensors, y: Tensors, xs: Tensors, needs: Needs, *, x_shape: Any) -> Cot
     return _gather2d(g[0], xs[1]), None
 
 
-def pair(value: int | Pair) -> Pair:
-    """Return (h, w), both ``value`` if it is one number."""
-    h, w = (value, value) if isinstance(value, int) else value
-    return int(h), int(w)
+def _window(
+    kernel_size: int | Pair, stride: int | Pair | None, padding: int | Pair
+) -> dict[str, Pair]:
+    """Return the parameters of a pooling window as pairs; ``stride`` is ``kernel_size`` if None."""
+    return {
+        "kernel": pair(kernel_size, "kernel_size"),
+        "stride": pair(kernel_size if stride is None else stride, "stride"),
+        "padding": pair(padding, "padding"),
+    }
 
 
 def _image(op: str, x: Any) -> Tensor:
@@ -81,9 +85,7 @@ def avg_pool2d(
     """
     return _avg_pool2d(
         _image("avg_pool2d", x),
-        kernel=pair(kernel_size),
-        stride=pair(kernel_size if stride is None else stride),
-        padding=pair(padding),
+        **_window(kernel_size, stride, padding),
         count_include_pad=count_include_pad,
     )
 
@@ -102,13 +104,7 @@ def max_pool2d(
     Differentiable: any order, off ties.
     """
     x = _image("max_pool2d", x)
-    index = kernels.call(
-        "max_pool2d_index",
-        x.data,
-        kernel=pair(kernel_size),
-        stride=pair(kernel_size if stride is None else stride),
-        padding=pair(padding),
-    )
+    index = kernels.call("max_pool2d_index", x.data, **_window(kernel_size, stride, padding))
     return _gather2d(x, Tensor(index))
 
 
@@ -118,7 +114,7 @@ def upsample_nearest(x: Any, scale: int | Pair = 2) -> Tensor:
     Shapes: x (N, C, H, W) -> (N, C, scale*H, scale*W). Differentiable: any order.
     """
     x = _image("upsample_nearest", x)
-    sh, sw = pair(scale)
+    sh, sw = pair(scale, "scale")
     if sh < 1 or sw < 1:
         raise OptionError(f"upsample_nearest: scale must be at least 1, got {scale}")
     n, c, h, w = x.shape
