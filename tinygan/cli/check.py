@@ -48,7 +48,7 @@ class Options:
     only: str = ""
 
 
-Check = Callable[[Case], None]
+Check = Callable[[Case], object]
 
 
 def run(args: list[str]) -> int:

@@ -26,6 +26,7 @@ from .arrays import is_numpy
 Supports = Callable[..., "str | None"]
 Accumulate = Literal["input", "float32", "float64"]
 Function = TypeVar("Function", bound=Callable[..., Any])
+Trace = Callable[["Kernel", "tuple[Any, ...]", "dict[str, Any]"], None]
 
 HOST_BACKENDS = ("cpp", "numba", "numpy")
 DEVICE_BACKENDS = ("cuda", "cupy")
@@ -73,6 +74,7 @@ class Kernel:
 
 _KERNELS: dict[str, list[Kernel]] = {}
 _STRICT: ContextVar[tuple[str, ...] | None] = ContextVar("strict_backends", default=None)
+_TRACE: ContextVar[Trace | None] = ContextVar("trace", default=None)
 
 
 def _always(*_: Any, **__: Any) -> None:
@@ -200,4 +202,21 @@ def choose(op: str, *arrays: Any, **params: Any) -> Kernel:
 
 def call(op: str, *arrays: Any, **params: Any) -> Any:
     """Run ``op`` on the first kernel that accepts the call."""
-    return choose(op, *arrays, **params).fn(*arrays, **params)
+    kernel = choose(op, *arrays, **params)
+    trace = _TRACE.get()
+    if trace is not None:
+        trace(kernel, arrays, params)
+    return kernel.fn(*arrays, **params)
+
+
+@contextmanager
+def tracing(trace: Trace) -> Iterator[None]:
+    """Call ``trace(kernel, arrays, params)`` before every kernel, until the ``with`` block ends.
+
+    Per thread; for tests, and to see what a model is made of.
+    """
+    token = _TRACE.set(trace)
+    try:
+        yield
+    finally:
+        _TRACE.reset(token)

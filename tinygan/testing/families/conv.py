@@ -1,0 +1,98 @@
+"""Convolutions: kernels of 1 to 7, any stride and dilation, groups, rectangles, batches of one."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ... import ops
+from ...kernels.arrays import Array
+from ..choices import Choices
+from .table import Drawn, family
+
+_KERNELS = ("conv2d", "conv2d_dgrad", "conv2d_wgrad", "bias_act", "bias_act_vjp")
+
+
+class _Axis(NamedTuple):
+    """A convolution along one axis; ``size`` is the length of its larger side."""
+
+    kernel: int
+    stride: int
+    padding: int
+    dilation: int
+    size: int
+    out: int
+
+    @property
+    def leftover(self) -> int:
+        """Return how much of the larger side no step of the stride reaches: output_padding."""
+        reach = (self.out - 1) * self.stride + self.dilation * (self.kernel - 1) + 1
+        return self.size + 2 * self.padding - reach
+
+
+def _axis(c: Choices) -> _Axis:
+    kernel = c.pick(1, 2, 3, 3, 4, 4, 5, 6, 7)
+    stride = c.integer(1, 4)  # beyond the kernel too
+    dilation = c.pick(1, 1, 1, 2, 3) if kernel <= 3 else 1
+    padding = c.integer(0, kernel // 2 + 1)
+    out, leftover = c.integer(1, 3), c.integer(0, stride - 1)
+    size = (out - 1) * stride + dilation * (kernel - 1) + 1 + leftover - 2 * padding
+    while size < 1:
+        size, out = size + stride, out + 1
+    return _Axis(kernel, stride, padding, dilation, size, out)
+
+
+def _channels(c: Choices) -> tuple[int, int, int]:
+    """Choose groups, and the channels of a group on both sides."""
+    groups = c.pick(1, 1, 1, 2, 3)
+    return groups, c.integer(1, 3), c.integer(1, 3)
+
+
+@family("conv2d", kernels=_KERNELS)
+def _conv2d(c: Choices) -> Drawn:
+    h, w = _axis(c), _axis(c)
+    groups, inner, outer = _channels(c)
+    n = c.extent(2, zero=True)
+    params: dict[str, Any] = {
+        "stride": (h.stride, w.stride),
+        "padding": (h.padding, w.padding),
+        "dilation": (h.dilation, w.dilation),
+        "groups": groups,
+    }
+    return Drawn(
+        lambda x, weight, bias: ops.conv2d(x, weight, bias, **params),
+        [
+            c.image(n, groups * inner, h.size, w.size),
+            _filters(c, (groups * outer, inner, h.kernel, w.kernel)),
+            c.normal((groups * outer,)),
+        ],
+    )
+
+
+@family("conv_transpose2d", kernels=_KERNELS)
+def _conv_transpose2d(c: Choices) -> Drawn:
+    h, w = _axis(c), _axis(c)
+    groups, inner, outer = _channels(c)
+    n = c.extent(2, zero=True)
+    params: dict[str, Any] = {
+        "stride": (h.stride, w.stride),
+        "padding": (h.padding, w.padding),
+        "output_padding": (h.leftover, w.leftover),
+        "dilation": (h.dilation, w.dilation),
+        "groups": groups,
+    }
+    return Drawn(
+        lambda x, weight, bias: ops.conv_transpose2d(x, weight, bias, **params),
+        [
+            c.image(n, groups * inner, h.out, w.out),
+            _filters(c, (groups * inner, outer, h.kernel, w.kernel)),
+            c.normal((groups * outer,)),
+        ],
+    )
+
+
+def _filters(c: Choices, shape: tuple[int, ...]) -> Array:
+    """Draw filters whose outputs are about as large as their inputs (integers stay as they are)."""
+    w = c.normal(shape)
+    return w if c.small_integers else w / np.sqrt(np.prod(shape[1:]))
