@@ -1,4 +1,4 @@
-"""What all tests share: the backends to run on, and where real data lies."""
+"""What all tests share: the backends to run on, long campaigns, and where real data lies."""
 
 import os
 from pathlib import Path
@@ -6,6 +6,16 @@ from pathlib import Path
 import pytest
 
 from tinygan.kernels.native import native, why_not
+
+
+def pytest_addoption(parser):
+    parser.addoption("--soak", action="store_true", help="run the campaigns at full length")
+
+
+@pytest.fixture(scope="session")
+def soak(request):
+    """Tell whether campaigns run at full length: --soak, or TINYGAN_SOAK=1 (``make soak``)."""
+    return request.config.getoption("--soak") or os.environ.get("TINYGAN_SOAK") == "1"
 
 
 def available(backend):
