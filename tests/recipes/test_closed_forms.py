@@ -172,21 +172,6 @@ def test_losses_at_the_start_are_those_of_an_undecided_discriminator():
     assert game.metrics == {"d_real": 0.5, "d_fake": 0.5}
 
 
-def test_the_best_discriminator_of_two_known_densities_is_found():
-    # Data at 0 with p = 3/4 and at 1 with p = 1/4, fakes the other way round:
-    # D* = p / (p + q), so logit* = log(p / q) = +-log 3 (arXiv:1406.2661, proposition 1)
-    logits = Tensor(np.zeros(2), requires_grad=True)
-    real, fake = np.array([0, 0, 0, 1]), np.array([0, 1, 1, 1])
-    for _ in range(400):
-        loss = ops.logistic_d_loss(ops.take(logits, real), ops.take(logits, fake))
-        logits.assign_(logits.data - 1.0 * grad(loss, logits).data)
-    np.testing.assert_allclose(logits.data, [np.log(3), -np.log(3)], rtol=1e-3)
-    # and there the loss is 2 log 2 - 2 JS(p, q)
-    p, q = np.array([0.75, 0.25]), np.array([0.25, 0.75])
-    js = 0.5 * (p * np.log(2 * p / (p + q))).sum() + 0.5 * (q * np.log(2 * q / (p + q))).sum()
-    assert float(loss) == pytest.approx(2 * np.log(2) - 2 * js, rel=1e-4)
-
-
 @pytest.mark.parametrize(
     ("recipe", "settings"),
     [
