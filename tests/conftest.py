@@ -51,3 +51,19 @@ def real_data():
     if not folder:
         pytest.skip("TINYGAN_TEST_DATA is not set: no real data")
     return Path(folder)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Sum up the random cases that property tests counted (``record_property``)."""
+    counted = [
+        value
+        for report in terminalreporter.stats.get("passed", [])
+        for name, value in report.user_properties
+        if name == "gradient cases"
+    ]
+    if counted:
+        second, third = (sum(column) for column in zip(*counted, strict=True))
+        terminalreporter.write_line(
+            f"gradients, random cases: {second + third} of order 1, {second + third} of order 2, "
+            f"{third} of order 3, over {len(counted)} pairs of op and backend"
+        )

@@ -1,6 +1,5 @@
 """The verbs on a small run, each called as a user calls it."""
 
-import dataclasses
 import json
 import subprocess
 import sys
@@ -222,27 +221,46 @@ def test_explain_lists_kernels_and_reasons(said):
     assert "CuPy" in verdicts["conv2d/cupy/reference"]
 
 
-def test_check_prints_a_row_a_backend(said):
-    flags = ["--order", "1", "--only", "batch_norm", "--backend", "numpy"]
-    code, out, _ = said("check", *flags)
+def test_check_prints_a_row_for_each_op_and_backend(said, tmp_path):
+    rows = tmp_path / "rows.jsonl"
+    flags = ["--order", "2", "--cases", "3", "--backend", "numpy", "--out", str(rows)]
+    code, out, _ = said("check", "batch_norm", "sum", *flags)
     assert code == 0
-    assert [line.split()[:2] for line in out[1:3]] == [["gradients", "numpy"], ["kernels", "numpy"]]
-    assert out[-1] == "all passed"
+    assert [line.split()[:3] for line in out[1:3]] == [
+        ["batch_norm", "numpy", "3+3+0"],
+        ["sum", "numpy", "3+3+0"],
+    ]
+    assert out[-1] == "2 pairs of op and backend: all passed"
+    assert [json.loads(line)["op"] for line in rows.read_text().splitlines()] == [
+        "batch_norm",
+        "sum",
+    ]
 
 
-def test_check_fails_when_a_kernel_is_wrong(said, monkeypatch):
-    from tinygan.kernels import registry
+PLUGIN = """
+import numpy as np
+from tinygan.kernels.registry import register
 
-    reference = next(k for k in registry.kernels("sum") if k.backend == "numpy")
-    wrong = dataclasses.replace(
-        reference, backend="numba", fn=lambda x, **params: 1.01 * reference.fn(x, **params)
-    )
-    monkeypatch.setitem(registry._KERNELS, "sum", [reference, wrong])
-    monkeypatch.setattr("tinygan.cli.check.why_no_backend", lambda name: None)
-    code, out, _ = said("check", "kernels", "--only", "sum", "--backend", "numba")
-    assert code == 1
-    assert "is off by" in out[2]
-    assert out[-1].endswith(" failed")
+@register("sum", "numba", "mine", supports=lambda x, **_: None if x.ndim else "no axes")
+def sum_by_loops(x, *, axis, keepdims):
+    return np.add.reduce(x, axis=axis, keepdims=keepdims) * FACTOR
+"""
+
+
+@pytest.mark.parametrize(("factor", "status"), [("1.0", 0), ("1.01", 1)])
+def test_check_judges_a_kernel_of_the_users_own(tmp_path, factor, status):
+    (tmp_path / "my_kernels.py").write_text(PLUGIN.replace("FACTOR", factor))
+    flags = ["sum", "--plugin", "my_kernels", "--backend", "numba/mine", "--cases", "8"]
+    command = [sys.executable, "-m", "tinygan", "check", *flags]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == status, done.stdout + done.stderr
+    if status:
+        again = next(line for line in done.stdout.splitlines() if "--repro" in line)
+        line = again.split('"')[1]
+        command = [*command[:4], "--plugin", "my_kernels", "--repro", line]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 1
+        assert "directional derivative" in done.stderr
 
 
 def test_doctor_tells_what_there_is(said):

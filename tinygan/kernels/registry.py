@@ -125,9 +125,12 @@ def op_names() -> list[str]:
 
 
 def _check_backends(names: tuple[str, ...]) -> tuple[str, ...]:
+    variants = {f"{k.backend}/{k.variant}" for k in kernels()}
     for name in names:
-        if name not in BACKENDS:
-            raise OptionError(f"no backend {name!r}: use one of {', '.join(BACKENDS)}")
+        if name not in BACKENDS and name not in variants:
+            raise OptionError(
+                f"no backend {name!r}: use one of {', '.join(BACKENDS)}, or backend/variant"
+            )
     return names
 
 
@@ -135,10 +138,11 @@ def _check_backends(names: tuple[str, ...]) -> tuple[str, ...]:
 def use_backend(*names: str) -> Iterator[None]:
     """Run only on these backends, in this order of preference, until the ``with`` block ends.
 
-    Strict: a call that none of them accepts raises ``NoKernelError`` with the reasons.
+    Strict: a call that none of them accepts raises ``NoKernelError`` with the reasons. A name such
+    as ``"cpp/direct"`` takes that variant alone.
 
     Raises:
-        OptionError: a name is not one of ``BACKENDS``.
+        OptionError: a name is neither one of ``BACKENDS`` nor a variant of one.
     """
     token = _STRICT.set(_check_backends(names))
     try:
@@ -161,7 +165,7 @@ def in_order(op: str) -> Iterator[Kernel]:
     if op not in _KERNELS:
         raise OptionError(f"no op {op!r}: the registry has {', '.join(op_names())}")
     for backend in backend_order():
-        yield from (kernel for kernel in _KERNELS[op] if kernel.backend == backend)
+        yield from (k for k in _KERNELS[op] if backend in (k.backend, f"{k.backend}/{k.variant}"))
 
 
 def candidates(op: str, *arrays: Any, **params: Any) -> Iterator[tuple[Kernel, str | None]]:

@@ -1,6 +1,18 @@
-"""Layer 3, public: gradient checks of any order, the adjoint identity, and the case table."""
+"""Layer 3, public: gradient checks of any order, and families of random cases of every op."""
 
-from .cases import CASES, Case
+from .cases import CASES
+from .choices import Choices
+from .families import FAMILIES, Case, Drawn, Family, family
 from .gradcheck import adjoint_identity, check_grads
 
-__all__ = ["CASES", "Case", "adjoint_identity", "check_grads"]
+__all__ = [
+    "CASES",
+    "FAMILIES",
+    "Case",
+    "Choices",
+    "Drawn",
+    "Family",
+    "adjoint_identity",
+    "check_grads",
+    "family",
+]
