@@ -12,7 +12,7 @@ import importlib
 from typing import Any
 
 from . import errors, kernels, ops, random
-from .autograd import Tensor, enable_grad, grad, no_grad
+from .autograd import Tensor, enable_grad, grad, hvp, jvp, no_grad
 
 __version__ = "0.1.0"
 
@@ -26,6 +26,8 @@ __all__ = [
     "errors",
     "gan",
     "grad",
+    "hvp",
+    "jvp",
     "kernels",
     "metrics",
     "nn",

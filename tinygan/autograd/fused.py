@@ -9,7 +9,7 @@ The composite is also the op's definition: conformance tests hold both kernels a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from .op import Cotangents, Needs, Op, Tensors, kernel_op
@@ -18,6 +18,15 @@ from .vjp import grad
 
 _alias = Op("alias", lambda x: x, reads="shapes", view=True)
 _alias.defvjp(lambda g, y, xs, needs: (g[0],))
+
+
+def cut(xs: Sequence[Tensor]) -> list[Tensor]:
+    """Return stand-ins for ``xs`` that a function alone goes through: its derivatives are partial.
+
+    A stand-in of a tensor on a graph is on that graph too, so that derivatives of derivatives
+    reach the original; one of a constant is a new leaf.
+    """
+    return [_alias(x) if x.requires_grad else Tensor(x.data, requires_grad=True) for x in xs]
 
 
 def fused(name: str, composite: Callable[..., Tensor]) -> Op:
@@ -42,10 +51,10 @@ def fused(name: str, composite: Callable[..., Tensor]) -> Op:
         # would add that dependence in and return a total derivative where a partial one is due;
         # aliases that the composite alone goes through cut it.
         with recording(True):
-            cut = [_alias(x) if x.requires_grad else Tensor(x.data, requires_grad=True) for x in xs]
-            *inputs, gy = cut
+            stand_ins = cut(xs)
+            *inputs, gy = stand_ins
             first = grad(composite(*inputs, **params), inputs, gy, create_graph=True)
-        asked = [x for x, needed in zip(cut, needs, strict=True) if needed]
+        asked = [x for x, needed in zip(stand_ins, needs, strict=True) if needed]
         found = iter(grad(first, asked, g, create_graph=is_recording()))
         return tuple(next(found) if needed else None for needed in needs)
 

@@ -1,6 +1,7 @@
-"""What all GANs share: the game and its loop, penalties, averaging, replay, networks."""
+"""What all GANs share: the game, its field and its loop, penalties, averaging, replay, networks."""
 
 from .ema import EMA
+from .field import game_field, game_jacobian, game_jvp, game_vjp
 from .game import Game
 from .loop import Recipe, Source, advance, alternating, fit, new_game
 from .noise import instance_noise
@@ -19,6 +20,10 @@ __all__ = [
     "alternating",
     "dragan",
     "fit",
+    "game_field",
+    "game_jacobian",
+    "game_jvp",
+    "game_vjp",
     "gradient_penalty",
     "instance_noise",
     "new_game",

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 from .. import ops, optim
 from ..autograd import Tensor, grad
-from ..gan import EMA, Game, Recipe
+from ..gan import EMA, Game, Recipe, game_field
 from ..gan.game import Metrics
 from ..gan.networks import MLPDiscriminator, MLPGenerator
 from ..kernels.arrays import Array, Shape
@@ -72,7 +72,7 @@ def step(game: Game, batches: Iterator[Array]) -> Metrics:
     loss_g = ops.nonsaturating_g_loss(fake_logit)
 
     theta, psi = game.opt_g.params, game.opt_d.params
-    v = grad(loss_g, theta, create_graph=True) + grad(loss_d, psi, create_graph=True)
+    v = game_field((loss_g, loss_d), (theta, psi), create_graph=True)
     half_norm = 0.5 * ops.sum(ops.stack([ops.sum(ops.square(vi)) for vi in v]))
     pull = grad(half_norm, [*theta, *psi])
     total = [vi.detach() + game.config.gamma * pi for vi, pi in zip(v, pull, strict=True)]
