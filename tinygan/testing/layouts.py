@@ -20,7 +20,7 @@ def lay_out_array(x: Array, layout: str) -> Array:
     xp = xp_of(x)
     flip, every_other = ((slice(None, None, step),) * x.ndim for step in (-1, 2))
     out: Array = xp.ascontiguousarray(x).reshape(x.shape)
-    if layout == "f":
+    if layout == "f" and x.ndim:  # asfortranarray makes 1-d arrays of 0-d ones
         out = xp.asfortranarray(x)
     elif layout == "channels_last" and x.ndim > 2:
         out = xp.moveaxis(xp.ascontiguousarray(xp.moveaxis(x, 1, -1)), -1, 1)

@@ -14,7 +14,16 @@ Operands are small, and drawn away from kinks, where a difference quotient means
 layouts are applied by the table, to operands on their way in and to cotangents on their way back.
 """
 
-from . import conv as conv  # each module enters its families in the table
+# each module enters its families in the table
+from . import activations as activations
+from . import conv as conv
+from . import elementwise as elementwise
+from . import indexing as indexing
+from . import losses as losses
+from . import norms as norms
+from . import reductions as reductions
+from . import resample as resample
+from . import shapes as shapes
 from .table import FAMILIES, Case, Drawn, Family, family
 
 __all__ = ["FAMILIES", "Case", "Drawn", "Family", "family"]

@@ -68,11 +68,11 @@ def _enter_binary(name: str, draw_a: _Draw, draw_b: _Draw) -> None:
         shape = any_shape(c)
         form = c.pick("tensors", "tensors", "tensors", "twice", "number first", "number last")
         if form == "number first":
-            a = float(draw_a(c, ()))
-            return Drawn(lambda x: op(a, x), [draw_b(c, shape)])
+            number = float(draw_a(c, ()))
+            return Drawn(lambda x: op(number, x), [draw_b(c, shape)])
         if form == "number last":
-            b = float(draw_b(c, ()))
-            return Drawn(lambda x: op(x, b), [draw_a(c, shape)])
+            number = float(draw_b(c, ()))
+            return Drawn(lambda x: op(x, number), [draw_a(c, shape)])
         a, b = draw_a(c, stretchable(c, shape)), draw_b(c, stretchable(c, shape))
         if form == "twice":  # one tensor on both sides collects both cotangents
             return Drawn(lambda x, y: op(x, y) + op(x, y) * x, [a, b])

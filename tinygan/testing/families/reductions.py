@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 from ... import ops
@@ -18,12 +19,9 @@ class _Over(NamedTuple):
     params: dict[str, Any]
 
     @property
-    def count(self) -> int:
+    def joined(self) -> int:
         """Return how many entries meet in one result."""
-        found = 1
-        for a in self.axes:
-            found *= self.shape[a]
-        return found
+        return math.prod(self.shape[a] for a in self.axes)
 
 
 def _over(c: Choices, *, empty: bool = False) -> _Over:
@@ -66,23 +64,21 @@ def _mean(c: Choices) -> Drawn:
 @family("var", kernels=("sum",))
 def _var(c: Choices) -> Drawn:
     over = _over(c)
-    correction = c.integer(0, 1) if over.count > 1 else 0
-    return Drawn(
-        lambda x: ops.var(x, correction=correction, **over.params), [c.normal(over.shape)]
-    )
+    correction = c.integer(0, 1) if over.joined > 1 else 0
+    return Drawn(lambda x: ops.var(x, correction=correction, **over.params), [c.normal(over.shape)])
 
 
 # Equal samples tie, and at a tie the extrema have no derivative: these are not broadcast.
 @family("max", kernels=("max",), broadcast=False)
 def _max(c: Choices) -> Drawn:
     over = _over(c)
-    return Drawn(lambda x: ops.max(x, **over.params) * x.sum(), [c.distinct(over.shape)])
+    return Drawn(lambda x: ops.max(x, **over.params), [c.distinct(over.shape)])
 
 
 @family("min", kernels=("min",), broadcast=False)
 def _min(c: Choices) -> Drawn:
     over = _over(c)
-    return Drawn(lambda x: ops.min(x, **over.params) * x.sum(), [c.distinct(over.shape)])
+    return Drawn(lambda x: ops.min(x, **over.params), [c.distinct(over.shape)])
 
 
 def _along(c: Choices) -> tuple[Shape, dict[str, Any]]:

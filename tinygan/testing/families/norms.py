@@ -1,0 +1,53 @@
+"""Norms: batches of 2 values a channel and more, with 2 to 4 axes; weights as matrices."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ... import ops
+from ...kernels.arrays import Array, Shape
+from ..choices import Choices
+from .table import Drawn, family
+
+
+def spread(c: Choices, shape: Shape) -> Array:
+    """Draw an array (N, C, ...) whose every channel varies by at least half a unit."""
+    one = (shape[0], *shape[2:])
+    x = np.stack([c.distinct(one) for _ in range(shape[1])], axis=1)
+    return x if c.small_integers else x + 0.1 * c.normal(shape)
+
+
+# Equal samples have variance 0, where eps alone holds the derivatives: x is not broadcast.
+@family("batch_norm", kernels=("batch_norm", "batch_norm_vjp"), broadcast=False)
+def _batch_norm(c: Choices) -> Drawn:
+    n, channels, rest = c.extent(4), c.extent(3), c.shape(c.integer(0, 2), 3)
+    if n * math.prod(rest) < 2:
+        n = 2
+    eps = c.pick(1e-5, 1e-3, 0.1)
+    return Drawn(
+        lambda x, weight, bias: ops.batch_norm(x, weight, bias, eps=eps),
+        [spread(c, (n, channels, *rest)), c.normal((channels,)), c.normal((channels,))],
+    )
+
+
+@family("batch_norm_eval")
+def _batch_norm_eval(c: Choices) -> Drawn:
+    channels = c.extent(3)
+    shape = (c.extent(3, zero=True), channels, *c.shape(c.integer(0, 2), 3, zero=True))
+    eps, per_channel = c.pick(1e-5, 1e-3, 0.1), (channels,)
+    statistics = [c.normal(per_channel), c.positive(per_channel)]
+    affine = [c.normal(per_channel), c.normal(per_channel)]
+    return Drawn(
+        lambda *xs: ops.batch_norm_eval(*xs, eps=eps), [c.normal(shape), *statistics, *affine]
+    )
+
+
+@family("spectral_norm", kernels=("spectral_norm", "spectral_norm_vjp"))
+def _spectral_norm(c: Choices) -> Drawn:
+    shape = c.shape(c.integer(2, 4), 3)
+    sign = c.pick(1.0, -1.0)
+    # all of one sign: sigma = u^T W v, which w is divided by, is far from 0
+    w, u = c.positive(shape), c.positive(shape[:1])
+    return Drawn(ops.spectral_norm, [w * sign, u, c.positive((math.prod(shape[1:]),))])

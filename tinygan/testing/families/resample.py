@@ -1,0 +1,76 @@
+"""Pooling with gaps, overlaps and padding, nearest upsampling, and pixel shuffles."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from ... import ops
+from ..choices import Choices
+from .table import Drawn, family
+
+_AVERAGED = ("avg_pool2d", "avg_pool2d_adjoint")
+
+
+class _Window(NamedTuple):
+    """Pooling along one axis of length ``size``."""
+
+    kernel: int
+    stride: int
+    padding: int
+    size: int
+
+
+def _window(c: Choices) -> _Window:
+    kernel, stride = c.pick(1, 2, 2, 3, 3, 4), c.integer(1, 4)
+    padding = c.integer(0, kernel // 2)
+    out, leftover = c.integer(1, 3), c.integer(0, stride - 1)  # what no window reaches
+    size = (out - 1) * stride + kernel + leftover - 2 * padding
+    return _Window(kernel, stride, padding, max(size, 1))
+
+
+def _pooling(c: Choices) -> tuple[tuple[int, int], dict[str, Any]]:
+    """Choose the pixels of an image, and the arguments of a pooling that fits them."""
+    h = _window(c)
+    if c.chance(3):  # one number for both axes, and the stride that follows from it
+        fits = max(h.size, h.kernel)
+        return (fits, fits + c.integer(0, 2)), {"kernel_size": h.kernel}
+    w = _window(c)
+    pairs = {"stride": (h.stride, w.stride), "padding": (h.padding, w.padding)}
+    return (h.size, w.size), {"kernel_size": (h.kernel, w.kernel), **pairs}
+
+
+@family("avg_pool2d", kernels=_AVERAGED)
+def _avg_pool2d(c: Choices) -> Drawn:
+    pixels, params = _pooling(c)
+    counted = c.chance(2)
+    x = c.image(c.extent(2, zero=True), c.extent(3), *pixels)
+    return Drawn(lambda x: ops.avg_pool2d(x, count_include_pad=counted, **params), [x])
+
+
+# Equal samples would not tie, as a window lies in one sample; tied pixels would.
+@family("max_pool2d", kernels=("max_pool2d_index", "gather2d", "scatter2d"))
+def _max_pool2d(c: Choices) -> Drawn:
+    (h, w), params = _pooling(c)
+    x = c.distinct((c.extent(2, zero=True), c.extent(3), h, w))
+    return Drawn(lambda x: ops.max_pool2d(x, **params), [x])
+
+
+@family("upsample_nearest", kernels=_AVERAGED)
+def _upsample_nearest(c: Choices) -> Drawn:
+    scale = c.integer(1, 3) if c.chance(2) else (c.integer(1, 3), c.integer(1, 3))
+    x = c.image(c.extent(2, zero=True), c.extent(3), c.extent(3), c.extent(3))
+    return Drawn(lambda x: ops.upsample_nearest(x, scale), [x])
+
+
+@family("pixel_shuffle")
+def _pixel_shuffle(c: Choices) -> Drawn:
+    r = c.pick(1, 2, 2, 3)
+    x = c.image(c.extent(2, zero=True), c.extent(2) * r * r, c.extent(3), c.extent(2))
+    return Drawn(lambda x: ops.pixel_shuffle(x, r), [x])
+
+
+@family("pixel_unshuffle")
+def _pixel_unshuffle(c: Choices) -> Drawn:
+    r = c.pick(1, 2, 2, 3)
+    x = c.image(c.extent(2, zero=True), c.extent(3), r * c.extent(2), r * c.extent(2))
+    return Drawn(lambda x: ops.pixel_unshuffle(x, r), [x])
