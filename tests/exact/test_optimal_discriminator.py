@@ -4,7 +4,7 @@ On a support of K points with masses p (data) and q (fakes) a logit each is the 
 and E_p f = sum_k p_k f_k is exact. For the logistic loss (arXiv:1406.2661, section 4.1)
 
     L_D(l) = sum_k p_k softplus(-l_k) + q_k softplus(l_k)
-    dL_D/dl_k = -p_k (1 - sigmoid(l_k)) + q_k sigmoid(l_k) = 0   at   sigmoid(l_k) = p_k / (p_k + q_k)
+    dL_D/dl_k = -p_k (1 - sigmoid(l_k)) + q_k sigmoid(l_k) = 0   at   sigmoid(l) = p / (p + q),
 
 so l* = log(p / q), and there V = -L_D = -log 4 + 2 JS(p, q).
 """
@@ -56,7 +56,7 @@ def newton(loss_of, steps):
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_newton_on_the_logistic_loss_finds_p_over_p_plus_q(seed):
-    """From l = 0 Newton undershoots: sigmoid is concave beyond 0, so every step stays short of l*."""
+    """Newton from l = 0 undershoots, as sigmoid is concave beyond 0: no step passes l*."""
     p, q = masses(seed)
     logit = newton(lambda t: d_loss(t, p, q, "logistic"), steps=12)
     np.testing.assert_allclose(logit, np.log(p / q), rtol=1e-11, atol=1e-12)
@@ -171,7 +171,7 @@ def test_against_the_best_discriminator_non_saturating_g_descends_kl_less_two_js
 def test_descent_on_samples_finds_the_best_discriminator():
     """Data at 0 with p = 3/4 and at 1 with 1/4, fakes the other way round: l* = +-log 3.
 
-    The Hessian at l* is (p + q) D (1 - D) = 3/16 on both points: a step of 4 leaves 1/4 of the error.
+    The Hessian at l* is (p + q) D (1 - D) = 3/16 for both: a step of 4 leaves 1/4 of an error.
     """
     logits = Tensor(np.zeros(2), requires_grad=True)
     real, fake = np.array([0, 0, 0, 1]), np.array([0, 1, 1, 1])
