@@ -107,14 +107,6 @@ def losses(loss, theta, psi, *, noise=0.0):
     return loss.g(D(fake)), loss.d(D(real), D(fake))
 
 
-def field(loss_g, loss_d, theta, psi):
-    """Return v = (dL_G/dtheta, dL_D/dpsi), which can be differentiated again."""
-    return (
-        grad(loss_g, theta, create_graph=True),
-        grad(loss_d, psi, create_graph=True),
-    )
-
-
 def parameters(theta=0.0, psi=0.0):
     return (
         Tensor(np.full((1, 1), theta), requires_grad=True),

@@ -1,4 +1,4 @@
-"""The Dirac-GAN's eigenvalues: each loss with each regulariser, in closed form and by the engine.
+"""The Dirac-GAN's eigenvalues: each loss with each regulariser, by hand and by ``game_jacobian``.
 
 dirac.py has the game and its symbols a, b, c. A 2 x 2 matrix has the eigenvalues
 t/2 +- sqrt(t^2/4 - d) with its trace t and determinant d, so each regulariser is two numbers.
@@ -13,8 +13,6 @@ from dirac import (
     ROTATING,
     assert_spectrum,
     critic,
-    field,
-    jacobian,
     losses,
     parameters,
     roots,
@@ -22,7 +20,7 @@ from dirac import (
 
 from tinygan import ops
 from tinygan.autograd import Tensor, grad
-from tinygan.gan import dragan, gradient_penalty, r1, r2
+from tinygan.gan import dragan, game_field, game_jacobian, gradient_penalty, r1, r2
 
 EACH_LOSS = pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES.keys())
 EACH_ROTATING_LOSS = pytest.mark.parametrize("loss", ROTATING.values(), ids=ROTATING.keys())
@@ -34,7 +32,7 @@ def spectrum_of(loss, penalty=None, noise=0.0):
     loss_g, loss_d = losses(loss, theta, psi, noise=noise)
     if penalty is not None:
         loss_d = loss_d + penalty(psi, theta)
-    return jacobian(field(loss_g, loss_d, theta, psi), (theta, psi))
+    return game_jacobian((loss_g, loss_d), (theta, psi)).data
 
 
 @EACH_LOSS
@@ -42,7 +40,7 @@ def test_where_g_is_right_the_game_rests_only_if_d_is_flat(loss):
     """v(0, psi) = (phi_g'(0) psi, 0) = (-a psi, 0): zero if psi = 0 alone."""
     for psi, expected in ((0.0, (0, 0)), (0.5, (-0.5 * loss.a, 0))):
         point = parameters(0.0, psi)
-        v = field(*losses(loss, *point), *point)
+        v = game_field(losses(loss, *point), point)
         np.testing.assert_allclose([vi.item() for vi in v], expected, atol=1e-15)
 
 
@@ -66,9 +64,9 @@ def test_a_bias_makes_least_squares_with_targets_one_and_zero_turn_too():
     beta = Tensor(np.full((1, 1), 0.5), requires_grad=True)
     real, fake = beta + DATA @ psi, beta + theta @ psi
     loss_g, loss_d = ops.least_squares_g_loss(fake), ops.least_squares_d_loss(real, fake)
-    v = [grad(loss_g, theta, create_graph=True), *grad(loss_d, (psi, beta), create_graph=True)]
-    assert max(abs(vi.item()) for vi in v) < 1e-15
-    assert_spectrum(jacobian(v, (theta, psi, beta)), [0.5j, -0.5j, 2])
+    game = (loss_g, loss_d), (theta, (psi, beta))
+    assert max(abs(vi.item()) for vi in game_field(*game)) < 1e-15
+    assert_spectrum(game_jacobian(*game).data, [0.5j, -0.5j, 2])
 
 
 @EACH_LOSS
@@ -123,14 +121,15 @@ def test_instance_noise_pulls_where_the_losses_are_curved(loss, sigma):
 def test_consensus_pulls_with_the_square_of_the_speed_of_rotation(loss, gamma):
     """v + gamma grad |v|^2/2 = v + gamma v'^T v has v' + gamma v'^T v' where v = 0.
 
+    It is the field of the game whose players both descend gamma |v|^2/2 besides their losses.
     With v' = (0, -a; b, 0): (gamma b^2, -a; b, gamma a^2), t = gamma (a^2 + b^2) and
     d = gamma^2 a^2 b^2 + a b. For a = b: gamma a^2 +- i a. Source: arXiv:1705.10461.
     """
     theta, psi = parameters()
-    v = field(*losses(loss, theta, psi), theta, psi)
-    half_norm = 0.5 * (ops.sum(ops.square(v[0])) + ops.sum(ops.square(v[1])))
-    pull = grad(half_norm, (theta, psi), create_graph=True)
-    matrix = jacobian([vi + gamma * pi for vi, pi in zip(v, pull, strict=True)], (theta, psi))
+    loss_g, loss_d = losses(loss, theta, psi)
+    v = game_field((loss_g, loss_d), (theta, psi), create_graph=True)
+    pull = 0.5 * gamma * sum(ops.sum(ops.square(vi)) for vi in v)
+    matrix = game_jacobian((loss_g + pull, loss_d + pull), (theta, psi)).data
     a, b = loss.a, loss.b
     assert_spectrum(matrix, roots(gamma * (a * a + b * b), (gamma * a * b) ** 2 + a * b))
     if a == b:
@@ -149,8 +148,8 @@ def test_unrolling_pulls_with_the_number_of_steps_ahead(loss, unrolling, eta):
     ahead = psi
     for _ in range(unrolling):
         ahead = ahead - eta * grad(losses(loss, theta, ahead)[1], ahead, create_graph=True)
-    loss_g, loss_d = losses(loss, theta, ahead)[0], losses(loss, theta, psi)[1]
-    matrix = jacobian(field(loss_g, loss_d, theta, psi), (theta, psi))
+    game = losses(loss, theta, ahead)[0], losses(loss, theta, psi)[1]
+    matrix = game_jacobian(game, (theta, psi)).data
     drag = 2 * unrolling * eta * loss.a * loss.b
     assert_spectrum(matrix, roots(drag, loss.a * loss.b))
 
@@ -188,6 +187,5 @@ def test_a_slower_generator_turns_slower_and_is_damped_as_much(loss):
     theta, psi = parameters()
     loss_g, loss_d = losses(loss, theta, psi)
     loss_d = loss_d + r1(critic(psi), Tensor(DATA), gamma_r1=gamma)
-    v_theta, v_psi = field(loss_g, loss_d, theta, psi)
-    matrix = jacobian((scale * v_theta, v_psi), (theta, psi))
+    matrix = game_jacobian((scale * loss_g, loss_d), (theta, psi)).data
     assert_spectrum(matrix, roots(gamma, scale * loss.a * loss.b))

@@ -1,4 +1,4 @@
-"""Gradient penalties against closed forms, finite differences and the norm-axis trap."""
+"""Gradient penalties of networks against finite differences; tests/exact has the closed forms."""
 
 import numpy as np
 import pytest
@@ -17,43 +17,6 @@ W = RNG.normal(size=(2, 4, 4))
 
 def linear(w):
     return lambda x: ops.sum(x * w, (1, 2, 3))
-
-
-def norm_of(w):
-    return np.sqrt((w**2).sum())
-
-
-def test_penalty_of_a_linear_critic_is_squared_distance_of_its_slope_from_one():
-    w = Tensor(W, requires_grad=True)
-    penalty = gradient_penalty(linear(w), Tensor(X), Tensor(FAKE), alpha=ALPHA)
-    norm = norm_of(W)
-    assert float(penalty) == pytest.approx((norm - 1) ** 2)
-    expected = 2 * (norm - 1) * W / norm
-    np.testing.assert_allclose(grad(penalty, w).data, expected, rtol=1e-9)
-
-
-def test_norm_runs_over_all_axes_and_not_over_channels():
-    # a slope of norm 1 is not penalised; norm(dim=1) of an image would see far less than 1
-    w = Tensor(W / norm_of(W))
-    penalty = gradient_penalty(linear(w), Tensor(X), Tensor(FAKE), alpha=ALPHA)
-    assert float(penalty) == pytest.approx(0.0, abs=1e-12)
-    per_pixel = np.sqrt(((W / norm_of(W)) ** 2).sum(axis=0))
-    assert ((per_pixel - 1) ** 2).mean() > 0.3
-
-
-def test_r1_of_a_linear_critic_is_half_gamma_its_squared_slope():
-    w = Tensor(W, requires_grad=True)
-    penalty = r1(linear(w), Tensor(X), gamma_r1=3.0)
-    assert float(penalty) == pytest.approx(1.5 * (W**2).sum())
-    np.testing.assert_allclose(grad(penalty, w).data, 3.0 * W, rtol=1e-12)
-
-
-def test_r2_of_a_quadratic_critic_is_taken_at_the_fakes():
-    a = Tensor(np.float64(0.7), requires_grad=True)
-    penalty = r2(lambda x: a * ops.sum(x * x, (1, 2, 3)), Tensor(FAKE), gamma_r2=2.0)
-    squares = (FAKE**2).sum(axis=(1, 2, 3)).mean()
-    assert float(penalty) == pytest.approx(4 * 0.7**2 * squares)
-    assert float(grad(penalty, a)) == pytest.approx(8 * 0.7 * squares)
 
 
 def test_interpolates_lie_between_their_own_real_and_fake():
@@ -80,13 +43,6 @@ def test_dragan_perturbs_reals_by_half_their_deviation():
     step = ALPHA[:, None, None, None] * 0.5 * X.std() * noise
     np.testing.assert_allclose(seen[0], X + step)
     assert float(penalty) == pytest.approx((np.sqrt(32.0) - 1) ** 2)
-
-
-def test_zero_slope_has_a_finite_gradient():
-    w = Tensor(np.zeros((2, 4, 4)), requires_grad=True)
-    penalty = gradient_penalty(linear(w), Tensor(X), Tensor(FAKE), alpha=ALPHA)
-    assert float(penalty) == pytest.approx(1.0, abs=1e-5)
-    assert np.isfinite(grad(penalty, w).data).all()
 
 
 class ConvCritic(nn.Module):
