@@ -342,15 +342,29 @@ def stack(xs: Sequence[Any], axis: int = 0, *, dim: int | None = None) -> Tensor
     return concatenate([expand_dims(x, at) for x in xs], at)
 
 
+def _split_forward(x: Array, *, sections: int, axis: int) -> tuple[Array, ...]:
+    step, lead = x.shape[axis] // sections, [slice(None)] * axis
+    return tuple(x[(*lead, slice(i * step, (i + 1) * step))] for i in range(sections))
+
+
+_split: Op = Op("split", _split_forward, reads="shapes")
+
+
+@_split.defvjp
+def _(g: Tensors, y: Tensors, xs: Tensors, needs: Needs, *, sections: int, axis: int) -> Cotangents:
+    return (_concatenate(*g, axis=axis),)
+
+
 def split(x: Any, sections: int, axis: int = 0) -> tuple[Tensor, ...]:
-    """Cut into ``sections`` equal parts along ``axis``. Differentiable: any order."""
+    """Cut into ``sections`` equal parts along ``axis``, views of x. Differentiable: any order."""
     x = as_tensor(x)
     (at,) = normalize_axis(axis, x.ndim)
     if sections < 1 or x.shape[at] % sections:
         raise ShapeError(f"split: axis {at} of {x.shape} does not fall into {sections} equal parts")
-    step = x.shape[at] // sections
-    lead = [slice(None)] * at
-    return tuple(getitem(x, (*lead, slice(i * step, (i + 1) * step))) for i in range(sections))
+    parts = _split.outputs(x, sections=sections, axis=at)
+    for part in parts:
+        part._version = x._version  # they share its memory
+    return parts
 
 
 # --- dtype and matmul ---

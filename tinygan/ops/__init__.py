@@ -71,6 +71,7 @@ from .activation import (
     swish,
     tanh,
 )
+from .attention import attention_weights, scaled_dot_product_attention
 from .conv import conv2d, conv_transpose2d
 from .embedding import embedding
 from .loss import (
@@ -87,7 +88,9 @@ from .loss import (
     wasserstein_d_loss,
     wasserstein_g_loss,
 )
+from .minibatch import minibatch_discrimination, minibatch_std
 from .norm import batch_norm, batch_norm_eval, batch_norm_stats, power_iteration, spectral_norm
+from .recurrent import gru, gru_cell, lstm, lstm_cell
 from .resample import avg_pool2d, max_pool2d, pixel_shuffle, pixel_unshuffle, upsample_nearest
 
 __all__ = [
@@ -95,6 +98,7 @@ __all__ = [
     "add",
     "argmax",
     "astype",
+    "attention_weights",
     "avg_pool2d",
     "batch_norm",
     "batch_norm_eval",
@@ -124,6 +128,8 @@ __all__ = [
     "getitem",
     "greater",
     "greater_equal",
+    "gru",
+    "gru_cell",
     "hinge_d_loss",
     "hinge_g_loss",
     "isfinite",
@@ -137,12 +143,16 @@ __all__ = [
     "log_softmax",
     "logistic_d_loss",
     "logsumexp",
+    "lstm",
+    "lstm_cell",
     "matmul",
     "max",
     "max_pool2d",
     "maximum",
     "mean",
     "min",
+    "minibatch_discrimination",
+    "minibatch_std",
     "minimum",
     "mul",
     "neg",
@@ -159,6 +169,7 @@ __all__ = [
     "round",
     "rsqrt",
     "saturating_g_loss",
+    "scaled_dot_product_attention",
     "sigmoid",
     "sign",
     "sin",
