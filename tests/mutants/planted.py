@@ -1,0 +1,295 @@
+"""Bugs to plant, one at a time, each with the one test meant to catch it.
+
+Many are known from the field: they passed the tests of the libraries that they were found in.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A bug: in ``path`` the text ``old``, which occurs once, becomes ``new``.
+
+    ``test`` is a pytest node without shell characters; it must fail by an assertion.
+    """
+
+    name: str
+    path: str
+    old: str
+    new: str
+    test: str
+
+    def applied_to(self, source):
+        """Return the source with the bug in it."""
+        found = source.count(self.old)
+        if found != 1:
+            raise ValueError(f"{self.name}: {self.old!r} occurs {found} times in {self.path}")
+        return source.replace(self.old, self.new)
+
+
+def gradients(op, backend="numpy"):
+    """Name the property test of an op's derivatives on a backend."""
+    return f"tests/test_properties.py::test_derivatives_of_random_cases_are_right[{op}-{backend}]"
+
+
+FUSED, NORM = "tinygan/autograd/fused.py", "tinygan/ops/norm.py"
+
+ENGINE = [
+    Mutant(
+        "total for partial derivative in fused",
+        FUSED,
+        "return [_alias(x) if x.requires_grad else",
+        "return [x if x.requires_grad else",
+        gradients("batch_norm"),
+    ),
+    Mutant(
+        "fused drops what the cotangent of the cotangent needs",
+        FUSED,
+        "found = iter(grad(first, asked, g, create_graph=is_recording()))",
+        "found = iter(grad(first, asked, g))",
+        gradients("batch_norm"),
+    ),
+    Mutant(
+        "a vjp that uses .data",
+        "tinygan/autograd/basic.py",
+        '_binary("multiply", lambda g, a, b, y: g * b,',
+        '_binary("multiply", lambda g, a, b, y: g * Tensor(b.data),',
+        gradients("mul"),
+    ),
+    Mutant(
+        "missing unbroadcast",
+        "tinygan/autograd/basic.py",
+        "unbroadcast(db(g[0], a, b, y[0]), b.shape) if needs[1] else None",
+        "db(g[0], a, b, y[0]) if needs[1] else None",
+        gradients("div"),
+    ),
+    Mutant(
+        "a second cotangent replaces the first",
+        "tinygan/autograd/vjp.py",
+        "g if before is None else _accumulate(before[1], g)",
+        "g",
+        "tests/autograd/test_grad.py::test_a_tensor_used_twice_collects_both_cotangents",
+    ),
+    Mutant(
+        "saved tensors may change unseen",
+        "tinygan/autograd/vjp.py",
+        'if node.op.reads == "shapes":\n        return',
+        "if node.op.reads:\n        return",
+        "tests/autograd/test_tensor.py::test_a_saved_tensor_that_changed_is_caught",
+    ),
+    Mutant(
+        "the reverse pass is never recorded",
+        "tinygan/autograd/vjp.py",
+        "with recording(create_graph):\n        found",
+        "with recording(False):\n        found",
+        gradients("exp"),
+    ),
+    Mutant(
+        "every input counts as needed",
+        "tinygan/autograd/vjp.py",
+        "needs = tuple(_key(t) in asked or id(t.node) in on_path for t in node.inputs)",
+        "needs = tuple(t.requires_grad for t in node.inputs)",
+        "tests/test_training_step.py::test_the_g_step_never_computes_weight_gradients_of_d",
+    ),
+    Mutant(
+        "matmul forgets to transpose in its vjp of a square b",
+        "tinygan/autograd/linear.py",
+        "unbroadcast(_matmul(g[0], _swap(b)), a.shape) if needs[0] else None",
+        "unbroadcast(_matmul(g[0], b if b.shape[-1] == b.shape[-2] else _swap(b)), a.shape)\n"
+        "        if needs[0]\n        else None",
+        gradients("matmul"),
+    ),
+]
+
+OPS = [
+    Mutant(
+        "detach inside a composite",
+        NORM,
+        "deviation = sqrt(mean(square(centred), axes, True) + eps)",
+        "deviation = sqrt(mean(square(centred), axes, True) + eps).detach()",
+        gradients("batch_norm"),
+    ),
+    Mutant(
+        "statistics frozen in the backward of the backward",
+        NORM,
+        "centred = x - mean(x, axes, True)\n    deviation",
+        "centred = x - mean(x, axes, True).detach()\n    deviation",
+        gradients("batch_norm"),
+    ),
+    Mutant(
+        "sigma treated as constant in spectral norm",
+        NORM,
+        "return w / sigma\n",
+        "return w / sigma.detach()\n",
+        gradients("spectral_norm"),
+    ),
+    Mutant(
+        "sigma treated as constant in the kernel of spectral norm",
+        "tinygan/kernels/spectral_norm/reference.py",
+        "gw = g / sigma + g_sigma * (u[:, None] * v[None, :])",
+        "gw = g / sigma",
+        gradients("spectral_norm"),
+    ),
+    Mutant(
+        "gradient penalty normed over channels only",
+        "tinygan/gan/penalties.py",
+        "return sum_(square(gx), tuple(range(1, gx.ndim)))",
+        "return sum_(square(gx), 1)",
+        "tests/gan/test_penalties.py::test_norm_runs_over_all_axes_and_not_over_channels",
+    ),
+    Mutant(
+        "one alpha for the whole batch",
+        "tinygan/gan/penalties.py",
+        "return values.reshape(-1, *[1] * (x.ndim - 1)).astype(x.dtype, copy=False)",
+        "return values.ravel()[0].astype(x.dtype, copy=False)",
+        "tests/gan/test_penalties.py::test_interpolates_lie_between_their_own_real_and_fake",
+    ),
+    Mutant(
+        "the penalty's slope is not differentiated again",
+        "tinygan/gan/penalties.py",
+        "gx = grad(sum_(D(x)), x, create_graph=True)",
+        "gx = grad(sum_(D(x)), x)",
+        "tests/gan/test_penalties.py::"
+        "test_slope_of_the_penalty_through_conv_and_batch_norm_is_its_finite_difference",
+    ),
+    Mutant(
+        "R1 without its half",
+        "tinygan/gan/penalties.py",
+        "mean(squared_slopes(D, real)) * (0.5 * gamma_r1)",
+        "mean(squared_slopes(D, real)) * gamma_r1",
+        "tests/gan/test_penalties.py::test_r1_of_a_linear_critic_is_half_gamma_its_squared_slope",
+    ),
+    Mutant(
+        "label smoothing on fakes",
+        "tinygan/ops/loss.py",
+        "return bce_with_logits(real, 1.0 - smooth) + bce_with_logits(fake, 0.0)",
+        "return bce_with_logits(real, 1.0 - smooth) + bce_with_logits(fake, smooth)",
+        "tests/exact/test_losses_by_hand.py::test_a_loss_its_gradient_and_its_curvature_by_hand",
+    ),
+    Mutant(
+        "running variance biased",
+        "tinygan/nn/norm.py",
+        "unbiased = var.data * (count / (count - 1))",
+        "unbiased = var.data",
+        "tests/nn/test_norm_layers.py::"
+        "test_running_statistics_move_by_momentum_towards_mean_and_unbiased_variance",
+    ),
+    Mutant(
+        "batch normalised by the unbiased variance",
+        "tinygan/kernels/batch_norm/reference.py",
+        "return mean, (centred * centred).mean(axis=axes)",
+        "count = x.size // x.shape[1]\n"
+        "    return mean, (centred * centred).sum(axis=axes) / max(count - 1, 1)",
+        "tests/nn/test_norm_layers.py::"
+        "test_training_normalises_by_the_biased_variance_of_the_batch",
+    ),
+    Mutant(
+        "EMA of buffers",
+        "tinygan/gan/ema.py",
+        "mine.assign_(buffers[name].data.copy())",
+        "mine.assign_(\n"
+        "                (buffers[name].data * (1 - beta) + mine.data * beta).astype(mine.dtype)\n"
+        "            )",
+        "tests/gan/test_ema_replay.py::test_buffers_are_copied_and_not_averaged",
+    ),
+]
+
+KERNELS = [
+    Mutant(
+        "padding sign",
+        "tinygan/kernels/conv2d/reference.py",
+        "out[:, :, ph : ph + h, pw : pw + w] = x",
+        "out[:, :, : h - ph, : w - pw] = x[:, :, ph:, pw:]",
+        "tests/kernels/test_conv2d.py::test_reference_equals_seven_loops",
+    ),
+    Mutant(
+        "dilation ignored in dgrad (C++)",
+        "csrc/conv2d/direct.cpp",
+        "const long q = v + a.pad_w - s * a.dil_w;",
+        "const long q = v + a.pad_w - s;",
+        "tests/kernels/test_conv2d.py::"
+        "test_exact_kernels_match_the_reference_bit_for_bit_on_integers",
+    ),
+    Mutant(
+        "a group reads the filters of the first (C++)",
+        "csrc/conv2d/direct.cpp",
+        "const long first = c / cg * og;",
+        "const long first = 0;",
+        "tests/kernels/test_conv2d.py::"
+        "test_exact_kernels_match_the_reference_bit_for_bit_on_integers",
+    ),
+    Mutant(
+        "padding sign (Numba)",
+        "tinygan/kernels/conv2d/numba_loops.py",
+        "                            for c in range(channels):\n"
+        "                                cols[n, p, q, r, s, c] = x[n, h, w, c0 + c]",
+        "                            for c in range(channels):\n"
+        "                                cols[n, p, q, r, s, c] = x[n, h, w - pw, c0 + c]",
+        gradients("conv2d", "numba"),
+    ),
+    Mutant(
+        "a float32 accumulator where float64 is declared (C++)",
+        "csrc/spectral_norm/spectral_norm.cpp",
+        "double sigma = 0;",
+        "float sigma = 0;",
+        "tests/kernels/test_spectral_norm.py::test_cpp_accumulates_in_float64",
+    ),
+    Mutant(
+        "a float32 accumulator where float64 is declared (NumPy)",
+        "tinygan/kernels/batch_norm/reference.py",
+        "mean = x.mean(axis=axes, dtype=xp.float64)",
+        "mean = x.mean(axis=axes)",
+        "tests/kernels/test_batch_norm.py::test_a_large_mean_costs_no_digits",
+    ),
+    Mutant(
+        "wrong tail: the last vector is left out (C++)",
+        "csrc/adam/adam.cpp",
+        "for (long i = begin; i < end; i += lanes) {",
+        "for (long i = begin; i + lanes <= end; i += lanes) {",
+        "tests/kernels/test_adam_kernel.py::test_steps_follow_the_published_algorithm",
+    ),
+    Mutant(
+        "wrong tail: idle lanes are summed (C++)",
+        "csrc/gan_loss/gan_loss.cpp",
+        "for (long k = n; k < lanes; ++k) values[k] = 0;",
+        "",
+        "tests/kernels/test_gan_loss.py::test_value_is_the_mean_of_the_definition",
+    ),
+    Mutant(
+        "the loss's slope forgets the mean (C++)",
+        "csrc/gan_loss/gan_loss.cpp",
+        "scale = splat(*gy / (T)s.n)",
+        "scale = splat(*gy)",
+        gradients("hinge_d_loss", "cpp"),
+    ),
+    Mutant(
+        "batch norm drops the pull of the variance (C++)",
+        "csrc/batch_norm/batch_norm.cpp",
+        "b[c] = -a[c] * inv * inv * (gd / rows);",
+        "b[c] = 0;",
+        gradients("batch_norm", "cpp"),
+    ),
+    Mutant(
+        "batch norm drops the pull of the mean (Numba)",
+        "tinygan/kernels/batch_norm/numba_loops.py",
+        "g = (gy[r, c] - centres[1, c]) * scales[1, c]",
+        "g = gy[r, c] * scales[1, c]",
+        gradients("batch_norm", "numba"),
+    ),
+    Mutant(
+        "spectral norm's cotangent of u has the wrong sign (C++)",
+        "csrc/spectral_norm/spectral_norm.cpp",
+        "gu[r] = (T)(gsigma * ws.dots[r]);",
+        "gu[r] = (T)(-gsigma * ws.dots[r]);",
+        gradients("spectral_norm", "cpp"),
+    ),
+    Mutant(
+        "Adam's bias correction off by one step",
+        "tinygan/kernels/adam/reference.py",
+        "p -= (lr / (1 - beta1**step)) * (m / denominator)",
+        "p -= (lr / (1 - beta1 ** (step + 1))) * (m / denominator)",
+        "tests/kernels/test_adam_kernel.py::test_steps_follow_the_published_algorithm",
+    ),
+]
+
+MUTANTS = [*ENGINE, *OPS, *KERNELS]
