@@ -43,6 +43,18 @@ class GradientCheckError(TinyganError, AssertionError):
     """An analytic derivative differs from its finite difference."""
 
 
+class ConformanceError(TinyganError, AssertionError):
+    """A kernel breaks the rules that every kernel keeps; the message says which, and on what.
+
+    Attributes:
+        reproducer: what ``tinygan check --repro`` runs again; empty where there is nothing to run.
+    """
+
+    def __init__(self, message: str, reproducer: str = "") -> None:
+        super().__init__(message)
+        self.reproducer = reproducer
+
+
 class DataError(TinyganError, ValueError):
     """A data file is missing, corrupt or of an unknown kind."""
 

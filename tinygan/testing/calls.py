@@ -1,0 +1,226 @@
+"""Calls of kernels, recorded while random cases of public ops are differentiated.
+
+A case of a family runs forward, backward and, for a third of them, backward again, on the
+references; every kernel that runs on the way gives a ``Call``. So each kernel op meets the operands
+that training gives it, in the memory layouts that families apply, and nobody writes a generator
+for it. A few kernel ops are reached by no differentiable op (optimizers, running statistics); they
+have generators of their own, below.
+
+Operands come in three modes: ``float32``, ``float64`` (both normally distributed), and
+``integers``: float32 of small whole numbers, whose sums of products come out exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from .. import kernels
+from ..autograd import Tensor, grad
+from ..errors import OptionError
+from ..kernels.arrays import Array
+from ..kernels.registry import Kernel, tracing
+from ..random import Stream
+from .choices import Choices
+from .families import FAMILIES
+from .layouts import LAYOUTS, lay_out_array
+
+MODES = ("float32", "float64", "integers")
+IN_PLACE = {"adam": (0, 2, 3)}  # which operands an op changes; its results are these
+SECOND_ORDER = 3  # one case in so many is differentiated twice
+
+Operands = tuple[list["Array | None"], dict[str, Any]]
+Generator = Callable[[Choices], Operands]
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """One call of a kernel op, and what it was made from.
+
+    Attributes:
+        op: the kernel op.
+        arrays: the operands, in the memory layouts that they came in.
+        params: the parameters.
+        source: the family, or the kernel op that has a generator of its own.
+        mode: one of ``MODES``.
+        choices: the integers that the case was made from.
+        index: which call of the case this is.
+    """
+
+    op: str
+    arrays: tuple[Any, ...]
+    params: dict[str, Any]
+    source: str = ""
+    mode: str = "float32"
+    choices: tuple[int, ...] = (0,)
+    index: int = 0
+
+    @property
+    def dtype(self) -> Any:
+        """Return the dtype of the operands: of the first that is of floats."""
+        return next(a.dtype for a in self.arrays if is_float(a))
+
+    @property
+    def signature(self) -> tuple[Any, ...]:
+        """Return what makes this call another one than the last: shapes, dtypes and parameters."""
+        shapes = tuple(None if a is None else (a.shape, a.dtype.str) for a in self.arrays)
+        return (*shapes, repr(self.params))
+
+    def on(self, arrays: Sequence[Any]) -> Call:
+        """Return the same call on other operands."""
+        return replace(self, arrays=tuple(arrays))
+
+    def describe(self) -> str:
+        """Return operands and parameters, in one line."""
+        shapes = ["None" if a is None else f"{a.dtype} {a.shape}" for a in self.arrays]
+        given = [f"{name}={value!r}" for name, value in self.params.items()]
+        return ", ".join(shapes + given)
+
+    def stream(self, name: str) -> Stream:
+        """Return random numbers that belong to this call alone."""
+        return Stream(self.choices[0], f"{name} {self.index}")
+
+
+def is_float(a: Any) -> bool:
+    """Tell whether an operand is an array of floats."""
+    return a is not None and a.dtype.kind == "f"
+
+
+def sources_of(op: str) -> list[str]:
+    """List the families that reach a kernel op, or its own generator.
+
+    Raises:
+        OptionError: there is none.
+    """
+    if op in DIRECT:
+        return [op]
+    found = [family.name for family in FAMILIES.values() if op in family.kernels]
+    if not found:
+        raise OptionError(
+            f"no case reaches kernel op {op!r}: name it in the kernels=(...) of a family in "
+            "tinygan/testing/families, or write a generator with @direct in tinygan/testing/calls"
+        )
+    return found
+
+
+def record(source: str, choices: Choices, mode: str) -> list[Call]:
+    """Return the kernel calls of one case, in the order in which they ran.
+
+    Raises:
+        OptionError: there is no such source or mode.
+    """
+    if mode not in MODES:
+        raise OptionError(f"no mode {mode!r}: use one of {', '.join(MODES)}")
+    if source in DIRECT:
+        return [_generated(source, choices, mode)]
+    if source not in FAMILIES:
+        raise OptionError(f"no family of cases {source!r}")
+    case = FAMILIES[source].case(choices)
+    seen: list[Call] = []
+
+    def _note(kernel: Kernel, arrays: tuple[Any, ...], params: dict[str, Any]) -> None:
+        seen.append(Call(kernel.op, arrays, params, source, mode, case.choices, len(seen)))
+
+    with kernels.use_backend("numpy"), tracing(_note), np.errstate(all="ignore"):
+        differentiate(case.fn, case.cast(float_of(mode)), mode, case.choices[0])
+    return seen
+
+
+def float_of(mode: str) -> Any:
+    """Return the float type of a mode."""
+    return np.float64 if mode == "float64" else np.float32
+
+
+def differentiate(fn: Callable[..., Any], args: Sequence[Array], mode: str, seed: int) -> None:
+    """Run ``fn``, its vjp and, one time in ``SECOND_ORDER``, the vjp of that: for who watches.
+
+    Everything on the way is recorded on the graph, cotangents are leaves of it, and none is 0.
+    """
+    stream = Stream(seed, "cotangents")
+    xs = [Tensor(a, requires_grad=a.dtype.kind == "f") for a in args]
+    ys = fn(*xs)
+    outs = [y for y in (ys if isinstance(ys, tuple) else (ys,)) if y.requires_grad]
+    leaves = [x for x in xs if x.requires_grad]
+    if not outs:
+        return
+    gs = [_cotangent(stream, y, mode) for y in outs]
+    firsts = grad(outs, leaves, gs, create_graph=True)
+    if seed % SECOND_ORDER == 0:
+        linked = [g for g in firsts if g.requires_grad]
+        us = [_cotangent(stream, g, mode) for g in linked]
+        grad(linked, leaves + gs, us, create_graph=True)
+
+
+def _cotangent(stream: Stream, y: Tensor, mode: str) -> Tensor:
+    if mode == "integers":
+        sign = np.where(stream.bernoulli(y.shape, 0.5), 1, -1)
+        g = stream.integers(y.shape, 1, 4) * sign
+    else:
+        g = stream.normal(y.shape, dtype=np.float64)
+    return Tensor(np.asarray(g, dtype=y.dtype), requires_grad=True)
+
+
+def calls_of(op: str, seed: int) -> Iterator[list[Call]]:
+    """Yield the calls of a kernel op, case by case: of a float mode and of integers by turns."""
+    sources, i = sources_of(op), 0
+    while True:
+        for mode in ("integers", "float64" if i % 4 == 3 else "float32"):
+            choices = Choices.from_seed(seed * 1_000_003 + i, small_integers=mode == "integers")
+            found = record(sources[i % len(sources)], choices, mode)
+            yield [call for call in found if call.op == op]
+        i += 1
+
+
+# --- generators for the kernel ops that no differentiable op reaches ---
+
+DIRECT: dict[str, Generator] = {}
+
+
+def direct(op: str) -> Callable[[Generator], Generator]:
+    """Return a decorator that makes the function below it the generator of a kernel op's calls.
+
+    It takes ``Choices`` and returns the operands, of float64, and the parameters.
+    """
+
+    def _enter(generator: Generator) -> Generator:
+        DIRECT[op] = generator
+        return generator
+
+    return _enter
+
+
+def _generated(op: str, choices: Choices, mode: str) -> Call:
+    arrays, params = DIRECT[op](choices)
+    cast = [a.astype(float_of(mode)) if a is not None and is_float(a) else a for a in arrays]
+    layouts = ("c", *LAYOUTS) if choices.chance(2) else ("c",)
+    placed = tuple(a if a is None else lay_out_array(a, choices.pick(*layouts)) for a in cast)
+    return Call(op, placed, params, op, mode, tuple(choices.taken))
+
+
+@direct("batch_norm_stats")
+def _batch_norm_stats(c: Choices) -> Operands:
+    return [c.normal((c.integer(1, 4), c.extent(5), *c.shape(c.integer(0, 2))))], {}
+
+
+@direct("power_iteration")
+def _power_iteration(c: Choices) -> Operands:
+    shape = c.shape(c.integer(2, 4))
+    return [c.normal(shape), c.off_zero(shape[:1])], {"steps": c.integer(1, 3), "eps": 1e-12}
+
+
+@direct("adam")
+def _adam(c: Choices) -> Operands:
+    shape = c.shape(c.integer(0, 4), 5, zero=True)
+    params = {
+        "lr": c.pick(1e-3, 0.01, 0.5),
+        "beta1": c.pick(0.0, 0.5, 0.9),
+        "beta2": c.pick(0.9, 0.99, 0.999),
+        "eps": c.pick(1e-8, 1e-3),
+        "weight_decay": c.pick(0.0, 0.01, 0.1),
+        "decoupled": c.chance(2),
+        "step": c.integer(1, 20),
+    }
+    return [c.normal(shape), c.normal(shape), c.normal(shape), c.positive(shape)], params
