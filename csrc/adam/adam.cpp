@@ -43,7 +43,8 @@ void step(const AdamStep& s, T* p, const T* g, T* m, T* v) {
       long n = end - i < lanes ? end - i : lanes;
       auto get = [&](const T* a) { return n == lanes ? load(a + i) : load_first(a + i, n); };
       auto put = [&](T* a, V x) { n == lanes ? store(a + i, x) : store_first(a + i, x, n); };
-      V param = get(p), grad = get(g) + l2 * param, first = get(m), second = get(v);
+      V param = get(p), grad = get(g), first = get(m), second = get(v);
+      if (s.l2 != 0) grad += l2 * param;  // 0 * NaN would carry a NaN of p into both moments
       first += fresh1 * (grad - first);
       second = beta2 * second + fresh2 * (grad * grad);
       put(m, first), put(v, second);

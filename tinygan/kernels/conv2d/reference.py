@@ -44,6 +44,21 @@ def _taps(spec: ConvSpec, w: Shape, gy: Shape) -> Iterator[tuple[int, int, slice
             yield r, s, slice(top, bottom, spec.stride[0]), slice(left, right, spec.stride[1])
 
 
+def _pixels(x: Array) -> Array:
+    """Return x (N, C, P, Q) as a matrix, a row a pixel: (N * P * Q, C)."""
+    return x.transpose(0, 2, 3, 1).reshape(-1, x.shape[1])
+
+
+def _times(x: Array, w: Array) -> Array:
+    """Return x (N, C, P, Q) times w (C, O) over C: (N, O, P, Q).
+
+    By ``matmul``: ``dot``, and ``tensordot`` with it, loses NaN * 0 where a matrix is 1 by 1.
+    """
+    n, _, p, q = x.shape
+    y: Array = xp_of(x).matmul(_pixels(x), w)
+    return y.reshape(n, p, q, w.shape[1]).transpose(0, 3, 1, 2)
+
+
 @_reference("conv2d")
 def conv2d(x: Array, w: Array, *, spec: ConvSpec) -> Array:
     """Convolve. Shapes: x (N, C, H, W), w (O, C/groups, R, S) -> y (N, O, P, Q)."""
@@ -51,8 +66,7 @@ def conv2d(x: Array, w: Array, *, spec: ConvSpec) -> Array:
     y, padded = zeros_channels_last(xp, shape, x.dtype), _padded(x, spec)
     for cs, os in spec.channel_blocks(w.shape):
         for r, s, rows, columns in _taps(spec, w.shape, shape):
-            y_rs = xp.tensordot(padded[:, cs, rows, columns], w[os, :, r, s], axes=([1], [1]))
-            y[:, os] += y_rs.transpose(0, 3, 1, 2)  # (N, P, Q, O) -> (N, O, P, Q)
+            y[:, os] += _times(padded[:, cs, rows, columns], w[os, :, r, s].T)
     return y
 
 
@@ -64,8 +78,7 @@ def conv2d_dgrad(gy: Array, w: Array, *, spec: ConvSpec, x_shape: Shape) -> Arra
     gx = zeros_channels_last(xp, (n, c, h + 2 * ph, width + 2 * pw), gy.dtype)
     for cs, os in spec.channel_blocks(w.shape):
         for r, s, rows, columns in _taps(spec, w.shape, gy.shape):
-            gx_rs = xp.tensordot(gy[:, os], w[os, :, r, s], axes=([1], [0]))
-            gx[:, cs, rows, columns] += gx_rs.transpose(0, 3, 1, 2)
+            gx[:, cs, rows, columns] += _times(gy[:, os], w[os, :, r, s])
     return as_channels_last(gx[:, :, ph : ph + h, pw : pw + width])
 
 
@@ -77,6 +90,6 @@ def conv2d_wgrad(x: Array, gy: Array, *, spec: ConvSpec, w_shape: Shape) -> Arra
     gw: Array = xp.empty(w_shape, dtype=x.dtype)
     for cs, os in spec.channel_blocks(w_shape):
         for r, s, rows, columns in _taps(spec, w_shape, gy.shape):
-            over = ([0, 2, 3], [0, 2, 3])
-            gw[os, :, r, s] = xp.tensordot(gy[:, os], padded[:, cs, rows, columns], axes=over)
+            x_rs = padded[:, cs, rows, columns]
+            gw[os, :, r, s] = xp.matmul(_pixels(gy[:, os]).T, _pixels(x_rs))
     return gw
