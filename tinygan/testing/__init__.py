@@ -1,7 +1,9 @@
-"""Layer 3, public: gradient checks of any order, and families of random cases of every op."""
+"""Layer 3, public: gradients of any order, kernels, and families of random cases of every op."""
 
+from .bounds import bound
 from .cases import CASES
 from .choices import Choices
+from .conformance import conform_kernel, conformance
 from .families import FAMILIES, Case, Drawn, Family, family
 from .gradcheck import adjoint_identity, check_grads
 
@@ -13,6 +15,9 @@ __all__ = [
     "Drawn",
     "Family",
     "adjoint_identity",
+    "bound",
     "check_grads",
+    "conform_kernel",
+    "conformance",
     "family",
 ]
