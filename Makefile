@@ -50,5 +50,9 @@ $(VENV)/.dev: $(VENV)/bin/python $(SOURCES)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@ $(VENV)/.installed
 
+# docs/errata.md, from the tests that compute it; tests/errata/test_page.py says if it is stale.
+errata: $(VENV)/.dev
+	cd tests && ../$(BIN)/python -m errata.page
+
 clean:
 	rm -rf build $(VENV) tinygan/_native*.so tinygan.egg-info

@@ -1,0 +1,266 @@
+"""Claims about training: Lipschitz critics, collapse, equilibrium, pretraining."""
+
+import numpy as np
+import pytest
+
+from errata.record import erratum
+from errata.steps import constant, descend, leaf, on_a_mode
+from tinygan import nn, ops, random
+from tinygan.autograd import Tensor, grad
+from tinygan.data import TOYS
+from tinygan.gan import r1
+from tinygan.optim import SGD
+from tinygan.random import Stream
+
+
+@erratum(
+    "E2",
+    claim="A Wasserstein GAN clips its gradients, and its critic makes a single decision: real or "
+    "fake.",
+    correct="It clips the critic's weights, which bounds its slope; the critic is the dual "
+    "potential of the distance W1, and decides nothing.",
+    sources=("arXiv:1701.07875",),
+)
+def test_wasserstein_gan_clips_weights_and_not_gradients():
+    """The dual of W1 is a supremum over functions of slope at most 1 (Kantorovich-Rubinstein):
+
+        W1(p, q) = sup { E_p f - E_q f : |f(x) - f(y)| <= |x - y| }.
+
+    Take f(x) = w x, reals at 3 and fakes at 0, so W1 = 3. The loss is -3 w. A clipped gradient is
+    still a gradient of constant sign: w grows by lr * c in every step, without end, and the value
+    estimates nothing. Clipped weights end at w = c, where the gap is c W1: the distance, times a
+    known constant.
+
+    Nor is f(x) a verdict: f + b has the same loss for every b, so the sign of a score means
+    nothing. A classifier's loss does depend on b.
+    """
+    real, fake = constant(np.full((4, 1), 3.0)), constant(np.zeros((4, 1)))
+
+    def gap_after(steps, *, clip_gradient=None, clip_weight=None):
+        w = leaf([[0.0]])
+        optimizer = SGD([w], 0.1)
+        for _ in range(steps):
+            gw = grad(ops.wasserstein_d_loss(real @ w, fake @ w), w)
+            if clip_gradient:
+                nn.utils.clip_grad_norm_(gw, clip_gradient)
+            optimizer.step([gw])
+            if clip_weight:
+                w.assign_(w.data.clip(-clip_weight, clip_weight))
+        return float(ops.mean(real @ w) - ops.mean(fake @ w))
+
+    assert gap_after(100, clip_gradient=1.0) == pytest.approx(3 * 10.0, rel=1e-4)
+    assert gap_after(200, clip_gradient=1.0) == pytest.approx(3 * 20.0, rel=1e-4)
+    for c in (0.01, 1.0):
+        assert gap_after(100, clip_weight=c) == gap_after(200, clip_weight=c)
+        assert gap_after(100, clip_weight=c) == pytest.approx(c * 3.0)
+
+    scores = constant([0.3, -0.2, 0.9]), constant([-0.7, 0.1, 0.0])
+    shifted = tuple(s + 5.0 for s in scores)
+    same = float(ops.wasserstein_d_loss(*scores))
+    assert float(ops.wasserstein_d_loss(*shifted)) == pytest.approx(same)
+    assert float(ops.logistic_d_loss(*shifted)) > float(ops.logistic_d_loss(*scores)) + 1
+
+
+@erratum(
+    "E6",
+    claim="An ensemble of GANs averages the outputs of its generators.",
+    correct="It draws from a mixture: for each sample one generator, chosen at random, makes it.",
+    sources=("arXiv:1701.02386",),
+)
+def test_averaging_generators_makes_samples_that_no_generator_makes():
+    """Averaging samples convolves their laws; a mixture averages the densities.
+
+    If x ~ p and y ~ q are independent, (x + y) / 2 has the (rescaled) convolution of p and q, whose
+    mass lies *between* theirs. Two generators that each know one mode of the ring, at c and -c,
+    average to points about 0, where neither has mass and no data are. The mixture
+    (p + q) / 2 has both modes.
+
+    Even two perfect generators fail: their average lies on a mode only where both drew the same
+    one of the ring's 8, that is in 1/8 of the cases; the mixture is perfect. (On a mode: within 3
+    sigma of its centre, which a Gaussian in the plane is with probability 1 - exp(-9/2) = 0.989.)
+    """
+    ring = TOYS["ring"]
+    n = 8000
+    x, labels = ring.sample(n, Stream(0, "one"))
+    y, _ = ring.sample(n, Stream(0, "other"))
+
+    g_a, g_b = (ring.centres[k] + x - ring.centres[labels] for k in (1, 5))
+    hit, _ = on_a_mode((g_a + g_b[::-1]) / 2, ring)
+    assert not hit.any()
+    pick = Stream(0, "pick").bernoulli(n, 0.5)[:, None]
+    hit, nearest = on_a_mode(np.where(pick, g_a, g_b), ring)
+    assert hit.mean() == pytest.approx(1 - np.exp(-4.5), abs=0.01)
+    assert set(nearest) == {1, 5}
+
+    hit, _ = on_a_mode((x + y) / 2, ring)
+    assert hit.mean() == pytest.approx(1 / 8, abs=0.02)
+    hit, nearest = on_a_mode(np.where(pick, x, y), ring)
+    assert hit.mean() == pytest.approx(1 - np.exp(-4.5), abs=0.01)
+    assert set(nearest) == set(range(8))
+
+
+def closeness(features, kernels):
+    """o_b(x_i) = sum over j != i of exp(-||M_ib - M_jb||_1). (N, A), (A, B, C) -> (N, B)."""
+    a, b, c = kernels.shape
+    m = (features @ kernels.reshape(a, b * c)).reshape(-1, b, c)
+    between = ops.sum(abs(m.reshape(-1, 1, b, c) - m.reshape(1, -1, b, c)), 3)  # (N, N, B)
+    return ops.sum(ops.exp(-between), 1) - 1.0
+
+
+@erratum(
+    "E9",
+    claim="Dropout, batch norm and weight decay cure mode collapse; minibatch discrimination "
+    "does it by adding randomness.",
+    correct="Minibatch discrimination is deterministic and compares the samples of a batch, so D "
+    "sees that they are alike; the other three don't aim at diversity.",
+    sources=("arXiv:1606.03498", "arXiv:1502.03167"),
+)
+def test_only_minibatch_discrimination_sees_that_samples_are_alike():
+    """A collapsed G repeats one good sample. To object, D must look at several samples at once.
+
+    Dropout and weight decay leave D a function of one sample. So the logit of x is the same beside
+    copies of itself as beside other data, and
+
+        mean over i of mean D(x_i, x_i, ..., x_i)  =  mean D(x_1, ..., x_n):
+
+    batches that repeat a random real sample score what real batches score.
+
+    Batch norm does mix samples, but by their mean: of n equal rows it makes 0, whatever they are,
+    so every collapsed batch has the same logits and G the gradient 0, with no way out.
+
+    Minibatch discrimination gives D also o_b(x_i) = sum over j != i of exp(-||M_ib - M_jb||_1),
+    where M = f(x) T. For equal samples each is n - 1, the maximum; for distinct ones it is less.
+    Near collapse its gradient drives the samples apart. It draws no random number.
+    """
+    n = 16
+    real = constant(TOYS["ring"].sample(n, Stream(0, "real"))[0])
+    with random.using(random.Streams(3)):
+        f64 = {"dtype": np.float64}
+        D = nn.Sequential(
+            nn.Linear(2, 12, **f64), nn.LeakyReLU(0.2), nn.Dropout(0.5), nn.Linear(12, 1, **f64)
+        )
+
+    def logits(batch):
+        with random.using(random.Streams(5)):  # the same masks each time
+            return D(batch).data[:, 0]
+
+    def repeat(i):
+        return constant(np.tile(real.data[i], (n, 1)))
+
+    decayed = SGD(D.parameters(), 0.05, weight_decay=0.1)
+    decayed.step(grad(ops.logistic_d_loss(D(real), D(repeat(3))), decayed.params))
+    assert logits(repeat(0))[0] == pytest.approx(logits(real)[0], rel=1e-12)
+    D.eval()
+    collapsed = np.mean([logits(repeat(i)).mean() for i in range(n)])
+    assert collapsed == pytest.approx(logits(real).mean(), rel=1e-12)
+
+    with random.using(random.Streams(4)):
+        D = nn.Sequential(
+            nn.Linear(2, 12, **f64), nn.BatchNorm1d(12, **f64), nn.Tanh(), nn.Linear(12, 1, **f64)
+        )
+    fakes = [Tensor(repeat(i).data, requires_grad=True) for i in (0, 9)]
+    np.testing.assert_allclose(D(fakes[0]).data, D(fakes[1]).data, rtol=1e-9)
+    for fake in fakes:
+        slope = grad(ops.nonsaturating_g_loss(D(fake)), fake).data
+        assert np.abs(slope).max() < 1e-9
+    assert np.ptp(D(real).data) > 0.1  # it does tell diverse samples apart
+
+    kernels = constant(Stream(0, "T").normal((2, 5, 3), np.float64))
+    np.testing.assert_allclose(closeness(repeat(0), kernels).data, n - 1)
+    assert closeness(real, kernels).data.max() < n - 1.5
+    near = leaf(repeat(0).data + 0.01 * Stream(0, "off").normal((n, 2), np.float64))
+    apart = near.data - 0.001 * grad(ops.sum(closeness(near, kernels)), near).data
+    assert apart.std(axis=0).min() > 1.2 * near.data.std(axis=0).min()
+
+
+@erratum(
+    "E10",
+    claim="At the Nash equilibrium training oscillates.",
+    correct="There the gradient field of the game is zero and nothing moves; oscillation is the "
+    "rotation of the field around the equilibrium, before it is reached.",
+    sources=("arXiv:1705.10461", "arXiv:1801.04406"),
+)
+def test_nothing_moves_at_a_nash_equilibrium_and_the_field_rotates_around_it():
+    """Take the bilinear game L_G = theta psi, L_D = -theta psi, with its equilibrium at (0, 0).
+
+    The field v = (dL_G/dtheta, dL_D/dpsi) = (psi, -theta) is 0 there, as it is at every equilibrium
+    inside the domain, since each player's loss is at a minimum in its own weights.
+
+    Elsewhere v stands at a right angle to (theta, psi), and its Jacobian [[0, 1], [-1, 0]] has the
+    eigenvalues +-i: a pure rotation. A simultaneous step of size h gives
+
+        |x - h v|^2 = |x|^2 + h^2 |v|^2 = (1 + h^2) |x|^2,
+
+    an outward spiral. A penalty gamma/2 psi^2 (R1 of D(x) = psi x) makes the Jacobian
+    [[0, 1], [-1, gamma]]. Its eigenvalues have positive real part, and the descent is a spiral
+    inwards.
+    """
+    data = constant([[0.4]])  # R1 of a linear D is the same everywhere
+
+    def field(theta, psi, gamma):
+        loss_g = ops.sum(theta * psi)
+        loss_d = -loss_g + r1(lambda x: x @ psi, data, gamma_r1=gamma)
+        return (
+            grad(loss_g, theta, create_graph=True),
+            grad(loss_d, psi, create_graph=True),
+        )
+
+    def radii(start, gamma, steps=60, h=0.1):
+        theta, psi = leaf([[start[0]]]), leaf([[start[1]]])
+        found = []
+        for _ in range(steps):
+            v = field(theta, psi, gamma)
+            theta.assign_(theta.data - h * v[0].data)
+            psi.assign_(psi.data - h * v[1].data)
+            found.append(np.hypot(theta.item(), psi.item()))
+        return np.array(found)
+
+    assert (radii((0.0, 0.0), 0.0) == 0).all()
+    steps = np.arange(1, 61)
+    np.testing.assert_allclose(radii((0.6, 0.8), 0.0), (1 + 0.1**2) ** (steps / 2), rtol=1e-10)
+    assert radii((0.6, 0.8), 1.0)[-1] < 0.1
+
+    def eigenvalues(gamma):
+        theta, psi = leaf([[0.0]]), leaf([[0.0]])
+        rows = [grad(v, [theta, psi], retain_graph=True) for v in field(theta, psi, gamma)]
+        return np.linalg.eigvals([[g.item() for g in row] for row in rows])
+
+    np.testing.assert_allclose(sorted(eigenvalues(0.0).imag), [-1, 1], atol=1e-12)
+    np.testing.assert_allclose(eigenvalues(0.0).real, 0, atol=1e-12)
+    np.testing.assert_allclose(eigenvalues(1.0).real, 0.5, atol=1e-12)
+
+
+@erratum(
+    "E21",
+    claim="Training the discriminator first, alone, makes the GAN converge faster.",
+    correct="A discriminator near its optimum leaves the saturating generator no gradient; "
+    "training ahead is safe for a critic of bounded slope.",
+    sources=("arXiv:1701.04862", "arXiv:1701.07875"),
+)
+def test_a_nearly_optimal_discriminator_starves_the_saturating_generator():
+    """On the line, reals about 0, fakes about theta = 2, which a logit l(x) = w x + b separates.
+
+    The gradient of the saturating loss is d/dtheta -softplus(l(theta)) = -sigmoid(l(theta)) w. As D
+    is trained, l at the fakes goes to -inf: the slope w grows like log t after t steps, but
+    sigmoid(l) shrinks exponentially in w, so G's gradient vanishes, the faster, the better D.
+
+    A critic with |w| <= 1 reaches w = -1 and stays: G's gradient is 1, however long it was trained.
+    """
+    noise = Stream(0, "noise").normal((2, 64, 1), np.float64, std=0.1)
+    real, fake = constant(noise[0]), constant(noise[1] + 2.0)
+
+    def slope_after(steps, d_loss, g_loss, clip=None):
+        w, b, theta = leaf([[0.0]]), leaf([0.0]), leaf([0.0])
+        for _ in range(steps):
+            descend(lambda: d_loss(real @ w + b, fake @ w + b), [w, b], lr=1.0, steps=1)
+            if clip:
+                w.assign_(w.data.clip(-clip, clip))
+        return abs(grad(g_loss((fake + theta) @ w + b), theta).item())
+
+    pretraining = (10, 50, 250)
+    saturating = [slope_after(t, ops.logistic_d_loss, ops.saturating_g_loss) for t in pretraining]
+    assert saturating[0] > 2 * saturating[1] > 4 * saturating[2]
+    assert saturating[2] < 0.03
+    losses = ops.wasserstein_d_loss, ops.wasserstein_g_loss
+    critics = [slope_after(t, *losses, clip=1.0) for t in pretraining]
+    np.testing.assert_allclose(critics, 1.0, rtol=1e-12)
