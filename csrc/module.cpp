@@ -12,10 +12,15 @@ namespace py = pybind11;
 void bind_conv2d(py::module_& m);
 void bind_batch_norm(py::module_& m);
 void bind_bias_act(py::module_& m);
+void bind_group_norm(py::module_& m);
+void bind_layer_norm(py::module_& m);
 void bind_spectral_norm(py::module_& m);
 void bind_gan_loss(py::module_& m);
 void bind_adam(py::module_& m);
 void bind_reduce(py::module_& m);
+void bind_resize2d(py::module_& m);
+void bind_unfold(py::module_& m);
+void bind_upfirdn2d(py::module_& m);
 
 namespace {
 
@@ -37,13 +42,18 @@ PYBIND11_MODULE(_native, m) {
   m.attr("isa") = tg_isa_name(tg_isa());
   m.attr("best_isa") = tg_isa_name(tg_best_isa());
   m.def("num_threads", &tg_num_threads, "Return how many threads a kernel may use.");
-  m.def("set_num_threads", &tg_set_num_threads, py::arg("n"),
+  m.def("set_num_threads", &tg_set_num_threads, py::arg("n").noconvert(),
         "Use at most n threads from now on (clamped to 1 .. 256).");
   bind_conv2d(m);
   bind_batch_norm(m);
   bind_bias_act(m);
+  bind_group_norm(m);
+  bind_layer_norm(m);
   bind_spectral_norm(m);
   bind_gan_loss(m);
   bind_adam(m);
   bind_reduce(m);
+  bind_resize2d(m);
+  bind_unfold(m);
+  bind_upfirdn2d(m);
 }

@@ -49,6 +49,10 @@ struct View {
 
 [[noreturn]] inline void fail(const std::string& what) { throw std::invalid_argument(what); }
 
+// Arguments that pybind11 must take as they are: an array is not converted, which would lose what
+// is written to it, and neither is a number: np.float32(0.5) would become the integer 0.
+inline py::arg raw(const char* name) { return py::arg(name).noconvert(); }
+
 // Look at `array`, which must be float32 or float64, aligned and, if `writable`, open to writing.
 inline View view(const py::array& array, const char* name, bool writable = false) {
   View v;
@@ -62,15 +66,21 @@ inline View view(const py::array& array, const char* name, bool writable = false
   if (writable && !array.writeable()) fail(v.name + ": is read-only");
   v.ndim = (int)array.ndim();
   v.data = static_cast<char*>(const_cast<void*>(array.data()));
-  long low = 0, high = item;
+  long low = 0, high = item, reach = 0;
+  bool fits = true;
   for (int i = 0; i < v.ndim; ++i) {
     v.shape[i] = (long)array.shape(i);
-    long bytes = (long)array.strides(i);
+    // the stride of an axis of one element may be anything (x[:, ::2**57]), and means nothing
+    long bytes = v.shape[i] > 1 ? (long)array.strides(i) : 0;
     if (bytes % item != 0) fail(v.name + ": strides are not whole elements");
     v.stride[i] = bytes / item;
-    v.size *= v.shape[i];
-    if (v.shape[i] > 0) (bytes < 0 ? low : high) += bytes * (v.shape[i] - 1);
+    fits = fits && !__builtin_mul_overflow(v.size, v.shape[i], &v.size);
+    if (v.shape[i] == 0) continue;
+    long& end = bytes < 0 ? low : high;
+    fits = fits && !__builtin_mul_overflow(bytes, v.shape[i] - 1, &reach) &&
+           !__builtin_add_overflow(end, reach, &end);
   }
+  if (!fits) fail(v.name + ": is larger than any memory");
   uintptr_t address = reinterpret_cast<uintptr_t>(v.data);
   if (address % (uintptr_t)item != 0 && v.size != 0) fail(v.name + ": is not aligned");
   v.first = address + (uintptr_t)low;
@@ -95,6 +105,24 @@ inline void need_shape(const View& a, std::initializer_list<long> shape) {
 
 inline void need_c_contiguous(const View& a) {
   if (!a.c_contiguous()) fail(a.name + ": need C order");
+}
+
+// An image (N, C, H, W) whose channels lie next to each other: kernels read and write whole pixels.
+inline void need_adjacent_channels(const View& v) {
+  if (v.ndim != 4) fail(v.name + ": need 4 dimensions");
+  if (v.size > 0 && v.shape[1] > 1 && v.stride[1] != 1)
+    fail(v.name + ": channels must have stride 1");
+}
+
+// An image to be written: dense in the order N, H, W, C, so that no element is written twice.
+inline void need_dense_channels_last(const View& v) {
+  if (v.ndim != 4) fail(v.name + ": need 4 dimensions");
+  long expected = 1;
+  for (int axis : {1, 3, 2, 0}) {
+    if (v.size > 0 && v.shape[axis] > 1 && v.stride[axis] != expected)
+      fail(v.name + ": need channels-last memory");
+    expected *= v.shape[axis];
+  }
 }
 
 // Scratch memory for the length of a call.

@@ -47,24 +47,6 @@ void check_shapes(const ConvArgs& a, const View& x, const View& w, const View& y
     fail("x, w, y: too large");
 }
 
-// Channels must lie next to each other: the kernels read and write whole pixels.
-void need_channels_last(const View& v) {
-  if (v.size > 0 && v.shape[1] > 1 && v.stride[1] != 1)
-    fail(v.name + ": channels must have stride 1");
-}
-
-// What is written must be dense, so that no element is written twice.
-void need_dense_channels_last(const View& v) {
-  if (v.size == 0) return;
-  const int order[] = {1, 3, 2, 0};
-  long expected = 1;
-  for (int axis : order) {
-    if (v.shape[axis] > 1 && v.stride[axis] != expected)
-      fail(v.name + ": need channels-last memory");
-    expected *= v.shape[axis];
-  }
-}
-
 ConvArgs arguments(ConvPass pass, const View& x, const View& w, const View& y,
                    const std::array<long, 7>& p) {
   ConvArgs a = {};
@@ -94,10 +76,10 @@ void conv2d(int pass, bool plain_loops, const py::array& x_array, const py::arra
   tg::need_same_dtype(x, w);
   tg::need_same_dtype(x, y);
   const ConvArgs a = arguments((ConvPass)pass, x, w, y, params);
-  need_channels_last(x);
-  need_channels_last(y);
+  tg::need_adjacent_channels(x);
+  tg::need_adjacent_channels(y);
   const View& out = pass == CONV_FORWARD ? y : pass == CONV_DGRAD ? x : w;
-  pass == CONV_WGRAD ? tg::need_c_contiguous(w) : need_dense_channels_last(out);
+  pass == CONV_WGRAD ? tg::need_c_contiguous(w) : tg::need_dense_channels_last(out);
   for (const View* v : {&x, &w, &y})
     if (v != &out) tg::need_disjoint(*v, out);
   if (out.size == 0) return;
@@ -116,7 +98,7 @@ void conv2d(int pass, bool plain_loops, const py::array& x_array, const py::arra
 
 void bind_conv2d(pybind11::module_& m) {
   namespace py = pybind11;
-  m.def("conv2d", &conv2d, py::arg("conv_pass"), py::arg("plain_loops"), py::arg("x").noconvert(),
-        py::arg("w").noconvert(), py::arg("y").noconvert(), py::arg("params"),
+  m.def("conv2d", &conv2d, tg::raw("conv_pass"), tg::raw("plain_loops"), tg::raw("x"), tg::raw("w"),
+        tg::raw("y"), tg::raw("params"),
         "Run one of the three convolutions; see csrc/conv2d/bind.cpp.");
 }

@@ -292,8 +292,14 @@ def test_linear_names_the_width_that_it_takes():
         lambda: nn.Linear(0, 4),
         lambda: nn.Dropout(1.0),
         lambda: nn.Dropout(-0.1),
-        lambda: nn.Upsample(scale_factor=1.5),
-        lambda: nn.Upsample(scale_factor=2, mode="bilinear"),
+        lambda: nn.Upsample(scale_factor=-1.5),
+        lambda: nn.Upsample(scale_factor=2, mode="trilinear"),
+        lambda: nn.Upsample(2, 2),
+        lambda: nn.ReflectionPad2d((1, 2)),
+        lambda: nn.Blur((1, -1)),
+        lambda: nn.Blur(up=2, down=2),
+        lambda: nn.Conv1d(3, 4, (3, 3)),
+        lambda: nn.Conv3d(3, 4, (3, 3)),
     ],
 )
 def test_a_layer_that_can_not_be_is_refused_when_it_is_made(make):

@@ -6,9 +6,14 @@ from . import (
     bias_act,
     conv2d,
     gan_loss,
+    group_norm,
+    layer_norm,
     pool2d,
     reduce,
+    resize2d,
     spectral_norm,
+    unfold,
+    upfirdn2d,
 )
 from .registry import BACKENDS, Kernel, call, choose, explain, kernels, op_names, use_backend
 
@@ -23,10 +28,15 @@ __all__ = [
     "conv2d",
     "explain",
     "gan_loss",
+    "group_norm",
     "kernels",
+    "layer_norm",
     "op_names",
     "pool2d",
     "reduce",
+    "resize2d",
     "spectral_norm",
+    "unfold",
+    "upfirdn2d",
     "use_backend",
 ]

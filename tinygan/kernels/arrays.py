@@ -63,6 +63,21 @@ def as_channels_last(x: Array) -> Array:
     return out
 
 
+def aligned(a: Array) -> Array:
+    """Return ``a`` with an aligned address and strides of whole elements, as C++ needs."""
+    whole = a.flags.aligned and not any(stride % a.itemsize for stride in a.strides)
+    return a if whole else a.copy()
+
+
+def adjacent_channels(x: Array) -> Array:
+    """Return the image ``x`` (N, C, H, W) for C++: channels side by side, other strides as is.
+
+    A copy only if it has others.
+    """
+    x = aligned(x)
+    return x if x.shape[1] == 1 or x.strides[1] == x.itemsize else as_channels_last(x)
+
+
 def empty_like(x: Array, *, dtype: Any = None) -> Array:
     """Allocate as ``x`` is laid out: channels last stays so, everything else becomes C order."""
     dtype = x.dtype if dtype is None else dtype

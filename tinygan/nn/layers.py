@@ -20,23 +20,13 @@ from ..kernels.arrays import Shape
 from . import init
 from .module import Module, Parameter
 
-Size = int | tuple[int, int]
-
 
 def empty(shape: Shape | int, dtype: Any) -> Any:
     """Allocate an array on the device of the ambient streams, for an initialiser to fill."""
     return random.current().xp.empty(shape, dtype=dtype)
 
 
-def _pair(what: str, value: Size) -> tuple[int, int]:
-    """Return (h, w), both ``value`` if it is one number; positive integers alone fit."""
-    pair = (value, value) if isinstance(value, int) else tuple(value)
-    if len(pair) != 2 or any(not isinstance(n, int) or n < 1 for n in pair):
-        raise OptionError(f"{what} {value!r}: a positive integer fits, or a pair (h, w) of them")
-    return pair
-
-
-class _Affine(Module):
+class Affine(Module):
     """What layers share that have ``weight`` and ``bias``."""
 
     weight: Tensor
@@ -57,7 +47,7 @@ class _Affine(Module):
             init.uniform_(self.bias, -bound, bound)
 
 
-class Linear(_Affine):
+class Linear(Affine):
     """y = x W^T + b.
 
     Shapes: x (..., in_features) -> (..., out_features); weight (out_features, in_features),
@@ -91,146 +81,6 @@ class Linear(_Affine):
     def extra_repr(self) -> str:
         """Return the sizes."""
         return f"{self.in_features}, {self.out_features}, bias={self.bias is not None}"
-
-
-class _Conv(_Affine):
-    """What both convolutions share."""
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: Size,
-        stride: Size,
-        padding: Size,
-        dilation: Size,
-        groups: int,
-    ) -> None:
-        if groups < 1 or in_channels % groups or out_channels % groups:
-            raise OptionError(
-                f"{type(self).__name__}: {in_channels} and {out_channels} channels do not fall "
-                f"into {groups} groups"
-            )
-        self.in_channels, self.out_channels = in_channels, out_channels
-        self.kernel_size = _pair("kernel_size", kernel_size)
-        self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
-
-    def extra_repr(self) -> str:
-        """Return the sizes."""
-        return (
-            f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, "
-            f"stride={self.stride}, padding={self.padding}, bias={self.bias is not None}"
-        )
-
-
-class Conv2d(_Conv):
-    """Cross-correlation of images with learned filters.
-
-    Shapes: x (N, C, H, W) -> (N, O, P, Q) as in ``ops.conv2d``; weight (O, C/groups, R, S),
-    bias (O,).
-
-    Args:
-        in_channels: C.
-        out_channels: O.
-        kernel_size: R and S.
-        stride: step of the window, in pixels.
-        padding: zeros around x, in pixels.
-        dilation: distance of the taps, in pixels.
-        groups: independent groups of channels.
-        bias: add one number a channel.
-        dtype: of the weights.
-
-    Raises:
-        ShapeError: x does not fit.
-
-    Differentiable: any order.
-    """
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: Size,
-        stride: Size = 1,
-        padding: Size = 0,
-        *,
-        dilation: Size = 1,
-        groups: int = 1,
-        bias: bool = True,
-        dtype: Any = np.float32,
-    ) -> None:
-        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups)
-        shape = (out_channels, in_channels // groups, *self.kernel_size)
-        self._allocate(shape, out_channels, bias, dtype)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Apply the layer."""
-        return ops.conv2d(
-            x,
-            self.weight,
-            self.bias,
-            stride=self.stride,
-            padding=self.padding,
-            dilation=self.dilation,
-            groups=self.groups,
-        )
-
-
-class ConvTranspose2d(_Conv):
-    """The adjoint of ``Conv2d``, with learned filters; with stride 2 it doubles an image.
-
-    Shapes: x (N, C, P, Q) -> (N, O, H, W) as in ``ops.conv_transpose2d``; weight
-    (C, O/groups, R, S), bias (O,).
-
-    Args:
-        in_channels: C.
-        out_channels: O.
-        kernel_size: R and S.
-        stride: step of the window in y, in pixels.
-        padding: pixels cut off around y.
-        output_padding: pixels added at the bottom and right of y.
-        dilation: distance of the taps, in pixels.
-        groups: independent groups of channels.
-        bias: add one number a channel.
-        dtype: of the weights.
-
-    Raises:
-        ShapeError: x does not fit.
-
-    Differentiable: any order.
-    """
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: Size,
-        stride: Size = 1,
-        padding: Size = 0,
-        *,
-        output_padding: Size = 0,
-        dilation: Size = 1,
-        groups: int = 1,
-        bias: bool = True,
-        dtype: Any = np.float32,
-    ) -> None:
-        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups)
-        self.output_padding = output_padding
-        shape = (in_channels, out_channels // groups, *self.kernel_size)
-        self._allocate(shape, out_channels, bias, dtype)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Apply the layer."""
-        return ops.conv_transpose2d(
-            x,
-            self.weight,
-            self.bias,
-            stride=self.stride,
-            padding=self.padding,
-            output_padding=self.output_padding,
-            dilation=self.dilation,
-            groups=self.groups,
-        )
 
 
 class Embedding(Module):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .. import ops
 from ..autograd import Tensor
 from ..errors import OptionError
+from ..kernels.resize2d.weights import MODES
 from .module import Module
 
 Size = int | tuple[int, int]
@@ -62,33 +63,58 @@ class AvgPool2d(_Pool):
 
 
 class Upsample(Module):
-    """Repeat each pixel ``scale_factor`` times along both axes.
+    """Resize images by interpolation; see ``ops.interpolate``. Give one of size and scale_factor.
 
-    Shapes: (N, C, H, W) -> (N, C, scale_factor*H, scale_factor*W). Differentiable: any order.
+    Shapes: (N, C, H, W) -> (N, C, P, Q), (P, Q) = size or floor((H, W) * scale_factor).
+    Differentiable: any order.
 
     Args:
-        scale_factor: an integer, or a pair (h, w) of them.
-        mode: ``"nearest"``.
+        size: P and Q.
+        scale_factor: a number, or a pair (h, w) of them.
+        mode: ``nearest``, ``nearest-exact``, ``bilinear``, ``bicubic`` or ``area``.
+        align_corners: for ``bilinear`` and ``bicubic``: the centres of the corner pixels coincide.
+        recompute_scale_factor: space pixels by the ratio of the sizes even with a scale_factor.
 
     Raises:
-        OptionError: the scale is no positive integer, or the mode another.
+        OptionError: both or neither of size and scale_factor are given, or one is not positive, or
+            there is no such mode.
     """
 
-    def __init__(self, *, scale_factor: float | tuple[float, float], mode: str = "nearest") -> None:
-        pair = scale_factor if isinstance(scale_factor, tuple) else (scale_factor, scale_factor)
-        if any(n != int(n) or n < 1 for n in pair):
-            raise OptionError(f"Upsample: scale_factor {scale_factor}: positive integers fit")
-        if mode != "nearest":
-            raise OptionError(f"Upsample: no mode {mode!r}; use nearest")
-        self.scale_factor, self.mode = (int(pair[0]), int(pair[1])), mode
+    def __init__(
+        self,
+        size: Size | None = None,
+        scale_factor: float | tuple[float, float] | None = None,
+        mode: str = "nearest",
+        align_corners: bool | None = None,
+        recompute_scale_factor: bool | None = None,
+    ) -> None:
+        if (size is None) == (scale_factor is None):
+            raise OptionError("Upsample: give either size or scale_factor")
+        given = scale_factor if size is None else size
+        if not all(n and n > 0 for n in (given if isinstance(given, tuple) else (given,))):
+            raise OptionError(f"Upsample: {given}: positive numbers fit")
+        if mode not in MODES:
+            raise OptionError(f"Upsample: no mode {mode!r}; use one of {', '.join(MODES)}")
+        self.size, self.scale_factor, self.mode = size, scale_factor, mode
+        self.align_corners = align_corners
+        self.recompute_scale_factor = recompute_scale_factor
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the layer."""
-        return ops.upsample_nearest(x, self.scale_factor)
+        return ops.interpolate(
+            x,
+            self.size,
+            self.scale_factor,
+            self.mode,
+            self.align_corners,
+            recompute_scale_factor=self.recompute_scale_factor,
+        )
 
     def extra_repr(self) -> str:
-        """Return the scale."""
-        return f"scale_factor={self.scale_factor}, mode={self.mode!r}"
+        """Return size or scale, and the mode."""
+        given = {"size": self.size, "scale_factor": self.scale_factor}
+        named = "".join(f"{name}={value}, " for name, value in given.items() if value is not None)
+        return f"{named}mode={self.mode!r}"
 
 
 class PixelShuffle(Module):

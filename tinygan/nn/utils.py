@@ -11,7 +11,7 @@ from .. import ops, random
 from ..autograd import Tensor, no_grad
 from ..errors import OptionError
 from ..kernels.arrays import Array, xp_of
-from .layers import ConvTranspose2d
+from .conv import ConvTranspose
 from .module import Buffer, Module, Parameter
 from .norm import frozen
 
@@ -67,7 +67,7 @@ def spectral_norm(
         name: the parameter.
         n_power_iterations: steps of power iteration a forward.
         eps: lower bound of the norms that u and v are divided by.
-        dim: the axis of W's rows; None means 1 for ``ConvTranspose2d``, else 0.
+        dim: the axis of W's rows; None means 1 for transposed convolutions, else 0.
 
     Raises:
         OptionError: the module has no such parameter of two axes, or ``n_power_iterations`` < 1.
@@ -80,7 +80,7 @@ def spectral_norm(
         raise OptionError(f"spectral_norm: {type(module).__name__} has no matrix {name!r}")
     if n_power_iterations < 1:
         raise OptionError(f"spectral_norm: n_power_iterations {n_power_iterations}: 1 or more fit")
-    rows_axis = dim if dim is not None else 1 if isinstance(module, ConvTranspose2d) else 0
+    rows_axis = dim if dim is not None else 1 if isinstance(module, ConvTranspose) else 0
     if not 0 <= rows_axis < weight.ndim:
         raise OptionError(f"spectral_norm: {name!r} {weight.shape} has no axis {dim}")
     rows = weight.shape[rows_axis]

@@ -50,7 +50,6 @@ from ..autograd.linear import (
     gather,
     getitem,
     matmul,
-    pad,
     reshape,
     split,
     squeeze,
@@ -73,7 +72,10 @@ from .activation import (
 )
 from .attention import attention_weights, scaled_dot_product_attention
 from .conv import conv2d, conv_transpose2d
+from .conv_nd import conv1d, conv3d, conv_transpose1d, conv_transpose3d
 from .embedding import embedding
+from .filter import upfirdn2d
+from .interpolate import interpolate
 from .loss import (
     bce_with_logits,
     cross_entropy,
@@ -89,12 +91,30 @@ from .loss import (
     wasserstein_g_loss,
 )
 from .minibatch import minibatch_discrimination, minibatch_std
-from .norm import batch_norm, batch_norm_eval, batch_norm_stats, power_iteration, spectral_norm
+from .norm import (
+    batch_norm,
+    batch_norm_eval,
+    batch_norm_stats,
+    power_iteration,
+    spectral_norm,
+    weight_norm,
+)
+from .padding import (
+    circular_pad2d,
+    pad,
+    reflection_pad2d,
+    replication_pad2d,
+    zero_pad2d,
+)
 from .recurrent import gru, gru_cell, lstm, lstm_cell
 from .resample import avg_pool2d, max_pool2d, pixel_shuffle, pixel_unshuffle, upsample_nearest
+from .sample_norm import group_norm, instance_norm, layer_norm, pixel_norm
+from .style import adain, conditional_batch_norm, film, modulated_conv2d
+from .unfold import fold, unfold
 
 __all__ = [
     "abs",
+    "adain",
     "add",
     "argmax",
     "astype",
@@ -106,10 +126,16 @@ __all__ = [
     "bce_with_logits",
     "bias_act",
     "broadcast_to",
+    "circular_pad2d",
     "clip",
     "concatenate",
+    "conditional_batch_norm",
+    "conv1d",
     "conv2d",
+    "conv3d",
+    "conv_transpose1d",
     "conv_transpose2d",
+    "conv_transpose3d",
     "cos",
     "cross_entropy",
     "div",
@@ -120,19 +146,25 @@ __all__ = [
     "exp",
     "expand_dims",
     "expm1",
+    "film",
     "flatten",
     "flip",
     "floor",
+    "fold",
     "gan_loss",
     "gather",
     "getitem",
     "greater",
     "greater_equal",
+    "group_norm",
     "gru",
     "gru_cell",
     "hinge_d_loss",
     "hinge_g_loss",
+    "instance_norm",
+    "interpolate",
     "isfinite",
+    "layer_norm",
     "leaky_relu",
     "least_squares_d_loss",
     "least_squares_g_loss",
@@ -154,17 +186,21 @@ __all__ = [
     "minibatch_discrimination",
     "minibatch_std",
     "minimum",
+    "modulated_conv2d",
     "mul",
     "neg",
     "nonsaturating_g_loss",
     "not_equal",
     "pad",
+    "pixel_norm",
     "pixel_shuffle",
     "pixel_unshuffle",
     "pow",
     "power_iteration",
     "prelu",
+    "reflection_pad2d",
     "relu",
+    "replication_pad2d",
     "reshape",
     "round",
     "rsqrt",
@@ -187,9 +223,13 @@ __all__ = [
     "take",
     "tanh",
     "transpose",
+    "unfold",
+    "upfirdn2d",
     "upsample_nearest",
     "var",
     "wasserstein_d_loss",
     "wasserstein_g_loss",
+    "weight_norm",
     "where",
+    "zero_pad2d",
 ]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..arrays import Array, Shape, as_channels_last, empty_channels_last
+from ..arrays import Array, Shape, adjacent_channels, aligned, empty_channels_last
 from ..native import native, why_not
 from ..registry import register
 from .spec import ConvSpec
@@ -32,35 +32,25 @@ def _params(spec: ConvSpec) -> tuple[int, ...]:
     return (*spec.stride, *spec.padding, *spec.dilation, spec.groups)
 
 
-def _aligned(a: Array) -> Array:
-    """Return ``a`` with an aligned address and strides of whole elements, as C++ needs."""
-    whole = a.flags.aligned and not any(stride % a.itemsize for stride in a.strides)
-    return a if whole else a.copy()
-
-
-def _image(a: Array) -> Array:
-    """Return the image ``a`` with adjacent channels; a copy only if it has others."""
-    a = _aligned(a)
-    return a if a.shape[1] == 1 or a.strides[1] == a.itemsize else as_channels_last(a)
-
-
 def _conv2d(x: Array, w: Array, *, spec: ConvSpec, plain_loops: bool) -> Array:
     y = empty_channels_last(np, spec.out_shape(x.shape, w.shape), x.dtype)
-    native.conv2d(_FORWARD, plain_loops, _image(x), _aligned(w), y, _params(spec))
+    native.conv2d(_FORWARD, plain_loops, adjacent_channels(x), aligned(w), y, _params(spec))
     return y
 
 
 def _dgrad(gy: Array, w: Array, *, spec: ConvSpec, x_shape: Shape, plain_loops: bool) -> Array:
     spec.check_dgrad(gy.shape, w.shape, x_shape)
     gx = empty_channels_last(np, x_shape, gy.dtype)
-    native.conv2d(_DGRAD, plain_loops, gx, _aligned(w), _image(gy), _params(spec))
+    native.conv2d(_DGRAD, plain_loops, gx, aligned(w), adjacent_channels(gy), _params(spec))
     return gx
 
 
 def _wgrad(x: Array, gy: Array, *, spec: ConvSpec, w_shape: Shape, plain_loops: bool) -> Array:
     spec.check_wgrad(x.shape, gy.shape, w_shape)
     gw = np.empty(w_shape, x.dtype)
-    native.conv2d(_WGRAD, plain_loops, _image(x), gw, _image(gy), _params(spec))
+    native.conv2d(
+        _WGRAD, plain_loops, adjacent_channels(x), gw, adjacent_channels(gy), _params(spec)
+    )
     return gw
 
 

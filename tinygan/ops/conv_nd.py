@@ -1,0 +1,266 @@
+"""Convolutions along one and three axes, made of conv2d.
+
+A 1-d convolution is conv2d on images of height 1. A 3-d convolution is a 2-d one of more channels:
+with the depth slices that tap t sees as channels (c, t), conv2d adds up over t as it does over c,
+
+    conv3d           = conv2d . unfold          unfold along the depth: T slices for each output
+    conv_transpose3d = fold . conv_transpose2d  the adjoints in the opposite order
+
+Slices are folded into the batch. In memory all of it stays (N, D, H, W, C), so that nothing but
+unfold copies.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..autograd import Tensor
+from ..autograd.linear import as_tensor, reshape, transpose
+from ..errors import OptionError, ShapeError
+from ..kernels.arrays import Shape
+from ..kernels.conv2d.spec import ConvSpec
+from .activation import bias_act
+from .conv import conv2d, conv_transpose2d
+from .unfold import fold, unfold
+
+Triple = tuple[int, int, int]
+
+
+def _single(value: int | tuple[int], name: str) -> int:
+    one = value[0] if isinstance(value, tuple | list) and len(value) == 1 else value
+    if type(one) is not int:
+        raise OptionError(f"{name}={value!r}: use an int")
+    return one
+
+
+def _triple(value: int | Triple, name: str) -> Triple:
+    three = (value,) * 3 if isinstance(value, int) else value
+    if not isinstance(three, tuple | list) or len(three) != 3 or {type(v) for v in three} != {int}:
+        raise OptionError(f"{name}={value!r}: use an int or three ints (depth, height, width)")
+    return three[0], three[1], three[2]
+
+
+def _check(op: str, x: Tensor, w: Tensor, b: Any, axes: str, out: int) -> None:
+    """Check the number of axes, and that b has one number for each of the ``out`` channels."""
+    count = axes.count(",") + 1
+    if x.ndim != count or w.ndim != count:
+        raise ShapeError(f"{op}: x {x.shape} and w {w.shape} must have axes ({axes})")
+    if b is not None and as_tensor(b).shape != (out,):
+        raise ShapeError(f"{op}: b {as_tensor(b).shape} must be ({out},) for w {w.shape}")
+
+
+def conv1d(
+    x: Any,
+    w: Any,
+    b: Any = None,
+    *,
+    stride: int | tuple[int] = 1,
+    padding: int | tuple[int] = 0,
+    dilation: int | tuple[int] = 1,
+    groups: int = 1,
+) -> Tensor:
+    """Cross-correlate sequences with filters.
+
+    Shapes: x (N, C, L), w (O, C/groups, R), b (O,) -> (N, O, P), where
+    P = floor((L + 2*padding - dilation*(R-1) - 1) / stride) + 1.
+
+    Raises:
+        ShapeError: the shapes do not fit.
+        DtypeError: x, w and b differ in dtype.
+
+    Differentiable: any order.
+    """
+    x, w = as_tensor(x), as_tensor(w)
+    _check("conv1d", x, w, b, "N, C, L", w.shape[0] if w.ndim else 0)
+    y = conv2d(
+        reshape(x, (*x.shape[:2], 1, x.shape[2])),
+        reshape(w, (*w.shape[:2], 1, w.shape[2])),
+        b,
+        stride=(1, _single(stride, "stride")),
+        padding=(0, _single(padding, "padding")),
+        dilation=(1, _single(dilation, "dilation")),
+        groups=groups,
+    )
+    return reshape(y, (*y.shape[:2], y.shape[3]))
+
+
+def conv_transpose1d(
+    x: Any,
+    w: Any,
+    b: Any = None,
+    *,
+    stride: int | tuple[int] = 1,
+    padding: int | tuple[int] = 0,
+    output_padding: int | tuple[int] = 0,
+    dilation: int | tuple[int] = 1,
+    groups: int = 1,
+) -> Tensor:
+    """Apply the adjoint of ``conv1d``.
+
+    Shapes: x (N, C, P), w (C, O/groups, R), b (O,) -> (N, O, L), where
+    L = (P-1)*stride - 2*padding + dilation*(R-1) + 1 + output_padding.
+
+    Raises:
+        ShapeError: the shapes do not fit.
+        DtypeError: x, w and b differ in dtype.
+
+    Differentiable: any order.
+    """
+    x, w = as_tensor(x), as_tensor(w)
+    _check("conv_transpose1d", x, w, b, "N, C, L", w.shape[1] * groups if w.ndim > 1 else 0)
+    y = conv_transpose2d(
+        reshape(x, (*x.shape[:2], 1, x.shape[2])),
+        reshape(w, (*w.shape[:2], 1, w.shape[2])),
+        b,
+        stride=(1, _single(stride, "stride")),
+        padding=(0, _single(padding, "padding")),
+        output_padding=(0, _single(output_padding, "output_padding")),
+        dilation=(1, _single(dilation, "dilation")),
+        groups=groups,
+    )
+    return reshape(y, (*y.shape[:2], y.shape[3]))
+
+
+def _slices(x: Tensor) -> Tensor:
+    """Return x (N, C, D, H, W) as images (N*D, C, H, W)."""
+    n, c, d, h, w = x.shape
+    return reshape(transpose(x, 0, 2, 1, 3, 4), (n * d, c, h, w))
+
+
+def _volume(images: Tensor, n: int) -> Tensor:
+    """Return images (N*D, C, H, W) as (N, C, D, H, W)."""
+    nd, c, h, w = images.shape
+    return transpose(reshape(images, (n, nd // n if n else 0, c, h, w)), 0, 2, 1, 3, 4)
+
+
+def _flat_depth(x: Tensor) -> Tensor:
+    """Return x (N, C, D, H, W) as images (N, H*W*C, D, 1), whose rows are the depth slices."""
+    n, c, d, h, w = x.shape
+    rows = reshape(transpose(x, 0, 2, 3, 4, 1), (n, d, 1, h * w * c))
+    return transpose(rows, 0, 3, 1, 2)
+
+
+def conv3d(
+    x: Any,
+    w: Any,
+    b: Any = None,
+    *,
+    stride: int | Triple = 1,
+    padding: int | Triple = 0,
+    dilation: int | Triple = 1,
+    groups: int = 1,
+) -> Tensor:
+    """Cross-correlate volumes (or clips) with filters.
+
+    Shapes: x (N, C, D, H, W), w (O, C/groups, T, R, S), b (O,) -> (N, O, D', P, Q), where
+    D' = floor((D + 2*padding - dilation*(T-1) - 1) / stride) + 1, and so P and Q.
+
+    Args:
+        x: volumes.
+        w: filters.
+        b: one number a channel.
+        stride: step of the window, an int or (depth, height, width).
+        padding: zeros around x.
+        dilation: distance of the taps.
+        groups: independent groups of channels.
+
+    Raises:
+        ShapeError: the shapes do not fit.
+        DtypeError: x, w and b differ in dtype.
+
+    Differentiable: any order. Memory: a copy of x for each of the T slices of the filter.
+    """
+    x, w = as_tensor(x), as_tensor(w)
+    _check("conv3d", x, w, b, "N, C, D, H, W", w.shape[0] if w.ndim else 0)
+    (sd, *s), (pd, *p), (dd, *d) = (
+        _triple(v, name)
+        for v, name in ((stride, "stride"), (padding, "padding"), (dilation, "dilation"))
+    )
+    o, c, t, r, width = w.shape
+    if x.shape[1] != c * groups:
+        raise ShapeError(
+            f"conv3d: x {x.shape} and w {w.shape} do not fit groups={groups}: "
+            f"x must have {c * groups} channels"
+        )
+    n, channels, _, height, columns = x.shape
+    seen = unfold(_flat_depth(x), (t, 1), (dd, 1), (pd, 0), (sd, 1))  # (N, H W C T, D')
+    depth = seen.shape[2]
+    stacked = (n * depth, height, columns, channels * t)
+    images = transpose(reshape(transpose(seen, 0, 2, 1), stacked), 0, 3, 1, 2)
+    y = conv2d(
+        images,
+        reshape(w, (o, c * t, r, width)),
+        b,
+        stride=(s[0], s[1]),
+        padding=(p[0], p[1]),
+        dilation=(d[0], d[1]),
+        groups=groups,
+    )
+    return _volume(y, n)
+
+
+def conv_transpose3d(
+    x: Any,
+    w: Any,
+    b: Any = None,
+    *,
+    stride: int | Triple = 1,
+    padding: int | Triple = 0,
+    output_padding: int | Triple = 0,
+    dilation: int | Triple = 1,
+    groups: int = 1,
+) -> Tensor:
+    """Apply the adjoint of ``conv3d``.
+
+    Shapes: x (N, C, D', P, Q), w (C, O/groups, T, R, S), b (O,) -> (N, O, D, H, W), where
+    D = (D'-1)*stride - 2*padding + dilation*(T-1) + 1 + output_padding, and so H and W.
+
+    Args:
+        x: volumes.
+        w: filters.
+        b: one number a channel.
+        stride: step of the window in y, an int or (depth, height, width).
+        padding: voxels cut off around y.
+        output_padding: voxels added at the far end of each axis of y, fewer than the stride.
+        dilation: distance of the taps.
+        groups: independent groups of channels.
+
+    Raises:
+        ShapeError: the shapes do not fit.
+        DtypeError: x, w and b differ in dtype.
+
+    Differentiable: any order. Memory: a copy of y for each of the T slices of the filter.
+    """
+    x, w = as_tensor(x), as_tensor(w)
+    outer = w.shape[1] * groups if w.ndim > 1 else 0
+    _check("conv_transpose3d", x, w, b, "N, C, D, H, W", outer)
+    (sd, *s), (pd, *p), (ed, *e), (dd, *d) = (
+        _triple(v, name)
+        for v, name in (
+            (stride, "stride"),
+            (padding, "padding"),
+            (output_padding, "output_padding"),
+            (dilation, "dilation"),
+        )
+    )
+    c, o, t, r, width = w.shape
+    n, _, slices, _, _ = x.shape
+    along = ConvSpec.of(stride=(sd, 1), padding=(pd, 0), dilation=(dd, 1))
+    depth = along.transposed_shape((n, 1, slices, 1), (1, 1, t, 1), (ed, 0))[2]
+    images = conv_transpose2d(
+        _slices(x),
+        reshape(w, (c, o * t, r, width)),
+        stride=(s[0], s[1]),
+        padding=(p[0], p[1]),
+        output_padding=(e[0], e[1]),
+        dilation=(d[0], d[1]),
+        groups=groups,
+    )  # (N D', O T, H, W)
+    height, columns = images.shape[2:]
+    one = height * columns * outer
+    rows = reshape(transpose(images, 0, 2, 3, 1), (n, slices, one * t))
+    image = (depth, 1)
+    spread = fold(transpose(rows, 0, 2, 1), image, (t, 1), (dd, 1), (pd, 0), (sd, 1))
+    volume: Shape = (n * depth, height, columns, outer)
+    y = transpose(reshape(transpose(spread, 0, 2, 3, 1), volume), 0, 3, 1, 2)
+    return _volume(y if b is None else bias_act(y, b, act="linear"), n)
