@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ...autograd import Tensor
 from ...autograd.linear import broadcast_to
 from ...errors import OptionError
@@ -67,7 +69,8 @@ class Family:
     def case(self, choices: Choices) -> Case:
         """Make a case: operands and options by the family, memory layouts at random."""
         drawn = self.draw(choices)
-        plans = [self._plan(choices, a) for a in drawn.args]
+        operands = [np.asarray(a) for a in drawn.args]  # NumPy makes scalars of 0-d arrays
+        plans = [self._plan(choices, a) for a in operands]
         back = choices.pick(*LAYOUTS)
 
         def _fn(*xs: Tensor) -> tuple[Tensor, ...]:
@@ -75,14 +78,14 @@ class Family:
                 broadcast_to(lay_out(x, layout=layout), a.shape)
                 if narrow
                 else lay_out(x, layout=layout)
-                for x, a, (layout, narrow) in zip(xs, drawn.args, plans, strict=True)
+                for x, a, (layout, narrow) in zip(xs, operands, plans, strict=True)
             ]
             ys = drawn.fn(*placed)
             ys = ys if isinstance(ys, tuple) else (ys,)
             # laid out on the way out too: so come the cotangents, on their way back
             return tuple(lay_out(y, layout=back) if y.dtype.kind == "f" else y for y in ys)
 
-        args = [a[:1] if narrow else a for (_, narrow), a in zip(plans, drawn.args, strict=True)]
+        args = [a[:1] if narrow else a for (_, narrow), a in zip(plans, operands, strict=True)]
         return Case(self.name, _fn, tuple(args), tuple(choices.taken))
 
     def _plan(self, choices: Choices, a: Array) -> tuple[str, bool]:
