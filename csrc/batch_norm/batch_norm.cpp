@@ -4,20 +4,13 @@
 // sums (statistics of x, sum of gy, of gy * x), one for gx. All arithmetic is double, which hides
 // behind the memory traffic: 12 bytes an element forward, 20 in the vjp (float).
 //
-// Numerics: within a block that fits the L2 cache, the block's mean is found first and the moments
-// are taken about it in a second look at the block; blocks are combined by the exact formula for a
-// shifted centre (Chan, Golub, LeVeque 1979). A large mean costs no digits.
+// Numerics: ../reduce/moments.hpp.
 #include "batch_norm.hpp"
 
-#include "../reduce/columns.hpp"
+#include "../reduce/moments.hpp"
 
 namespace TG_ISA {
 namespace {
-
-// What the first pass leaves of each block, and then of the whole: one value a channel.
-struct Moments {
-  double *mean, *m2, *g, *gd;  // mean; sums of (x - mean)^2, gy, gy * (x - mean)
-};
 
 struct Workspace {
   Moments total;    // rows of `width`, since the second pass reads them repeated
@@ -26,65 +19,22 @@ struct Workspace {
 
   Workspace(const BatchNormShape& s, const Columns& p) {
     double* at = static_cast<double*>(s.workspace);
-    total = {at, at + p.width, at + 2 * p.width, at + 3 * p.width};
+    total = moments_at(at, p.width);
     partial = at + 4 * p.width;
     scratch = partial + 4 * p.channels * p.blocks;
   }
   Moments of_block(long block, const Columns& p) const {
-    double* at = partial + 4 * p.channels * block;
-    return {at, at + p.channels, at + 2 * p.channels, at + 3 * p.channels};
+    return moments_at(partial + 4 * p.channels * block, p.channels);
   }
   Moments of_thread(const Columns& p) const {
-    double* at = scratch + 4 * p.width * tg_thread_index();
-    return {at, at + p.width, at + 2 * p.width, at + 3 * p.width};
+    return moments_at(scratch + 4 * p.width * tg_thread_index(), p.width);
   }
 };
 
-// Moments of one block about its own mean; gy may be null.
-template <class T>
-void block_moments(const T* x, const T* gy, long size, const Columns& p, Moments s, Moments out) {
-  fill(s.mean, 4 * p.width, 0);
-  add_columns(x, size, p.width, s.mean);
-  fold_columns(s.mean, p);
-  long rows = size / p.channels;
-  for (long c = 0; c < p.channels; ++c) out.mean[c] = s.mean[c] = s.mean[c] / (double)rows;
-  repeat_columns(s.mean, p);
-  for_each_group(size, p.width, [&](long i, long j, long n) {
-    VD d = load_group(x + i, n) - load(s.mean + j);
-    if (n < kLanesD)  // lanes past the end hold -mean, not data
-      for (long k = n; k < kLanesD; ++k) d[k] = 0;
-    store(s.m2 + j, load(s.m2 + j) + d * d);
-    if (!gy) return;
-    VD g = load_group(gy + i, n);
-    store(s.g + j, load(s.g + j) + g);
-    store(s.gd + j, load(s.gd + j) + g * d);
-  });
-  fold_columns(s.m2, p), fold_columns(s.g, p), fold_columns(s.gd, p);
-  for (long c = 0; c < p.channels; ++c) out.m2[c] = s.m2[c], out.g[c] = s.g[c], out.gd[c] = s.gd[c];
-}
-
 // Add up the blocks, moving each one's moments to the common mean.
 void combine(const Workspace& ws, const Columns& p) {
-  long rows = p.size / p.channels, block_rows = p.block / p.channels;
-  const Moments& t = ws.total;
-  parallel_for(p.channels, 64, [&](long begin, long end) {
-    for (long c = begin; c < end; ++c) t.mean[c] = t.m2[c] = t.g[c] = t.gd[c] = 0;
-    for (long b = 0; b < p.blocks; ++b) {
-      double weight = (double)min_of(block_rows, rows - b * block_rows) / (double)rows;
-      const Moments& of = ws.of_block(b, p);
-      for (long c = begin; c < end; ++c) t.mean[c] += weight * of.mean[c];
-    }
-    for (long b = 0; b < p.blocks; ++b) {
-      double count = (double)min_of(block_rows, rows - b * block_rows);
-      const Moments& of = ws.of_block(b, p);
-      for (long c = begin; c < end; ++c) {
-        double shift = of.mean[c] - t.mean[c];
-        t.m2[c] += of.m2[c] + count * shift * shift;
-        t.g[c] += of.g[c];
-        t.gd[c] += of.gd[c] + shift * of.g[c];
-      }
-    }
-  });
+  parallel_for(p.channels, 64,
+               [&](long begin, long end) { combine_blocks(ws.partial, p, ws.total, begin, end); });
 }
 
 template <class T>

@@ -1,4 +1,4 @@
-"""Batch norm and spectral norm: each composite below is the definition, the kernels the speed."""
+"""Batch, spectral and weight norm: a composite below is the definition, kernels are the speed."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 from .. import kernels
 from ..autograd import Tensor, fused
 from ..autograd.basic import mean, rsqrt, sqrt, square
-from ..autograd.linear import as_tensor, matmul, reshape
+from ..autograd.linear import as_tensor, matmul, reshape, sum
 from ..errors import ShapeError
 
 
-def _column(v: Tensor, x: Tensor) -> Tensor:
+def column(v: Tensor, x: Tensor) -> Tensor:
     """Line a (C,) tensor up with axis 1 of x."""
     return reshape(v, (1, v.size, *[1] * (x.ndim - 2)))
 
@@ -20,13 +20,18 @@ def _batch_norm_composite(x: Tensor, weight: Tensor, bias: Tensor, *, eps: float
     axes = (0, *range(2, x.ndim))
     centred = x - mean(x, axes, True)
     deviation = sqrt(mean(square(centred), axes, True) + eps)
-    return centred / deviation * _column(weight, x) + _column(bias, x)
+    return centred / deviation * column(weight, x) + column(bias, x)
 
 
 _batch_norm = fused("batch_norm", _batch_norm_composite)
 
 
-def _check_channels(op: str, x: Tensor, **vectors: Tensor) -> None:
+def check_channels(op: str, x: Tensor, **vectors: Tensor) -> None:
+    """Raise unless x is (N, C, ...) and every vector (C,).
+
+    Raises:
+        ShapeError: one of them is not.
+    """
     if x.ndim < 2:
         raise ShapeError(f"{op}: x needs axes (N, C, ...), got {x.shape}")
     for name, v in vectors.items():
@@ -47,7 +52,7 @@ def batch_norm(x: Any, weight: Any, bias: Any, *, eps: float = 1e-5) -> Tensor:
     Differentiable: any order, through mean and variance. Source: arXiv:1502.03167.
     """
     x, weight, bias = as_tensor(x), as_tensor(weight), as_tensor(bias)
-    _check_channels("batch_norm", x, weight=weight, bias=bias)
+    check_channels("batch_norm", x, weight=weight, bias=bias)
     if x.size <= x.shape[1]:
         raise ShapeError(f"batch_norm: x {x.shape} has fewer than two values a channel to compare")
     return _batch_norm(x, weight, bias, eps=float(eps))
@@ -61,9 +66,9 @@ def batch_norm_eval(
     Shapes: x (N, C, ...), the others (C,) -> as x. Differentiable: any order in all five.
     """
     x, mean, var, weight, bias = (as_tensor(v) for v in (x, mean, var, weight, bias))
-    _check_channels("batch_norm_eval", x, mean=mean, var=var, weight=weight, bias=bias)
+    check_channels("batch_norm_eval", x, mean=mean, var=var, weight=weight, bias=bias)
     scale = rsqrt(var + eps) * weight
-    y: Tensor = x * _column(scale, x) + _column(bias - mean * scale, x)
+    y: Tensor = x * column(scale, x) + column(bias - mean * scale, x)
     return y
 
 
@@ -105,6 +110,31 @@ def spectral_norm(w: Any, u: Any, v: Any) -> Tensor:
     if w.ndim < 2 or u.shape != (rows,) or v.shape != (w.size // max(rows, 1),):
         raise ShapeError(f"spectral_norm: u {u.shape} and v {v.shape} do not fit w {w.shape}")
     return _spectral_norm(w, u, v)
+
+
+def weight_norm(v: Any, g: Any, *, dim: int | None = 0) -> Tensor:
+    """Give a weight the direction of v and the length g: w = g * v / ||v||.
+
+    The norm is over all axes but ``dim``: each slice along that axis has a length of its own.
+
+    Shapes: v (O, ...), g of v's extent along ``dim`` and 1 elsewhere, as (O, 1, 1, 1) -> as v. With
+    dim None the norm is that of all of v, and g is a scalar.
+
+    Raises:
+        ShapeError: g does not fit v, or v has no axis ``dim``.
+
+    Differentiable: any order, where no slice of v is 0. Source: arXiv:1602.07868, equation 2.
+    """
+    v, g = as_tensor(v), as_tensor(g)
+    if dim is not None and not -v.ndim <= dim < v.ndim:
+        raise ShapeError(f"weight_norm: v {v.shape} has no axis {dim}")
+    kept = () if dim is None else (dim % v.ndim,)
+    lengths = tuple(n if i in kept else 1 for i, n in enumerate(v.shape))
+    if g.shape != (() if dim is None else lengths):
+        raise ShapeError(f"weight_norm: g {g.shape} does not fit v {v.shape} with dim {dim}")
+    axes = tuple(i for i in range(v.ndim) if i not in kept)
+    w: Tensor = v * (g / sqrt(sum(square(v), axes, dim is not None)))
+    return w
 
 
 def power_iteration(w: Any, u: Any, *, steps: int = 1, eps: float = 1e-12) -> tuple[Tensor, Tensor]:

@@ -13,10 +13,20 @@ def check_operands(op: str, x: Array, *channel_operands: Array) -> None:
         ShapeError: x has fewer than two axes or no value to average, or an operand is not (C,).
         DtypeError: the operands differ in dtype.
     """
-    if x.ndim < 2:
-        raise ShapeError(f"{op}: x must be (N, C, ...), got {x.shape}")
+    check_vectors(op, x, *channel_operands)
     if x.shape[1] and not x.size:
         raise ShapeError(f"{op}: x {x.shape} has no value to average in a channel")
+
+
+def check_vectors(op: str, x: Array, *channel_operands: Array) -> None:
+    """Raise unless x is (N, C, ...) and the rest are (C,).
+
+    Raises:
+        ShapeError: x has fewer than two axes, or an operand is not (C,).
+        DtypeError: the operands differ in dtype.
+    """
+    if x.ndim < 2:
+        raise ShapeError(f"{op}: x must be (N, C, ...), got {x.shape}")
     for a in channel_operands:
         if a.shape != (x.shape[1],):
             raise ShapeError(
