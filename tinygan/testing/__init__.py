@@ -1,14 +1,12 @@
 """Layer 3, public: gradients of any order, kernels, and families of random cases of every op."""
 
 from .bounds import bound
-from .cases import CASES
 from .choices import Choices
 from .conformance import conform_kernel, conformance
 from .families import FAMILIES, Case, Drawn, Family, family
 from .gradcheck import adjoint_identity, check_grads
 
 __all__ = [
-    "CASES",
     "FAMILIES",
     "Case",
     "Choices",
