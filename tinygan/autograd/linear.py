@@ -294,8 +294,8 @@ def pad(x: Any, widths: Sequence[tuple[int, int]], *, value: float = 0.0) -> Ten
 
 
 def _concatenate_forward(*xs: Array, axis: int) -> Any:
-    xp = xp_of(xs[0])
-    if all(is_channels_last(x) for x in xs):
+    xp, last = xp_of(xs[0]), [x for x in xs if is_channels_last(x)]
+    if len(last) == len(xs) or any(not x.flags.c_contiguous for x in last):
         shape = list(xs[0].shape)
         shape[axis] = builtins.sum(x.shape[axis] for x in xs)
         out = empty_channels_last(xp, tuple(shape), xs[0].dtype)
