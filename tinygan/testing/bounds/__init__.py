@@ -19,6 +19,7 @@ from . import activations as activations  # each module enters its bounds in the
 from . import normalization as normalization
 from . import optimizers as optimizers
 from . import products as products
+from . import resampling as resampling
 from .table import BOUNDS, Errors, bound, bound_of, reference
 
 __all__ = ["BOUNDS", "Errors", "bound", "bound_of", "reference"]

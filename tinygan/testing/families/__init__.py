@@ -18,6 +18,7 @@ layouts are applied by the table, to operands on their way in and to cotangents 
 from . import activations as activations
 from . import conv as conv
 from . import elementwise as elementwise
+from . import filters as filters
 from . import indexing as indexing
 from . import losses as losses
 from . import norms as norms

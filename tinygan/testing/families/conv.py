@@ -31,8 +31,9 @@ class _Axis(NamedTuple):
         return self.size + 2 * self.padding - reach
 
 
-def _axis(c: Choices) -> _Axis:
-    kernel = c.pick(1, 2, 3, 3, 4, 4, 5, 6, 7)
+def conv_axis(c: Choices, widest: int = 7) -> _Axis:
+    """Choose a convolution along one axis, with at most ``widest`` taps."""
+    kernel = min(c.pick(1, 2, 3, 3, 4, 4, 5, 6, 7), widest)
     stride = c.integer(1, 4)  # beyond the kernel too
     dilation = c.pick(1, 1, 1, 2, 3) if kernel <= 3 else 1
     padding = c.integer(0, kernel // 2 + 1)
@@ -43,7 +44,7 @@ def _axis(c: Choices) -> _Axis:
     return _Axis(kernel, stride, padding, dilation, size, out)
 
 
-def _channels(c: Choices) -> tuple[int, int, int]:
+def conv_channels(c: Choices) -> tuple[int, int, int]:
     """Choose groups, and the channels of a group on both sides."""
     groups = c.pick(1, 1, 1, 2, 3)
     return groups, c.integer(1, 3), c.integer(1, 3)
@@ -51,8 +52,8 @@ def _channels(c: Choices) -> tuple[int, int, int]:
 
 @family("conv2d", kernels=_KERNELS)
 def _conv2d(c: Choices) -> Drawn:
-    h, w = _axis(c), _axis(c)
-    groups, inner, outer = _channels(c)
+    h, w = conv_axis(c), conv_axis(c)
+    groups, inner, outer = conv_channels(c)
     n = c.extent(2, zero=True)
     params: dict[str, Any] = {
         "stride": (h.stride, w.stride),
@@ -64,7 +65,7 @@ def _conv2d(c: Choices) -> Drawn:
         lambda x, weight, bias: ops.conv2d(x, weight, bias, **params),
         [
             c.image(n, groups * inner, h.size, w.size),
-            _filters(c, (groups * outer, inner, h.kernel, w.kernel)),
+            conv_filters(c, (groups * outer, inner, h.kernel, w.kernel)),
             c.normal((groups * outer,)),
         ],
     )
@@ -72,8 +73,8 @@ def _conv2d(c: Choices) -> Drawn:
 
 @family("conv_transpose2d", kernels=_KERNELS)
 def _conv_transpose2d(c: Choices) -> Drawn:
-    h, w = _axis(c), _axis(c)
-    groups, inner, outer = _channels(c)
+    h, w = conv_axis(c), conv_axis(c)
+    groups, inner, outer = conv_channels(c)
     n = c.extent(2, zero=True)
     params: dict[str, Any] = {
         "stride": (h.stride, w.stride),
@@ -86,13 +87,13 @@ def _conv_transpose2d(c: Choices) -> Drawn:
         lambda x, weight, bias: ops.conv_transpose2d(x, weight, bias, **params),
         [
             c.image(n, groups * inner, h.out, w.out),
-            _filters(c, (groups * inner, outer, h.kernel, w.kernel)),
+            conv_filters(c, (groups * inner, outer, h.kernel, w.kernel)),
             c.normal((groups * outer,)),
         ],
     )
 
 
-def _filters(c: Choices, shape: tuple[int, ...]) -> Array:
+def conv_filters(c: Choices, shape: tuple[int, ...]) -> Array:
     """Draw filters whose outputs are about as large as their inputs (integers stay as they are)."""
     w = c.normal(shape)
     return w if c.small_integers else w / np.sqrt(np.prod(shape[1:]))
