@@ -28,7 +28,7 @@ from .calls import Call, calls_of, record, sources_of
 from .choices import Choices
 from .rules import Found, conform
 
-_TRIES = 8  # cases drawn for each call wanted, before we settle for fewer
+_TRIES = 40  # cases drawn for each call wanted, before we settle for fewer
 
 
 @dataclass

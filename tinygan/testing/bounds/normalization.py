@@ -7,11 +7,34 @@ from ...kernels.batch_norm.spec import channel_shape, other_axes
 from ..running import Machine, Running, errors
 from .table import Errors, bound
 
+Axes = tuple[int, ...]
 
-def _moments(x: Running, axes: tuple[int, ...]) -> tuple[Running, Running, Running]:
+
+def _moments(x: Running, axes: Axes) -> tuple[Running, Running, Running]:
     mean = x.mean(axes, keepdims=True)
     centred = x - mean
     return mean, centred, (centred * centred).mean(axes, keepdims=True)
+
+
+def _normalise(x: Running, axes: Axes, eps: float) -> tuple[Running, Running]:
+    """Return x_hat and 1 / std."""
+    _, centred, var = _moments(x, axes)
+    inv_std = 1.0 / (var + eps).sqrt()
+    return centred * inv_std, inv_std
+
+
+def _vjp(
+    m: Machine, x: Array, w: Array, gy: Array, over: Axes, others: Axes, eps: float
+) -> tuple[Running, Running, Running]:
+    """Return the cotangents: of x by way of its statistics ``over`` axes, summed over ``others``.
+
+    Kernels multiply by the weight first or last; either way it is one rounding of each product.
+    """
+    x_hat, inv_std = _normalise(m.given(x), over, eps)
+    given = m.given(gy)
+    g = given * m.given(w)
+    gx = (g - g.mean(over, True) - x_hat * (g * x_hat).mean(over, True)) * inv_std
+    return gx, (given * x_hat).sum(others), given.sum(others)
 
 
 @bound("batch_norm_stats")
@@ -22,24 +45,60 @@ def _batch_norm_stats(m: Machine, x: Array) -> Errors:
 
 @bound("batch_norm")
 def _batch_norm(m: Machine, x: Array, weight: Array, bias: Array, *, eps: float) -> Errors:
-    _, centred, var = _moments(m.given(x), other_axes(x))
     w, b = (m.given(a.reshape(channel_shape(x))) for a in (weight, bias))
-    return errors(centred / (var + eps).sqrt() * w + b)
+    return errors(_normalise(m.given(x), other_axes(x), eps)[0] * w + b)
 
 
 @bound("batch_norm_vjp")
 def _batch_norm_vjp(
     m: Machine, x: Array, weight: Array, bias: Array, gy: Array, *, eps: float
 ) -> Errors:
-    axes, shape = other_axes(x), channel_shape(x)
-    count = float(max(x.size // max(x.shape[1], 1), 1))
-    _, centred, var = _moments(m.given(x), axes)
-    inv_std, g = 1.0 / (var + eps).sqrt(), m.given(gy)
-    x_hat = centred * inv_std
-    gbias, gweight = g.sum(axes, True), (g * x_hat).sum(axes, True)
-    w = m.given(weight.reshape(shape))
-    gx = w * inv_std * (g - gbias / count - x_hat * (gweight / count))
-    return errors(gx, gweight.reshape(-1), gbias.reshape(-1))
+    axes = other_axes(x)
+    return errors(*_vjp(m, x, weight.reshape(channel_shape(x)), gy, axes, axes, eps))
+
+
+@bound("layer_norm")
+def _layer_norm(m: Machine, x: Array, weight: Array, bias: Array, *, eps: float) -> Errors:
+    over = tuple(range(x.ndim - weight.ndim, x.ndim))
+    return errors(_normalise(m.given(x), over, eps)[0] * m.given(weight) + m.given(bias))
+
+
+@bound("layer_norm_vjp")
+def _layer_norm_vjp(
+    m: Machine, x: Array, weight: Array, bias: Array, gy: Array, *, eps: float
+) -> Errors:
+    axes, first = tuple(range(x.ndim)), x.ndim - weight.ndim
+    return errors(*_vjp(m, x, weight, gy, axes[first:], axes[:first], eps))
+
+
+@bound("group_norm")
+def _group_norm(
+    m: Machine, x: Array, weight: Array, bias: Array, *, num_groups: int, eps: float
+) -> Errors:
+    grouped, (w, b) = _grouped(x, num_groups), (_channels(a, x, num_groups) for a in (weight, bias))
+    over = tuple(range(2, grouped.ndim))
+    y = _normalise(m.given(grouped), over, eps)[0] * m.given(w) + m.given(b)
+    return errors(y.reshape(*x.shape))
+
+
+@bound("group_norm_vjp")
+def _group_norm_vjp(
+    m: Machine, x: Array, weight: Array, bias: Array, gy: Array, *, num_groups: int, eps: float
+) -> Errors:
+    grouped, g = _grouped(x, num_groups), _grouped(gy, num_groups)
+    over, others = tuple(range(2, grouped.ndim)), (0, *range(3, grouped.ndim))
+    gx, gw, gb = _vjp(m, grouped, _channels(weight, x, num_groups), g, over, others, eps)
+    return errors(gx.reshape(*x.shape), gw.reshape(-1), gb.reshape(-1))
+
+
+def _grouped(x: Array, groups: int) -> Array:
+    """Return x (N, C, ...) as (N, G, C/G, ...)."""
+    return x.reshape(x.shape[0], groups, x.shape[1] // groups, *x.shape[2:])
+
+
+def _channels(a: Array, x: Array, groups: int) -> Array:
+    """Return a vector of channels in the shape that broadcasts against ``_grouped``."""
+    return a.reshape(1, groups, -1, *[1] * (x.ndim - 2))
 
 
 @bound("spectral_norm")

@@ -8,13 +8,11 @@ from typing import Any
 import numpy as np
 
 from ...kernels.arrays import Array, Shape
-from ...kernels.resize2d.spec import ResizeSpec
-from ...kernels.resize2d.weights import Taps
 from ..running import Machine, errors
 from .table import Errors, bound, reference
 
 
-@bound("max", "min", "gather2d", "max_pool2d_index", "unfold")
+@bound("max", "min", "gather2d", "max_pool2d_index")
 def _selects(m: Machine, /, *arrays: Array, **_: Any) -> Errors:
     return (None,)
 
@@ -79,38 +77,3 @@ def _upfirdn2d(m: Machine, x: Array, f: Array, **params: Any) -> Errors:
 @bound("upfirdn2d_fgrad")
 def _upfirdn2d_fgrad(m: Machine, x: Array, gy: Array, **params: Any) -> Errors:
     return products(m, "upfirdn2d_fgrad", gy.size, x, gy, **params)
-
-
-@bound("fold")
-def _fold(m: Machine, cols: Array, **params: Any) -> Errors:
-    return _products(m, "fold", math.prod(params["spec"].kernel), cols, **params)
-
-
-# --- interpolation: two sparse matrices, one after the other ---
-
-
-@bound("resize2d")
-def _resize2d(m: Machine, x: Array, *, spec: ResizeSpec) -> Errors:
-    return _interpolates(m, x, spec.taps(0), spec.taps(1))
-
-
-@bound("resize2d_adjoint")
-def _resize2d_adjoint(m: Machine, gy: Array, *, spec: ResizeSpec) -> Errors:
-    return _interpolates(m, gy, spec.adjoint_taps(0), spec.adjoint_taps(1))
-
-
-def _interpolates(m: Machine, x: Array, rows: Taps, columns: Taps) -> Errors:
-    """Bound A x B^T: (gamma_{a + 1} + gamma_{b + 1} + 4 u) |A| |x| |B|^T, a and b taps an output.
-
-    The 4 u are the roundings of both weights, of the pass between and of the result. They compound:
-    the relative terms are multiplied, not added.
-    """
-    sizes, grown = abs(x), 1.0
-    for axis, taps in ((2, rows), (3, columns)):
-        counts = np.diff(taps.start)
-        matrix = np.zeros((len(counts), x.shape[axis]))
-        np.add.at(matrix, (np.repeat(np.arange(len(counts)), counts), taps.pixel), abs(taps.weight))
-        sizes = np.moveaxis(np.tensordot(sizes, matrix, axes=([axis], [1])), -1, axis)
-        terms = int(np.max(counts, initial=0))
-        grown *= (1 + m.gamma(terms + 1)) * (1 + m.unit) ** 2
-    return ((grown - 1) * sizes + 4 * x.shape[2] * x.shape[3] * m.tiny,)
