@@ -24,6 +24,7 @@ from . import losses as losses
 from . import norms as norms
 from . import reductions as reductions
 from . import resample as resample
+from . import sequences as sequences
 from . import shapes as shapes
 from .table import FAMILIES, Case, Drawn, Family, family
 
