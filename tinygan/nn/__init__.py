@@ -14,6 +14,7 @@ from .activation import (
     Tanh,
 )
 from .attention import MultiheadAttention, SelfAttention2d
+from .conditional import ConditionalBatchNorm2d, VirtualBatchNorm2d, reference_batch
 from .container import ModuleList, Sequential
 from .conv import (
     Conv1d,
@@ -40,17 +41,21 @@ from .padding import CircularPad2d, ReflectionPad2d, ReplicationPad2d, ZeroPad2d
 from .pth import load_pth
 from .recurrent import GRU, LSTM, GRUCell, LSTMCell
 from .resample import AvgPool2d, MaxPool2d, PixelShuffle, Upsample
+from .sample_norm import GroupNorm, InstanceNorm1d, InstanceNorm2d, LayerNorm, PixelNorm
+from .style import AdaIN, EqualConv2d, EqualLinear, ModulatedConv2d
 
 __all__ = [
     "ELU",
     "GRU",
     "LSTM",
+    "AdaIN",
     "AvgPool2d",
     "BatchNorm1d",
     "BatchNorm2d",
     "Blur",
     "Buffer",
     "CircularPad2d",
+    "ConditionalBatchNorm2d",
     "Conv1d",
     "Conv2d",
     "Conv3d",
@@ -59,22 +64,30 @@ __all__ = [
     "ConvTranspose3d",
     "Dropout",
     "Embedding",
+    "EqualConv2d",
+    "EqualLinear",
     "Flatten",
     "Fold",
     "GRUCell",
+    "GroupNorm",
     "Identity",
+    "InstanceNorm1d",
+    "InstanceNorm2d",
     "LSTMCell",
+    "LayerNorm",
     "LeakyReLU",
     "Linear",
     "LogSoftmax",
     "MaxPool2d",
     "MinibatchDiscrimination",
     "MinibatchStd",
+    "ModulatedConv2d",
     "Module",
     "ModuleList",
     "MultiheadAttention",
     "PReLU",
     "Parameter",
+    "PixelNorm",
     "PixelShuffle",
     "ReLU",
     "ReflectionPad2d",
@@ -89,9 +102,11 @@ __all__ = [
     "Unflatten",
     "Unfold",
     "Upsample",
+    "VirtualBatchNorm2d",
     "ZeroPad2d",
     "functional_call",
     "init",
     "load_pth",
+    "reference_batch",
     "utils",
 ]

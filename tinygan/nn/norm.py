@@ -30,8 +30,8 @@ def frozen(buffer: Tensor) -> Tensor:
     return buffer if buffer.requires_grad else Tensor(buffer.data)
 
 
-class _BatchNorm(Module):
-    """What both batch norms share; ``ndims`` and ``fitting`` say which x fit."""
+class BatchNorm(Module):
+    """What all batch norms share; ``ndims`` and ``fitting`` say which x fit."""
 
     ndims: tuple[int, ...] = ()
     fitting = ""
@@ -97,7 +97,7 @@ class _BatchNorm(Module):
         return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}"
 
 
-class BatchNorm1d(_BatchNorm):
+class BatchNorm1d(BatchNorm):
     """Batch norm of vectors or sequences.
 
     Shapes: x (N, C) or (N, C, L), C = num_features -> as x. Arguments, errors and
@@ -107,7 +107,7 @@ class BatchNorm1d(_BatchNorm):
     ndims, fitting = (2, 3), "(N, {0}) or (N, {0}, L)"
 
 
-class BatchNorm2d(_BatchNorm):
+class BatchNorm2d(BatchNorm):
     """Batch norm of images: every channel is normalised over all axes but its own.
 
     Shapes: x (N, C, H, W), C = num_features -> as x.

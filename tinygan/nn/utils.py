@@ -1,4 +1,4 @@
-"""Spectral normalisation of a layer's weight, and clipping of gradients by their norm."""
+"""Spectral and weight norm of a layer's weight, and clipping of gradients by their norm."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from ..kernels.arrays import Array, xp_of
 from .conv import ConvTranspose
 from .module import Buffer, Module, Parameter
 from .norm import frozen
+from .reparam import remove_weight_norm as remove_weight_norm
+from .reparam import weight_norm as weight_norm
 
 _M = TypeVar("_M", bound=Module)
 

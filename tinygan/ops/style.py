@@ -76,7 +76,7 @@ def modulated_conv2d(
     padding: int | Pair = 0,
     transposed: bool = False,
     output_padding: int | Pair = 0,
-    grouped: bool = True,
+    grouped: bool = False,
     eps: float = 1e-8,
 ) -> Tensor:
     """Convolve each sample with filters of its own: w scaled by its style, and demodulated.
@@ -100,8 +100,9 @@ def modulated_conv2d(
         padding: zeros around x, or pixels cut off around y if ``transposed``.
         transposed: apply the adjoint convolution, which enlarges the image by ``stride``.
         output_padding: pixels added at the bottom and right of y if ``transposed``.
-        grouped: one convolution with N groups, the samples side by side as channels; else one
-            shared convolution, with x scaled before it and y after it. The same function.
+        grouped: make the N weights and run one convolution with N groups, the samples side by side
+            as channels, as StyleGAN2's code does; else scale x before a shared convolution and y
+            after it. The same function; the second needs no copies of the weights.
         eps: added to the squared norm of a filter.
 
     Raises:
