@@ -39,8 +39,7 @@ void adam(const py::array& p_, const py::array& g_, const py::array& m_, const p
 }  // namespace
 
 void bind_adam(py::module_& m) {
-  auto raw = [](const char* name) { return py::arg(name).noconvert(); };
-  m.def("adam", &adam, raw("p"), raw("g"), raw("m"), raw("v"), py::arg("lr"), py::arg("beta1"),
-        py::arg("beta2"), py::arg("eps"), py::arg("weight_decay"), py::arg("decoupled"),
-        py::arg("step"));
+  m.def("adam", &adam, tg::raw("p"), tg::raw("g"), tg::raw("m"), tg::raw("v"), py::arg("lr"),
+        py::arg("beta1"), py::arg("beta2"), py::arg("eps"), py::arg("weight_decay"),
+        tg::raw("decoupled"), tg::raw("step"));
 }

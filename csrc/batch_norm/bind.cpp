@@ -75,9 +75,9 @@ void vjp(const py::array& x_, const py::array& weight_, const py::array& gy_, do
 }  // namespace
 
 void bind_batch_norm(py::module_& m) {
-  auto raw = [](const char* name) { return py::arg(name).noconvert(); };
-  m.def("batch_norm_stats", &stats, raw("x"), raw("mean"), raw("var"));
-  m.def("batch_norm", &forward, raw("x"), raw("weight"), raw("bias"), py::arg("eps"), raw("y"));
-  m.def("batch_norm_vjp", &vjp, raw("x"), raw("weight"), raw("gy"), py::arg("eps"), raw("gx"),
-        raw("gweight"), raw("gbias"));
+  m.def("batch_norm_stats", &stats, tg::raw("x"), tg::raw("mean"), tg::raw("var"));
+  m.def("batch_norm", &forward, tg::raw("x"), tg::raw("weight"), tg::raw("bias"), py::arg("eps"),
+        tg::raw("y"));
+  m.def("batch_norm_vjp", &vjp, tg::raw("x"), tg::raw("weight"), tg::raw("gy"), py::arg("eps"),
+        tg::raw("gx"), tg::raw("gweight"), tg::raw("gbias"));
 }

@@ -1,10 +1,14 @@
 #include "../common/bind.hpp"
 
+#include <pybind11/stl.h>
+
 #include "bias_act.hpp"
 
 namespace py = pybind11;
 
 namespace {
+
+using Clamp = std::optional<double>;
 
 py::array array_of(const py::object& object, const char* name) {
   if (!py::isinstance<py::array>(object)) tg::fail(std::string(name) + ": need an array or None");
@@ -31,18 +35,17 @@ tg::View like(const py::array& array, const char* name, const tg::View& x, bool 
 }
 
 BiasAct describe(const tg::View& x, const tg::View& b, const tg::View& slope, int act, double alpha,
-                 double gain, const py::object& clamp) {
+                 double gain, const Clamp& clamp) {
   if (x.ndim != 2 || x.size == 0) tg::fail("x: need (rows, channels) with at least one of each");
   tg::need_c_contiguous(x);
   if (act < 0 || act >= ACT_COUNT) tg::fail("act: no such activation");
-  bool clamped = !clamp.is_none();
-  return {x.is_double, x.shape[0], x.shape[1],       act,
-          alpha,       gain,       clamped,          clamped ? clamp.cast<double>() : 0,
-          b.data,      slope.data, tg_num_threads(), nullptr};
+  return {x.is_double, x.shape[0], x.shape[1],        act,
+          alpha,       gain,       clamp.has_value(), clamp.value_or(0),
+          b.data,      slope.data, tg_num_threads(),  nullptr};
 }
 
 void forward(const py::array& x_, const py::object& b_, const py::object& slope_, int act,
-             double alpha, double gain, const py::object& clamp, const py::array& y_) {
+             double alpha, double gain, const Clamp& clamp, const py::array& y_) {
   tg::View x = tg::view(x_, "x");
   if (x.ndim != 2) tg::fail("x: need (rows, channels)");
   tg::View b = vector(b_, "b", x), slope = vector(slope_, "slope", x), y = like(y_, "y", x, true);
@@ -55,7 +58,7 @@ void forward(const py::array& x_, const py::object& b_, const py::object& slope_
 }
 
 void vjp(const py::array& x_, const py::object& b_, const py::object& slope_, const py::array& gy_,
-         int act, double alpha, double gain, const py::object& clamp, const py::array& gx_,
+         int act, double alpha, double gain, const Clamp& clamp, const py::array& gx_,
          const py::object& gb_, const py::object& gslope_) {
   tg::View x = tg::view(x_, "x");
   if (x.ndim != 2) tg::fail("x: need (rows, channels)");
@@ -76,10 +79,11 @@ void vjp(const py::array& x_, const py::object& b_, const py::object& slope_, co
 }  // namespace
 
 void bind_bias_act(py::module_& m) {
-  auto raw = [](const char* name) { return py::arg(name).noconvert(); };
-  m.def("bias_act", &forward, raw("x"), py::arg("b").none(true), py::arg("slope").none(true),
-        py::arg("act"), py::arg("alpha"), py::arg("gain"), py::arg("clamp").none(true), raw("y"));
-  m.def("bias_act_vjp", &vjp, raw("x"), py::arg("b").none(true), py::arg("slope").none(true),
-        raw("gy"), py::arg("act"), py::arg("alpha"), py::arg("gain"), py::arg("clamp").none(true),
-        raw("gx"), py::arg("gb").none(true), py::arg("gslope").none(true));
+  m.def("bias_act", &forward, tg::raw("x"), py::arg("b").none(true), py::arg("slope").none(true),
+        tg::raw("act"), py::arg("alpha"), py::arg("gain"), py::arg("clamp").none(true),
+        tg::raw("y"));
+  m.def("bias_act_vjp", &vjp, tg::raw("x"), py::arg("b").none(true), py::arg("slope").none(true),
+        tg::raw("gy"), tg::raw("act"), py::arg("alpha"), py::arg("gain"),
+        py::arg("clamp").none(true), tg::raw("gx"), py::arg("gb").none(true),
+        py::arg("gslope").none(true));
 }

@@ -5,6 +5,10 @@
 #include "../common/simd.hpp"
 #include "conv2d.hpp"
 
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#endif
+
 namespace TG_ISA {
 
 // A tile of outputs that lives in registers: kRows rows by kVectors vectors of columns. One step
@@ -72,6 +76,12 @@ TG_INLINE void transpose(const T* from, long from_step, T* const* to) {
     if (to[i]) store<T>(to[i], rows[i]);
 }
 
+#if defined(__SANITIZE_ADDRESS__)
+constexpr size_t kGap = 64;  // between parts of a workspace: nobody may touch it
+#else
+constexpr size_t kGap = 0;
+#endif
+
 // Hands out parts of a workspace; with a null base it only measures.
 struct Carver {
   char* base;
@@ -79,9 +89,14 @@ struct Carver {
 
   template <class U>
   U* take(long count) {
-    U* part = (U*)(base + used);
-    used += ((size_t)count * sizeof(U) + 63) / 64 * 64;
-    return base ? part : nullptr;
+    const size_t first = used, bytes = (size_t)count * sizeof(U);
+    used += (bytes + 63) / 64 * 64 + kGap;
+    if (!base) return nullptr;
+#if defined(__SANITIZE_ADDRESS__)
+    ASAN_UNPOISON_MEMORY_REGION(base + first, bytes);
+    ASAN_POISON_MEMORY_REGION(base + first + bytes, used - first - bytes);
+#endif
+    return (U*)(base + first);
   }
 };
 

@@ -41,8 +41,7 @@ void vjp(const py::array& logit_, const py::array& gy_, int kind, double target,
 }  // namespace
 
 void bind_gan_loss(py::module_& m) {
-  auto raw = [](const char* name) { return py::arg(name).noconvert(); };
-  m.def("gan_loss", &forward, raw("logit"), py::arg("kind"), py::arg("target"), raw("y"));
-  m.def("gan_loss_vjp", &vjp, raw("logit"), raw("gy"), py::arg("kind"), py::arg("target"),
-        raw("glogit"));
+  m.def("gan_loss", &forward, tg::raw("logit"), tg::raw("kind"), py::arg("target"), tg::raw("y"));
+  m.def("gan_loss_vjp", &vjp, tg::raw("logit"), tg::raw("gy"), tg::raw("kind"), py::arg("target"),
+        tg::raw("glogit"));
 }

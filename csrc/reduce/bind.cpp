@@ -24,6 +24,5 @@ void reduce(const py::array& x_, int kind, const py::array& y_) {
 }  // namespace
 
 void bind_reduce(py::module_& m) {
-  auto raw = [](const char* name) { return py::arg(name).noconvert(); };
-  m.def("reduce", &reduce, raw("x"), py::arg("kind"), raw("y"));
+  m.def("reduce", &reduce, tg::raw("x"), tg::raw("kind"), tg::raw("y"));
 }

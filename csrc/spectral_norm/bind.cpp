@@ -6,6 +6,8 @@ namespace py = pybind11;
 
 namespace {
 
+constexpr long kMaxSteps = 1000000;  // MAX_STEPS of kernels/spectral_norm/spec.py
+
 SpectralNorm describe(const tg::View& w) {
   if (w.ndim != 2 || w.size == 0) tg::fail("w: need (rows, columns) with at least one of each");
   tg::need_c_contiguous(w);
@@ -56,7 +58,7 @@ void power_iteration(const py::array& w_, long steps, double eps, const py::arra
                      const py::array& v_) {
   tg::View w = tg::view(w_, "w");
   SpectralNorm s = describe(w);
-  if (steps < 1) tg::fail("steps: need at least 1");
+  if (steps < 1 || steps > kMaxSteps) tg::fail("steps: need 1 to 1,000,000");
   tg::View u = operand(u_, "u", w, {s.rows}, true), v = operand(v_, "v", w, {s.columns}, true);
   tg::need_disjoint(u, w), tg::need_disjoint(v, w), tg::need_disjoint(u, v);
   tg::Workspace workspace(TG_PICK(spectral_norm_workspace)(s));
@@ -68,10 +70,9 @@ void power_iteration(const py::array& w_, long steps, double eps, const py::arra
 }  // namespace
 
 void bind_spectral_norm(py::module_& m) {
-  auto raw = [](const char* name) { return py::arg(name).noconvert(); };
-  m.def("spectral_norm", &forward, raw("w"), raw("u"), raw("v"), raw("y"));
-  m.def("spectral_norm_vjp", &vjp, raw("w"), raw("u"), raw("v"), raw("gy"), raw("gw"), raw("gu"),
-        raw("gv"));
-  m.def("power_iteration", &power_iteration, raw("w"), py::arg("steps"), py::arg("eps"), raw("u"),
-        raw("v"));
+  m.def("spectral_norm", &forward, tg::raw("w"), tg::raw("u"), tg::raw("v"), tg::raw("y"));
+  m.def("spectral_norm_vjp", &vjp, tg::raw("w"), tg::raw("u"), tg::raw("v"), tg::raw("gy"),
+        tg::raw("gw"), tg::raw("gu"), tg::raw("gv"));
+  m.def("power_iteration", &power_iteration, tg::raw("w"), tg::raw("steps"), py::arg("eps"),
+        tg::raw("u"), tg::raw("v"));
 }

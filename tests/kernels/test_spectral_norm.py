@@ -143,8 +143,9 @@ def test_misfits_are_named():
         kernels.call("spectral_norm", w, u, u)
     with pytest.raises(ShapeError, match=r"gy must have the shape \(4, 5\), got \(5, 4\)"):
         kernels.call("spectral_norm_vjp", w, u, v, gy.T)
-    with pytest.raises(OptionError, match="at least 1"):
-        kernels.call("power_iteration", w, u, steps=0, eps=1e-12)
+    for steps in (0, 2**31):
+        with pytest.raises(OptionError, match=f"steps must be 1 to 1000000, got {steps}"):
+            kernels.call("power_iteration", w, u, steps=steps, eps=1e-12)
 
 
 def test_empty_weights_and_mixed_dtypes_are_refused():
@@ -172,6 +173,7 @@ def test_binding_refuses_what_would_corrupt_memory():
     for arguments in wrong:
         with pytest.raises((ValueError, TypeError)):
             native.spectral_norm(*arguments)
-    for arguments in [(w, 0, 1e-12, u, v), (w, 1, 1e-12, v, u), (w, 1, 1e-12, w[:, 0], v)]:
+    for arguments in [(w, 0, 1e-12, u, v), (w, 1, 1e-12, v, u), (w, 1, 1e-12, w[:, 0], v),
+                      (w, 2**63 - 1, 1e-12, u, v)]:  # fmt: skip
         with pytest.raises(ValueError, match=r"steps|shape|order|overlap"):
             native.power_iteration(*arguments)

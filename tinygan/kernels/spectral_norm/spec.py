@@ -5,6 +5,8 @@ from __future__ import annotations
 from ...errors import DtypeError, OptionError, ShapeError
 from ..arrays import Array
 
+MAX_STEPS = 1_000_000  # as in csrc/spectral_norm/bind.cpp: nobody can interrupt them
+
 
 def check_operands(op: str, w: Array, u: Array, v: Array | None = None) -> None:
     """Raise unless u is (O,) and v is (K,) for w seen as the matrix (O, K).
@@ -26,10 +28,10 @@ def check_operands(op: str, w: Array, u: Array, v: Array | None = None) -> None:
 
 
 def check_steps(steps: int) -> None:
-    """Raise unless there is at least one step.
+    """Raise unless steps is 1 to ``MAX_STEPS``.
 
     Raises:
-        OptionError: steps is below 1, so that v would never be computed.
+        OptionError: steps is below 1, so that v would never be computed, or beyond all sense.
     """
-    if steps < 1:
-        raise OptionError(f"power_iteration: steps must be at least 1, got {steps}")
+    if not 1 <= steps <= MAX_STEPS:
+        raise OptionError(f"power_iteration: steps must be 1 to {MAX_STEPS}, got {steps}")
