@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from strict_arrays import to_numpy, to_strict
 
-from tinygan import Tensor, grad
+from tinygan import Tensor, grad, ops
 from tinygan import kernels as tgk
 from tinygan.random import Stream
 from tinygan.testing import FAMILIES, Choices
@@ -51,3 +51,9 @@ def test_indexing_with_device_arrays():
     expected = np.zeros((4, 3))
     np.add.at(expected, [2, 0, 2], 2 * np.arange(12.0).reshape(4, 3)[[2, 0, 2]])
     np.testing.assert_array_equal(to_numpy(g.data), expected)
+
+
+def test_indexing_device_arrays_with_lists():
+    x = Tensor(to_strict(np.arange(12.0).reshape(4, 3)))
+    for y in (x[[2, 0]], ops.take(x, [2, 0]), ops.gather(x, 0, [[2, 2, 2], [0, 0, 0]])):
+        np.testing.assert_array_equal(to_numpy(y.data), [[6, 7, 8], [0, 1, 2]])

@@ -171,3 +171,45 @@ def test_recording_is_per_thread():
         thread.start()
         thread.join()
     assert seen[0] is not None
+
+
+def test_axes_out_of_range_or_order_are_refused_by_flatten_and_transpose():
+    x = Tensor(np.zeros((2, 3, 4)))
+    with pytest.raises(ShapeError, match=r"flatten: axis 2 of \(2, 3, 4\) comes after axis 1"):
+        ops.flatten(x, 2, 1)
+    with pytest.raises(ShapeError, match="out of range"):
+        ops.flatten(x, 3)
+    with pytest.raises(ShapeError, match="no permutation"):
+        ops.transpose(x, 3, 1, 2)
+    with pytest.raises(ShapeError, match="no permutation"):
+        ops.transpose(x, 0, 1, -4)
+
+
+def test_negative_extents_are_refused_by_reshape():
+    with pytest.raises(ShapeError, match=r"reshape: \(2, 12\)"):
+        ops.reshape(Tensor(np.zeros((2, 12))), -2, -12)
+
+
+def test_batches_and_conditions_that_do_not_broadcast_are_named():
+    with pytest.raises(ShapeError, match=r"matmul of .* shapes \(2,\) and \(3,\) do not"):
+        ops.matmul(Tensor(np.zeros((2, 3, 4))), Tensor(np.zeros((3, 4, 5))))
+    with pytest.raises(ShapeError, match=r"where: shapes \(5,\), \(2, 3\) and \(\)"):
+        ops.where(Tensor(np.ones(5, bool)), Tensor(np.zeros((2, 3))), 0.0)
+
+
+@pytest.mark.parametrize("op", [ops.matmul, lambda a, b: ops.concatenate([a, b])])
+def test_joined_and_multiplied_widths_meet_in_the_wider_and_come_back_narrow(op):
+    narrow = Tensor(np.eye(2, dtype=np.float32), requires_grad=True)
+    wide = Tensor(np.array([[1 / 3, 2], [3, 4]]), requires_grad=True)
+    y = op(narrow, wide)
+    assert y.dtype == np.float64
+    np.testing.assert_array_equal(y.data[-2:], wide.data)  # nothing was rounded
+    g, h = grad(y.sum(), [narrow, wide])
+    assert (g.dtype, h.dtype) == (np.float32, np.float64)
+
+
+def test_lists_are_indices_also_if_empty():
+    x = Tensor(np.arange(6.0).reshape(2, 3))
+    assert x[[]].shape == (0, 3)
+    np.testing.assert_array_equal(x[:, [2, 0]].data, [[2, 0], [5, 3]])
+    np.testing.assert_array_equal(x[[False, True]].data, [[3, 4, 5]])

@@ -37,3 +37,9 @@ def test_options_that_do_not_fit_are_named():
 def test_cross_entropy_refuses_floats_for_labels():
     with pytest.raises(DtypeError, match="labels are integers"):
         ops.cross_entropy(np.zeros((2, 3)), np.zeros(2))
+
+
+@pytest.mark.parametrize("labels", [[0, 3], [-1, 2]])
+def test_cross_entropy_refuses_labels_out_of_range(labels):
+    with pytest.raises(ShapeError, match=r"labels run from .* take 0 to 2"):
+        ops.cross_entropy(Tensor(np.zeros((2, 3))), np.array(labels))

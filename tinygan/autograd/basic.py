@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..errors import ShapeError
 from ..kernels.arrays import Array, elementwise, empty_like, xp_of
+from .axes import check_broadcast
 from .linear import (
     as_tensor,
     astype,
     broadcast_to,
     normalize_axis,
+    promote,
     squeeze,
     sum,
     unbroadcast,
@@ -69,20 +70,10 @@ def _promote(name: str, a: Any, b: Any) -> tuple[Tensor, Tensor]:
     if not isinstance(b, Tensor):
         b = _like(b, a)
     if a.dtype != b.dtype:
-        dtype = _common_dtype(a.dtype, b.dtype)
-        a, b = (t if t.dtype == dtype else astype(t, dtype) for t in (a, b))
+        a, b = promote(a, b)
     if a.shape != b.shape and a.ndim and b.ndim:
-        pairs = zip(a.shape[::-1], b.shape[::-1], strict=False)
-        if any(m != n and 1 not in (m, n) for m, n in pairs):
-            raise ShapeError(f"{name}: shapes {a.shape} and {b.shape} do not broadcast together")
+        check_broadcast(name, a.shape, b.shape)
     return a, b
-
-
-def _common_dtype(a: np.dtype[Any], b: np.dtype[Any]) -> np.dtype[Any]:
-    """Return the wider of two floats or two integers, the float of one of each."""
-    if (a.kind == "f") == (b.kind == "f"):
-        return np.promote_types(a, b)
-    return a if a.kind == "f" else b
 
 
 def _like(value: Any, t: Tensor) -> Tensor:
@@ -278,7 +269,11 @@ def where(condition: Any, a: Any, b: Any) -> Tensor:
 
     Differentiable: any order in a and b.
     """
-    return _where(astype(as_tensor(condition).detach(), bool), *_promote("where", a, b))
+    chosen = astype(as_tensor(condition).detach(), bool)
+    a, b = _promote("where", a, b)
+    if not chosen.shape == a.shape == b.shape:
+        check_broadcast("where", chosen.shape, a.shape, b.shape)
+    return _where(chosen, a, b)
 
 
 # --- reductions made of the above ---

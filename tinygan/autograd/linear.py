@@ -8,6 +8,7 @@ closed and derivatives of any order follow.
 from __future__ import annotations
 
 import builtins
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -22,32 +23,11 @@ from ..kernels.arrays import (
     xp_of,
     zeros_channels_last,
 )
+from .axes import as_tensor as as_tensor
+from .axes import check_broadcast, common_dtype, is_basic_index, plain_index
+from .axes import normalize_axis as normalize_axis
 from .op import Cotangents, Needs, Op, Tensors
 from .tensor import Axis, Tensor
-
-
-def as_tensor(x: Any) -> Tensor:
-    """Return ``x`` itself if it is a tensor, else a constant made of it."""
-    return x if isinstance(x, Tensor) else Tensor(x)
-
-
-def normalize_axis(axis: Axis, ndim: int, dim: Axis = None) -> tuple[int, ...]:
-    """Return ``axis`` (or ``dim``) as a sorted tuple of non-negative axes; None means all.
-
-    Raises:
-        ShapeError: an axis is out of range or named twice.
-    """
-    axis = dim if axis is None else axis
-    if axis is None:
-        return tuple(range(ndim))
-    named = (axis,) if isinstance(axis, int) else tuple(axis)
-    if any(not -ndim <= a < ndim for a in named):
-        raise ShapeError(f"axis {axis} is out of range for {ndim} axes")
-    axes = tuple(sorted(a % ndim for a in named))
-    if len(set(axes)) != len(axes):
-        raise ShapeError(f"axis {axis} names an axis twice")
-    return axes
-
 
 # --- shape ---
 
@@ -72,7 +52,7 @@ def reshape(x: Any, *shape: Any) -> Tensor:
     known = math.prod(n for n in wanted if n != -1)
     open_ = x.size // known if known else 0
     full = tuple(open_ if n == -1 else n for n in wanted)
-    if math.prod(full) != x.size or tuple(wanted).count(-1) > 1:
+    if math.prod(full) != x.size or tuple(wanted).count(-1) > 1 or min(full, default=0) < 0:
         raise ShapeError(f"reshape: {x.shape} has {x.size} entries, which do not fill {wanted}")
     return _reshape(x, shape=full)
 
@@ -80,7 +60,9 @@ def reshape(x: Any, *shape: Any) -> Tensor:
 def flatten(x: Any, start_axis: int = 0, end_axis: int = -1) -> Tensor:
     """Merge the axes from ``start_axis`` to ``end_axis`` into one. Differentiable: any order."""
     x = as_tensor(x)
-    first, last = start_axis % max(x.ndim, 1), end_axis % max(x.ndim, 1)
+    first, last = (normalize_axis(a, max(x.ndim, 1))[0] for a in (start_axis, end_axis))
+    if first > last:
+        raise ShapeError(f"flatten: axis {start_axis} of {x.shape} comes after axis {end_axis}")
     merged = math.prod(x.shape[first : last + 1])
     return reshape(x, (*x.shape[:first], merged, *x.shape[last + 1 :]))
 
@@ -103,7 +85,8 @@ def transpose(x: Any, *axes: Any) -> Tensor:
     """Permute the axes; without ``axes``, reverse them. A view. Differentiable: any order."""
     x = as_tensor(x)
     named = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes
-    order = tuple(a % max(x.ndim, 1) for a in named) if named else tuple(range(x.ndim))[::-1]
+    named = named or range(x.ndim)[::-1]
+    order = tuple(a + x.ndim if a < 0 else a for a in named)
     if sorted(order) != list(range(x.ndim)):
         raise ShapeError(f"transpose: axes {named} are no permutation of the axes of {x.shape}")
     return _transpose(x, axes=order)
@@ -173,31 +156,17 @@ def _put_forward(g: Array, *, index: Any, shape: Shape) -> Array:
         out = zeros_channels_last(xp, shape, g.dtype)
     else:
         out = xp.zeros(shape, dtype=g.dtype)
-    if _is_basic(index):
+    if is_basic_index(index):
         out[index] = g
     else:
         xp.add.at(out, index, g)
     return out
 
 
-def _is_basic(index: Any) -> bool:
-    parts = index if isinstance(index, tuple) else (index,)
-    return all(p is None or p is Ellipsis or isinstance(p, int | slice) for p in parts)
-
-
 _getitem: Op = Op("getitem", lambda x, *, index: x[index], reads="shapes")
 _put: Op = Op("put", _put_forward, reads="shapes")
 _getitem.defvjp(lambda g, y, xs, needs, *, index: (_put(g[0], index=index, shape=xs[0].shape),))
 _put.defvjp(lambda g, y, xs, needs, *, index, shape: (_getitem(g[0], index=index),))
-
-
-def _plain_index(index: Any) -> Any:
-    """Replace tensors and lists in an index by arrays."""
-    if isinstance(index, tuple):
-        return tuple(_plain_index(i) for i in index)
-    if isinstance(index, Tensor | list):
-        return as_tensor(index).data
-    return index
 
 
 def getitem(x: Any, index: Any) -> Tensor:
@@ -208,12 +177,13 @@ def getitem(x: Any, index: Any) -> Tensor:
     Raises:
         ShapeError: the index does not fit ``x``.
     """
-    x, index = as_tensor(x), _plain_index(index)
+    x = as_tensor(x)
+    index = plain_index(index, xp_of(x.data))
     try:
         y: Tensor = _getitem(x, index=index)
     except IndexError as error:
         raise ShapeError(f"getitem: {error} (x has shape {x.shape})") from None
-    if _is_basic(index):
+    if is_basic_index(index):
         y._version = x._version  # basic indexing shares memory
     return y
 
@@ -225,7 +195,8 @@ def take(x: Any, index: Any, axis: int = 0) -> Tensor:
     """
     x = as_tensor(x)
     (at,) = normalize_axis(axis, x.ndim)
-    return getitem(x, (*[slice(None)] * at, as_tensor(index)))
+    index = index if isinstance(index, list) else as_tensor(index)
+    return getitem(x, (*[slice(None)] * at, index))
 
 
 def gather(x: Any, axis: int, index: Any) -> Tensor:
@@ -234,7 +205,8 @@ def gather(x: Any, axis: int, index: Any) -> Tensor:
     Shapes: x (..., n, ...), index (..., k, ...) of the same number of axes, as in
     ``numpy.take_along_axis`` and ``torch.gather``. Differentiable: any order in x.
     """
-    x, index = as_tensor(x), as_tensor(index)
+    x = as_tensor(x)
+    index = as_tensor(plain_index(index, xp_of(x.data)))
     if index.ndim != x.ndim:
         raise ShapeError(f"gather: x {x.shape} and index {index.shape} differ in their axes")
     (at,) = normalize_axis(axis, x.ndim)
@@ -333,7 +305,7 @@ def concatenate(xs: Sequence[Any], axis: int = 0, *, dim: int | None = None) -> 
         raise ShapeError(
             f"concatenate: shapes {[t.shape for t in tensors]} differ beside axis {at}"
         )
-    return _concatenate(*tensors, axis=at)
+    return _concatenate(*promote(*tensors), axis=at)
 
 
 def stack(xs: Sequence[Any], axis: int = 0, *, dim: int | None = None) -> Tensor:
@@ -378,6 +350,12 @@ def astype(x: Any, dtype: Any) -> Tensor:
     return _astype(as_tensor(x), dtype=dtype)
 
 
+def promote(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """Convert tensors to the dtype in which they meet: the widest float among them."""
+    dtype = functools.reduce(common_dtype, (t.dtype for t in tensors))
+    return tuple(t if t.dtype == dtype else astype(t, dtype) for t in tensors)
+
+
 _matmul: Op = Op("matmul", lambda a, b: xp_of(a).matmul(a, b))
 
 
@@ -401,14 +379,17 @@ def matmul(a: Any, b: Any) -> Tensor:
     Shapes: a (..., m, k), b (..., k, n) -> (..., m, n). Differentiable: any order.
 
     Raises:
-        ShapeError: the inner extents differ.
+        ShapeError: the inner extents differ, or the leading axes do not broadcast.
     """
     a, b = as_tensor(a), as_tensor(b)
     rows = expand_dims(a, 0) if a.ndim == 1 else a
     columns = expand_dims(b, 1) if b.ndim == 1 else b
     if rows.ndim < 2 or columns.ndim < 2 or rows.shape[-1] != columns.shape[-2]:
         raise ShapeError(f"matmul: a {a.shape} and b {b.shape} do not fit (..., m, k) (..., k, n)")
-    y: Tensor = _matmul(rows, columns)
+    if rows.ndim > 2 and columns.ndim > 2:
+        batches = rows.shape[:-2], columns.shape[:-2]
+        check_broadcast(f"matmul of {a.shape} and {b.shape}", *batches)
+    y: Tensor = _matmul(*promote(rows, columns))
     if a.ndim == 1:
         y = squeeze(y, -2)
     return squeeze(y, -1) if b.ndim == 1 else y
