@@ -38,7 +38,7 @@ GROUPS = {
 SPELLING = {
     "d": "D", "g": "G", "r1": "R1", "gan": "GAN", "timegan": "TimeGAN", "nash": "Nash",
     "wasserstein": "Wasserstein", "jacobian": "Jacobian", "ms": "MS-SSIM", "ssim": "",
-    "linspace": "`linspace`", "generators": "generator's",
+    "linspace": "`linspace`",
 }  # fmt: skip
 
 

@@ -100,8 +100,8 @@ def test_a_discriminator_without_activations_is_affine():
 
 @erratum(
     "B8",
-    claim="Plot a grey image of a batch by images[i, :, :, :0].",
-    correct="A slice :0 is empty; the first channel is images[i, :, :, 0].",
+    claim="Plot a grey image of a batch by `images[i, :, :, :0]`.",
+    correct="A slice `:0` is empty; the first channel is `images[i, :, :, 0]`.",
     sources=("NumPy's user guide, on indexing",),
 )
 def test_a_slice_up_to_zero_holds_no_pixel():
@@ -161,7 +161,7 @@ def test_sampling_one_by_one_needs_eval_mode():
 
 @erratum(
     "B13",
-    claim="The norm in WGAN-GP's penalty is gradients.norm(2, dim=1).",
+    claim="The norm in WGAN-GP's penalty is `gradients.norm(2, dim=1)`.",
     correct="It runs over all axes but the batch's. On images dim=1 is the channels: one norm a "
     "pixel, each pulled to 1.",
     sources=("arXiv:1704.00028",),
@@ -202,8 +202,8 @@ def test_a_norm_over_channels_asks_for_a_slope_far_above_one():
 
 @erratum(
     "B14",
-    claim="The features of D for a linear probe are activations.view(-1).",
-    correct="Flatten each sample's own axes and keep the batch's: flatten(1).",
+    claim="The features of D for a linear probe are `activations.view(-1)`.",
+    correct="Flatten each sample's own axes and keep the batch's: `flatten(1)`.",
     sources=("arXiv:1511.06434", "arXiv:1605.09782"),
 )
 def test_features_are_flattened_sample_by_sample():
@@ -322,13 +322,8 @@ def test_a_style_replaces_statistics_and_noise_has_a_gain_a_channel():
     scale = constant([[0.3, 2.0, 1.0], [1.5, 0.7, 0.2]])
     shift = constant([[1.0, -1.0, 0.5], [0.0, 2.0, -0.5]])
 
-    def adain(x):
-        mean = ops.mean(x, (2, 3), True)
-        std = ops.sqrt(ops.mean(ops.square(x - mean), (2, 3), True) + 1e-12)
-        return (x - mean) / std * scale.reshape(2, 3, 1, 1) + shift.reshape(2, 3, 1, 1)
-
     for features in (x, x * 10.0 - 3.0):
-        styled = adain(features).data
+        styled = ops.adain(features, scale, shift, eps=1e-12).data
         np.testing.assert_allclose(styled.mean(axis=(2, 3)), shift.data, atol=1e-9)
         np.testing.assert_allclose(styled.std(axis=(2, 3)), scale.data, rtol=1e-9)
     added = [(f + shift.reshape(2, 3, 1, 1)).data.std(axis=(2, 3)) for f in (x, x * 10.0)]

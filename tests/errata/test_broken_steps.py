@@ -110,7 +110,7 @@ def test_descending_the_label_zero_loss_moves_g_the_wrong_way():
     "teaches it the opposite of its own loss.",
     sources=("arXiv:1703.10593",),
 )
-def test_a_term_on_real_images_does_nothing_in_the_generators_loss():
+def test_a_term_on_real_images_does_nothing_in_the_loss_of_g():
     """E D(y)^2 holds no G(x), so its gradient with respect to G is 0; it only adds a number to the
     curve that is read. ``backward`` also fills D's ``.grad``, and if that isn't cleared, D's next
     step goes along d/dD E D(y)^2, towards "real images are fake": for a D that gives reals the
@@ -247,7 +247,7 @@ def test_clipping_weights_is_not_a_gradient_penalty():
 
 @erratum(
     "B12",
-    claim="Feature matching is mse_loss(D.features(real), D.features(fake)).",
+    claim="Feature matching is `mse_loss(D.features(real), D.features(fake))`.",
     correct="It is the squared norm of the difference of *means*, with the reals' side detached: "
     "a mean over features changes its weight with the layer's width.",
     sources=("arXiv:1606.03498",),
@@ -305,7 +305,9 @@ def test_a_loss_that_is_computed_and_not_stepped_teaches_nothing():
     softplus(D) then stays a random function: over many initial D, in about half of them the policy
     has the higher reward, and its updates lead away from the expert. After steps on
     E softplus(-D(expert)) + E softplus(D(policy)) the expert has the higher reward for every one.
-    (The method also bounds each step of the policy, and rewards its entropy: not tested here.)
+    The same slip is found in adversarial training, where the generator of the perturbations gets a
+    loss and no step. (GAIL also bounds each step of the policy, and rewards its entropy: not tested
+    here.)
     """
     towards = np.array([1.0, 0.0, -0.5])
     expert = constant(Stream(0, "e").normal((64, 3), np.float64) + towards)

@@ -9,7 +9,7 @@ from tinygan import nn, ops, random
 from tinygan.autograd import Tensor, grad
 from tinygan.data import TOYS
 from tinygan.errors import ShapeError
-from tinygan.gan import gradient_penalty, r1
+from tinygan.gan import game_field, game_jacobian, gradient_penalty, r1
 from tinygan.random import Stream
 
 F64 = {"dtype": np.float64}
@@ -17,7 +17,7 @@ F64 = {"dtype": np.float64}
 
 @erratum(
     "T1",
-    claim="The ring of eight Gaussians has its centres at the angles linspace(0, 2 pi, 8).",
+    claim="The ring of eight Gaussians has its centres at the angles `linspace(0, 2 pi, 8)`.",
     correct="These are seven distinct centres, one with twice the mass; the angles are 2 pi k / 8.",
     sources=("arXiv:1611.02163, its demo notebook", "arXiv:1712.04086"),
 )
@@ -58,12 +58,8 @@ def test_a_jacobian_has_a_row_for_every_entry():
     a = np.array([[2.0, 1.0], [0.0, 0.5]])
     theta, psi = leaf([[0.3, -0.1]]), leaf([[0.7], [0.2]])
 
-    def field():
-        value = ops.sum(theta @ constant(a) @ psi)
-        return [
-            grad(value, theta, create_graph=True).reshape(-1),
-            grad(-value, psi, create_graph=True).reshape(-1),
-        ]
+    value = ops.sum(theta @ constant(a) @ psi)
+    game = (value, -value), (theta, psi)
 
     def row(entry):
         return np.concatenate(
@@ -71,15 +67,16 @@ def test_a_jacobian_has_a_row_for_every_entry():
         )
 
     once_a_tensor, once_an_entry = [], []
-    for v in field():
+    for v in game_field(*game, create_graph=True):
         for i in range(v.size):
-            latest = row(v[i])
+            latest = row(v.reshape(-1)[i])
             once_an_entry.append(latest)
         once_a_tensor.append(latest)
 
     assert np.shape(once_a_tensor) == (2, 4)
     with pytest.raises(np.linalg.LinAlgError):
         np.linalg.eigvals(np.array(once_a_tensor))
+    np.testing.assert_allclose(once_an_entry, game_jacobian(*game).data, rtol=1e-12)
     found = np.linalg.eigvals(np.array(once_an_entry))
     np.testing.assert_allclose(found.real, 0, atol=1e-12)
     singular = np.linalg.svd(a, compute_uv=False)
@@ -130,7 +127,7 @@ def test_batch_norm_mixes_the_slopes_that_a_penalty_measures():
 
 @erratum(
     "T4",
-    claim="The log-likelihood of samples under the mixture is that of norm(scale=variance).",
+    claim="The log-likelihood of samples under the mixture is that of `norm(scale=variance)`.",
     correct="scale is the standard deviation: its square is the variance.",
     sources=("arXiv:1712.04086, its code",),
 )
@@ -182,7 +179,7 @@ def test_r1_has_a_half_in_the_paper_and_none_in_its_code():
 
 @erratum(
     "T6",
-    claim="BatchNorm2d(128, 0.8) is batch norm with momentum 0.8.",
+    claim="`BatchNorm2d(128, 0.8)` is batch norm with momentum 0.8.",
     correct="PyTorch's second argument is eps; and Keras's momentum 0.8, the share of the old "
     "value, is PyTorch's 0.2, the share of the new one.",
     sources=("arXiv:1502.03167", "PyTorch-GAN, found in many of its files"),

@@ -98,10 +98,14 @@ def test_a_transposed_convolution_is_the_adjoint_and_not_the_inverse():
     sources=("Yoon, Jarrett & van der Schaar, NeurIPS 2019, and its code timegan.py",),
 )
 def test_timegan_judges_latents_and_decodes_the_supervised_ones():
-    """The parts, at each time t: embedder h = e(x), recovery x~ = r(h), generator e^ = g(z),
-    supervisor h^_t = s(e^_(t-1)), discriminator D(h). D's terms are on h, on h^ and (with a weight
-    gamma) on e^: all latent. So D doesn't fit features of another width, and no adversarial loss
-    has a gradient with respect to r, which learns from reconstruction alone.
+    """The parts, at each time t:
+
+        h = e(x)        embedder           r(h) = x    recovery
+        h_g = g(z)      generator          h_s = s(h_g)    supervisor, one step ahead
+
+    D's terms are on h, on h_s and (with a weight gamma) on h_g: all latent. So D doesn't fit
+    features of another width, and no adversarial loss has a gradient with respect to r, which
+    learns from reconstruction alone.
 
     Which latents are decoded matters. Let everything be linear and exact: r(e(x)) = x, and s one
     step of the data's dynamics, s(e(x_t)) = e(x_(t+1)). With gamma = 0, D pulls the law of s(g(z))
@@ -126,14 +130,14 @@ def test_timegan_judges_latents_and_decodes_the_supervised_ones():
     x_before, x = before @ basis.T, before @ dynamics.T @ basis.T
     np.testing.assert_allclose(recovery(embedder(constant(x))).data, x, atol=1e-12)
 
-    e_hat = generator(constant(rng.normal(size=(8, 3))))
-    h_hat = supervisor(e_hat)
-    fake_loss = ops.nonsaturating_g_loss(D(h_hat)) + ops.nonsaturating_g_loss(D(e_hat))
+    h_g = generator(constant(rng.normal(size=(8, 3))))
+    h_s = supervisor(h_g)
+    fake_loss = ops.nonsaturating_g_loss(D(h_s)) + ops.nonsaturating_g_loss(D(h_g))
     to_recovery, to_g = grad(fake_loss, [recovery.weight, generator.weight])
     assert not to_recovery.data.any()
     assert to_g.data.any()
     with pytest.raises(ShapeError):
-        D(recovery(h_hat))  # 5 features, where D takes a latent of 2
+        D(recovery(h_s))  # 5 features, where D takes a latent of 2
 
     lagging = embedder(Tensor(x_before))  # g(z) at the equilibrium
     real = gaussian_statistics(x)

@@ -21,7 +21,7 @@ def rmse(logit, target):
     sources=("arXiv:1406.2661", "arXiv:1611.04076"),
 )
 def test_root_mean_squared_error_is_not_the_loss_of_a_gan():
-    """Three properties of the game's loss go lost with the root and the sigmoid.
+    """Three properties of the game's loss are lost with the root and the sigmoid.
 
     1. A loss of minibatches must be a mean over samples, or its gradient is biased. The root of a
        mean is not: by Jensen's inequality the mean of two halves' RMSE is below the RMSE of all.
@@ -93,7 +93,7 @@ def test_the_critic_ascends_the_gap_between_real_and_fake():
     sources=("arXiv:1705.02894", "arXiv:1805.08318"),
 )
 def test_the_hinge_loss_is_the_negative_of_the_sum_of_minima():
-    """min(0, a) = -max(0, -a), so the two forms differ by their sign alone, and by the player.
+    """min(0, a) = -max(0, -a): the two forms differ by their sign. D maximises one, minimises the other.
 
     Both minima are at most 0 and have no lower bound: descending them sends the reals' logits to
     minus infinity and the fakes' to plus infinity. The hinge is at least 0 and reaches 0 once every
@@ -195,6 +195,7 @@ def test_detach_blocks_the_gradient_to_g_and_leaves_that_of_d():
     assert g.grad is None
     assert isinstance(d.grad, Tensor)
 
-    before = float(ops.nonsaturating_g_loss(z @ g @ d))
+    before, score = float(ops.nonsaturating_g_loss(z @ g @ d)), float(ops.mean(z @ g @ d))
     after = descend(lambda: ops.nonsaturating_g_loss(z @ g @ d), [g], lr=0.1, steps=1)
     assert after < before - 1e-4
+    assert float(ops.mean(z @ g @ d)) > score  # D takes the fakes for more real than before

@@ -8,7 +8,7 @@ from errata.steps import constant, descend, leaf, on_a_mode
 from tinygan import nn, ops, random
 from tinygan.autograd import Tensor, grad
 from tinygan.data import TOYS
-from tinygan.gan import r1
+from tinygan.gan import game_field, game_jacobian, r1
 from tinygan.optim import SGD
 from tinygan.random import Stream
 
@@ -21,7 +21,7 @@ from tinygan.random import Stream
     "potential of the distance W1, and decides nothing.",
     sources=("arXiv:1701.07875",),
 )
-def test_wasserstein_gan_clips_weights_and_not_gradients():
+def test_a_wasserstein_gan_clips_weights_and_not_gradients():
     """The dual of W1 is a supremum over functions of slope at most 1 (Kantorovich-Rubinstein):
 
         W1(p, q) = sup { E_p f - E_q f : |f(x) - f(y)| <= |x - y| }.
@@ -100,11 +100,8 @@ def test_averaging_generators_makes_samples_that_no_generator_makes():
 
 
 def closeness(features, kernels):
-    """o_b(x_i) = sum over j != i of exp(-||M_ib - M_jb||_1). (N, A), (A, B, C) -> (N, B)."""
-    a, b, c = kernels.shape
-    m = (features @ kernels.reshape(a, b * c)).reshape(-1, b, c)
-    between = ops.sum(abs(m.reshape(-1, 1, b, c) - m.reshape(1, -1, b, c)), 3)  # (N, N, B)
-    return ops.sum(ops.exp(-between), 1) - 1.0
+    """What minibatch discrimination appends. Shapes: (N, A), (A, B, C) -> (N, B)."""
+    return ops.minibatch_discrimination(features, kernels)[:, features.shape[1] :]
 
 
 @erratum(
@@ -197,19 +194,15 @@ def test_nothing_moves_at_a_nash_equilibrium_and_the_field_rotates_around_it():
     """
     data = constant([[0.4]])  # R1 of a linear D is the same everywhere
 
-    def field(theta, psi, gamma):
+    def game(theta, psi, gamma):
         loss_g = ops.sum(theta * psi)
-        loss_d = -loss_g + r1(lambda x: x @ psi, data, gamma_r1=gamma)
-        return (
-            grad(loss_g, theta, create_graph=True),
-            grad(loss_d, psi, create_graph=True),
-        )
+        return (loss_g, -loss_g + r1(lambda x: x @ psi, data, gamma_r1=gamma)), (theta, psi)
 
     def radii(start, gamma, steps=60, h=0.1):
         theta, psi = leaf([[start[0]]]), leaf([[start[1]]])
         found = []
         for _ in range(steps):
-            v = field(theta, psi, gamma)
+            v = game_field(*game(theta, psi, gamma))
             theta.assign_(theta.data - h * v[0].data)
             psi.assign_(psi.data - h * v[1].data)
             found.append(np.hypot(theta.item(), psi.item()))
@@ -221,9 +214,7 @@ def test_nothing_moves_at_a_nash_equilibrium_and_the_field_rotates_around_it():
     assert radii((0.6, 0.8), 1.0)[-1] < 0.1
 
     def eigenvalues(gamma):
-        theta, psi = leaf([[0.0]]), leaf([[0.0]])
-        rows = [grad(v, [theta, psi], retain_graph=True) for v in field(theta, psi, gamma)]
-        return np.linalg.eigvals([[g.item() for g in row] for row in rows])
+        return np.linalg.eigvals(game_jacobian(*game(leaf([[0.0]]), leaf([[0.0]]), gamma)).data)
 
     np.testing.assert_allclose(sorted(eigenvalues(0.0).imag), [-1, 1], atol=1e-12)
     np.testing.assert_allclose(eigenvalues(0.0).real, 0, atol=1e-12)
