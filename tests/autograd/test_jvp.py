@@ -157,6 +157,15 @@ def test_an_output_that_does_not_depend_on_the_primals_does_not_move():
     np.testing.assert_array_equal(tc.data, np.zeros(4))
 
 
+def test_a_primal_that_fn_does_not_use_moves_nothing():
+    x, u = normal(2), normal(2)
+    _, ty = jvp(lambda x, unused: 3.0 * x, (x, normal(4)), (u, normal(4)))
+    np.testing.assert_allclose(ty.data, 3 * u, rtol=1e-15)
+    _, (hx, h0) = hvp(lambda x, unused: (x * x).sum(), (x, normal(4)), (u, normal(4)))
+    np.testing.assert_allclose(hx.data, 2 * u, rtol=1e-15)
+    np.testing.assert_array_equal(h0.data, 0)
+
+
 def test_float32_stays_float32(monkeypatch):
     plain, wide = Op.outputs, []
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from strict_arrays import strictcupy, to_numpy, to_strict
 
 from tinygan import Tensor, grad, nn, ops, random
 from tinygan.autograd import Op
@@ -173,6 +174,25 @@ def test_float32_stays_float32(name, monkeypatch):
     found = grad((y * y).sum(), [x, *layer.parameters()])
     assert {t.dtype for t in (y, *found)} == {np.dtype("float32")}
     assert not wide
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_layers_run_on_cupy_and_agree_with_numpy(name):
+    make, run, shape = LAYERS[name]
+    x = normal(*shape).astype(np.float32)
+    found = []
+    for xp, place in ((np, np.asarray), (strictcupy, to_strict)):
+        with random.using(random.Streams(0, xp)):
+            layer = make()
+        if name == "mha masked":
+            hidden = place(np.tri(3) == 0)
+            y = layer(*[Tensor(place(x))] * 3, attn_mask=hidden)[0]
+        else:
+            y = run(layer, Tensor(place(x)))
+        gs = grad(ops.sum(y * y), layer.parameters())
+        found.append([to_numpy(t.data) if xp is strictcupy else t.data for t in (y, *gs)])
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
 
 
 def test_misfits_are_named():
