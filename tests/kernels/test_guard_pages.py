@@ -45,6 +45,12 @@ for dtype in (np.float32, np.float64):
         run("batch_norm", x, v, v, 1e-5, x)
         run("batch_norm_stats", x, v, v)
         run("batch_norm_vjp", x, v, x, 1e-5, x, v, v)
+        run("layer_norm", x, v, v, 1e-5, x)
+        run("layer_norm_vjp", x, v, x, 1e-5, x, v, v)
+        for samples, groups in ((1, 1), (2, c), (3, 1)):
+            boxes = a(samples, rows, c)
+            run("group_norm", boxes, v, v, groups, 1e-5, boxes)
+            run("group_norm_vjp", boxes, v, boxes, groups, 1e-5, boxes, v, v)
         for act in range(9):
             slope = v if act == 3 else None
             run("bias_act", x, v, slope, act, 0.2, 1.0, 0.5, x)

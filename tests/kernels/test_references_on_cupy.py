@@ -60,6 +60,7 @@ def reduce_cases():
 
 
 NORM = (a(*X), a(4, seed=1), a(4, seed=2))
+LAYER = [[a(*X[first:], seed=k) for k in (1, 2)] for first in (1, 3)]
 CASES = {
     "adam": adam_cases(),
     "avg_pool2d": [((a(*X),), {**WINDOW, "count_include_pad": pad}) for pad in (False, True)],
@@ -78,6 +79,10 @@ CASES = {
     "gan_loss": loss_cases(),
     "gan_loss_vjp": [((x, np.array(2.0)), params) for (x,), params in loss_cases()],
     "gather2d": [((a(*X), index()), {})],
+    "group_norm": [(NORM, {"eps": 1e-5, "num_groups": n}) for n in (1, 2, 4)],
+    "group_norm_vjp": [((*NORM, a(*X, seed=3)), {"eps": 1e-5, "num_groups": 2})],
+    "layer_norm": [((a(*X), *layer), {"eps": 1e-5}) for layer in LAYER],
+    "layer_norm_vjp": [((a(*X), *layer, a(*X, seed=3)), {"eps": 1e-5}) for layer in LAYER],
     "max": reduce_cases(),
     "max_pool2d_index": [((a(*X),), WINDOW)],
     "min": reduce_cases(),

@@ -26,6 +26,7 @@ from . import reductions as reductions
 from . import resample as resample
 from . import sequences as sequences
 from . import shapes as shapes
+from . import style as style
 from .table import FAMILIES, Case, Drawn, Family, family
 
 __all__ = ["FAMILIES", "Case", "Drawn", "Family", "family"]
