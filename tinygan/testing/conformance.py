@@ -41,8 +41,8 @@ class Row:
         integers: those among them on small integers that agreed in every bit.
         refused: calls that it refused, each with a reason.
         mistrusted: calls that it ran but whose result is mostly zeros.
-        ulps: the largest distance from the exact result, in units of its last place. It is large
-            where sums cancel; ``ratio`` is what a rule limits.
+        ulps: the largest distance from the exact result, in units in the last place of its largest
+            entry. No rule limits it; it is for reading.
         ratio: the largest error as a fraction of its bound.
         failures: the rules that it broke, each with its reproducer.
         seconds: how long it took.
@@ -57,6 +57,11 @@ class Row:
     ratio: float = 0.0
     failures: list[ConformanceError] = field(default_factory=list)
     seconds: float = 0.0
+
+    @property
+    def floats(self) -> int:
+        """Return how many calls counted that were held to their bound, not to every bit."""
+        return self.calls - self.integers
 
     def add(self, found: Found, new: bool) -> None:
         """Count a call that the kernel refused, or ran as it should."""
@@ -148,17 +153,15 @@ def why_absent(backend: str) -> str | None:
 
 def _row(kernel: Kernel, tape: _Tape, cases: int, *, keep_going: bool) -> Row:
     row, began, seen = Row(kernel.key), time.monotonic(), set[Any]()
-    wanted = 2 * cases if kernel.exact else cases
     for i in range(cases * _TRIES):
-        for call in tape[i]:
-            whole = call.mode == "integers"
-            if kernel.exact and whole and row.integers >= cases:
-                continue
-            new = (call.signature, whole) not in seen
-            seen.add((call.signature, whole))
-            _run(kernel, call, row, new, keep_going)
-        if row.calls >= wanted and (row.integers >= cases or not kernel.exact):
+        if row.floats >= cases and (row.integers >= cases or not kernel.exact):
             break
+        for call in tape[i]:
+            whole = call.mode == "integers" and kernel.exact
+            if (row.integers if whole else row.floats) < cases:
+                new = (call.signature, whole) not in seen
+                seen.add((call.signature, whole))
+                _run(kernel, call, row, new, keep_going)
     if row.refused and not row.calls + row.mistrusted + len(row.failures):
         last = next(call for call in tape[0])
         why = kernel.refusal(*last.arrays, **last.params)

@@ -44,7 +44,8 @@ class Found:
         refusal: why the kernel refused the call, or None; the rest means nothing then.
         mistrusted: the result is empty or mostly zeros, so that the call does not count.
         integers: it agreed with the reference in every bit, as an exact kernel must here.
-        ulps: the largest distance from the exact result, in units of its last place.
+        ulps: the largest distance from the exact result, in units in the last place of its largest
+            entry (sums that cancel to nearly nothing have no digits of their own).
         ratio: the largest error as a fraction of its bound.
     """
 
@@ -184,8 +185,8 @@ class _Checker:
         if wrong.any():
             at = _where(wrong, a, exact)
             raise self.broken(rule, f"result {i} {at}, {_worst(error, limit)} times its bound")
-        last = np.spacing(np.maximum(abs(exact), np.finfo(a.dtype).tiny).astype(a.dtype))
-        ulps = np.max(error / last, initial=0, where=sure)
+        largest = np.max(abs(exact), initial=float(np.finfo(a.dtype).tiny), where=sure)
+        ulps = np.max(error, initial=0) / np.spacing(a.dtype.type(largest))
         bounded = sure & (limit > 0) & np.isfinite(limit)
         return float(ulps), float(np.max(error / np.where(bounded, limit, 1), initial=0))
 
