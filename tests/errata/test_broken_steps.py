@@ -149,9 +149,10 @@ def test_a_falling_loss_against_a_frozen_discriminator_proves_nothing():
     softplus(-theta) falls towards 0 as theta -> inf: past the data and away. At the equilibrium it
     is softplus(0) = log 2 and *not* 0.
 
-    In Keras, ``discriminator.trainable = False`` was captured when a model was compiled; since
-    Keras 3 it holds for D's own step too, silently. Here a frozen player says so. With
-    ``grad(loss, weights of one player)`` each step names what it moves, and nothing is switched.
+    In Keras, ``discriminator.trainable = False`` was captured when a model was compiled. Since
+    Keras 3 (seen with 3.15 on PyTorch) it holds for D's own, compiled step too, which then moves
+    nothing. Here a frozen player raises. With ``grad(loss, weights of one player)`` each step names
+    what it moves, and nothing is switched.
     """
     d = leaf([[1.0]])
     theta = leaf([[0.0]])

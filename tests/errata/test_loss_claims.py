@@ -93,7 +93,8 @@ def test_the_critic_ascends_the_gap_between_real_and_fake():
     sources=("arXiv:1705.02894", "arXiv:1805.08318"),
 )
 def test_the_hinge_loss_is_the_negative_of_the_sum_of_minima():
-    """min(0, a) = -max(0, -a): the two forms differ by their sign. D maximises one, minimises the other.
+    """min(0, a) = -max(0, -a), so the two forms differ by their sign: D maximises the one and
+    minimises the other.
 
     Both minima are at most 0 and have no lower bound: descending them sends the reals' logits to
     minus infinity and the fakes' to plus infinity. The hinge is at least 0 and reaches 0 once every
