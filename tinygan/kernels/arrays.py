@@ -63,6 +63,12 @@ def as_channels_last(x: Array) -> Array:
     return out
 
 
+def channels_last_rows(x: Array) -> Array:
+    """Return the image ``x`` (N, C, H, W) as (N, H, W, C), in C order and aligned."""
+    rows = as_channels_last(x).transpose(_NHWC_FROM_NCHW)
+    return rows if rows.flags.aligned else rows.copy()
+
+
 def aligned(a: Array) -> Array:
     """Return ``a`` with an aligned address and strides of whole elements, as C++ needs."""
     whole = a.flags.aligned and not any(stride % a.itemsize for stride in a.strides)

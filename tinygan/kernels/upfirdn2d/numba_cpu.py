@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import Array, Shape, as_channels_last, zeros_channels_last
+from ..arrays import Array, Shape, channels_last_rows, zeros_channels_last
 from ..numba_pool import over
 from ..reduce.rows import numba_refusal
 from ..registry import register
@@ -23,10 +23,6 @@ def _loops() -> Any:
     return numba_loops
 
 
-def _nhwc(a: Array) -> Array:
-    return np.ascontiguousarray(as_channels_last(a).transpose(0, 2, 3, 1))
-
-
 def _params(spec: UpfirdnSpec) -> Array:
     (top, _), (left, _) = spec.padding
     return np.array([*spec.up, *spec.down, top, left], np.int64)
@@ -37,7 +33,14 @@ def upfirdn2d(x: Array, f: Array, *, spec: UpfirdnSpec) -> Array:
     """Upsample, filter, downsample. Shapes: x (N, C, H, W), f (R, S) -> y (N, C, P, Q)."""
     y = zeros_channels_last(np, spec.out_shape(x.shape, f.shape), x.dtype)
     k = np.ascontiguousarray(spec.in_order(f))
-    over(len(x), _loops().filter_images, _nhwc(x), k, y.transpose(0, 2, 3, 1), _params(spec))
+    over(
+        len(x),
+        _loops().filter_images,
+        channels_last_rows(x),
+        k,
+        y.transpose(0, 2, 3, 1),
+        _params(spec),
+    )
     return y
 
 
@@ -48,6 +51,13 @@ def upfirdn2d_fgrad(x: Array, gy: Array, *, spec: UpfirdnSpec, f_shape: Shape) -
     """Filter gradient. Shapes: x (N, C, H, W), gy (N, C, P, Q) -> gf ``f_shape``, C order."""
     spec.check_fgrad(x.shape, gy.shape, f_shape)
     of_image = np.zeros((len(x), *f_shape))
-    over(len(x), _loops().correlate_images, _nhwc(x), _nhwc(gy), of_image, _params(spec))
+    over(
+        len(x),
+        _loops().correlate_images,
+        channels_last_rows(x),
+        channels_last_rows(gy),
+        of_image,
+        _params(spec),
+    )
     gk = of_image.sum(axis=0).astype(x.dtype)
     return np.ascontiguousarray(spec.in_order(gk))

@@ -36,8 +36,8 @@ class UpfirdnSpec:
         for name, value in (("up", self.up), ("down", self.down)):
             if pair(value, name) != value or min(value) < 1:
                 raise OptionError(f"{name}={value!r}: use a pair of ints, each at least 1")
-        for sides in self.padding:
-            pair(sides, "padding")
+        if len(self.padding) != 2 or any(pair(s, "padding") != s for s in self.padding):
+            raise OptionError(f"padding={self.padding!r}: use ((top, bottom), (left, right))")
 
     def out_size(self, size: int, taps: int, axis: int) -> int:
         """Return P for H = ``size`` and R = ``taps`` (``axis`` 0), or Q (``axis`` 1).
