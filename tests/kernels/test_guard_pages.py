@@ -29,11 +29,16 @@ def place(array, at_end):
         if libc.mprotect(ctypes.c_void_p(guard), ctypes.c_size_t(page), 0) != 0:
             raise OSError(ctypes.get_errno(), "mprotect")
     kept.append(memory)
-    return out
+    return out.transpose(0, 3, 1, 2) if out.ndim == 4 else out  # images are given as N, H, W, C
+
+def placed_at(a, at_end):
+    if isinstance(a, tuple):
+        return tuple(placed_at(part, at_end) for part in a)
+    return place(a, at_end) if isinstance(a, np.ndarray) else a
 
 def run(name, *args):
     for at_end in (True, False):
-        placed = [place(a, at_end) if isinstance(a, np.ndarray) else a for a in args]
+        placed = [placed_at(a, at_end) for a in args]
         getattr(native, name)(*placed)
         kept.clear()
 
@@ -66,6 +71,21 @@ for dtype in (np.float32, np.float64):
         for kind in range(3):
             run("reduce", a(2, rows, c), kind, a(2, c))
             run("reduce", a(c, rows, 1), kind, a(c, 1))
+    for c in (1, 3, 4, 16, 17, 33, 65, 130):
+        for n, h, w in ((1, 1, 1), (2, 3, 5), (1, 9, 4)):
+            x = a(n, h, w, c)
+            y, f = a(n, 2 * h, 2 * w, c), a(4, 3)
+            for params in ((2, 2, 1, 1, 2, 1), (2, 2, 1, 1, -1, 3), (1, 1, 1, 1, 9, -9)):
+                run("upfirdn2d", x, f, y, params)
+                run("upfirdn2d_fgrad", x, y, f, params)
+            run("upfirdn2d", y, f, x, (1, 1, 2, 2, 1, 0))
+            run("upfirdn2d_fgrad", y, x, f, (1, 1, 2, 2, 1, 0))
+            cols = a(n, (h + 1) * w, c * 6)
+            run("unfold", x, cols, (2, 3, 1, 1, 1, 1, 1, 1))
+            run("fold", cols, x, (2, 3, 1, 1, 1, 1, 1, 1))
+            rows, columns = ((np.arange(size + 1) * 2, np.arange(2 * size) // 2 % size, a(2 * size))
+                             for size in (h, w))
+            run("resize2d", x, rows, columns, x)
 print("done")
 """
 

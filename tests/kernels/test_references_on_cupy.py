@@ -11,12 +11,23 @@ from tinygan import kernels
 from tinygan.kernels.bias_act.spec import ACTS
 from tinygan.kernels.conv2d.spec import ConvSpec
 from tinygan.kernels.gan_loss.spec import KINDS
+from tinygan.kernels.resize2d import ResizeSpec
+from tinygan.kernels.unfold import UnfoldSpec
+from tinygan.kernels.upfirdn2d import UpfirdnSpec
 
 X = (2, 4, 5, 6)
 WINDOW = {"kernel": (3, 2), "stride": (2, 1), "padding": (1, 0)}
 SPEC = ConvSpec(stride=(2, 1), padding=(1, 2), dilation=(1, 2), groups=2)
 W = (6, 2, 3, 2)
 Y = SPEC.out_shape(X, W)
+UNFOLD = UnfoldSpec((2, 3), ConvSpec.of(stride=(2, 1), padding=(1, 0), dilation=(1, 2)))
+UPFIRDN = UpfirdnSpec((2, 3), (1, 2), ((2, -1), (-2, 3)))
+RESIZES = [
+    ResizeSpec(X[2:], (7, 4)),
+    ResizeSpec(X[2:], (3, 8), "bicubic", antialias=True),
+    ResizeSpec(X[2:], (2, 9), "nearest"),  # pixels that no output sees
+    ResizeSpec(X[2:], (3, 4), "area"),
+]
 
 
 def a(*shape, seed=0):
@@ -59,6 +70,10 @@ def reduce_cases():
     return [((a(*X),), {"axis": ax, "keepdims": keep}) for ax in axes for keep in (False, True)]
 
 
+def resize_cases(adjoint):
+    return [((a(*X[:2], *(s.out if adjoint else s.size)),), {"spec": s}) for s in RESIZES]
+
+
 NORM = (a(*X), a(4, seed=1), a(4, seed=2))
 LAYER = [[a(*X[first:], seed=k) for k in (1, 2)] for first in (1, 3)]
 CASES = {
@@ -76,6 +91,7 @@ CASES = {
     "conv2d": [((a(*X), a(*W)), {"spec": SPEC})],
     "conv2d_dgrad": [((a(*Y), a(*W)), {"spec": SPEC, "x_shape": X})],
     "conv2d_wgrad": [((a(*X), a(*Y)), {"spec": SPEC, "w_shape": W})],
+    "fold": [((a(*UNFOLD.cols_shape("unfold", X)),), {"spec": UNFOLD, "x_shape": X})],
     "gan_loss": loss_cases(),
     "gan_loss_vjp": [((x, np.array(2.0)), params) for (x,), params in loss_cases()],
     "gather2d": [((a(*X), index()), {})],
@@ -87,10 +103,17 @@ CASES = {
     "max_pool2d_index": [((a(*X),), WINDOW)],
     "min": reduce_cases(),
     "power_iteration": [((a(3, 2, 2), a(3)), {"steps": 2, "eps": 1e-12})],
+    "resize2d": resize_cases(adjoint=False),
+    "resize2d_adjoint": resize_cases(adjoint=True),
     "scatter2d": [((a(2, 4, 3, 3), index()), {"x_shape": X})],
     "spectral_norm": [((a(3, 2, 2), a(3), a(4)), {})],
     "spectral_norm_vjp": [((a(3, 2, 2), a(3), a(4), a(3, 2, 2, seed=1)), {})],
     "sum": reduce_cases(),
+    "unfold": [((a(*X),), {"spec": UNFOLD})],
+    "upfirdn2d": [((a(*X), a(4, 3)), {"spec": UPFIRDN})],
+    "upfirdn2d_fgrad": [
+        ((a(*X), a(*UPFIRDN.out_shape(X, (4, 3)))), {"spec": UPFIRDN, "f_shape": (4, 3)})
+    ],
 }
 CASES = {op: list(cases) for op, cases in CASES.items()}
 ON_CUPY = sorted({kernel.op for kernel in kernels.kernels() if kernel.backend == "cupy"})
@@ -133,7 +156,12 @@ def test_reference_gives_on_cupy_what_it_gives_on_numpy(op, layout, dtype):
             np.testing.assert_allclose(x, y, rtol=rtol, atol=rtol)
 
 
-@pytest.mark.parametrize("op", ["avg_pool2d", "batch_norm", "bias_act", "conv2d", "gather2d"])
+KEEP_CHANNELS_LAST = [
+    "avg_pool2d", "batch_norm", "bias_act", "conv2d", "fold", "gather2d", "resize2d", "upfirdn2d",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("op", KEEP_CHANNELS_LAST)
 def test_activations_stay_channels_last_on_cupy(op):
     arrays, params = CASES[op][0]
     with kernels.use_backend("cupy"):
