@@ -97,6 +97,6 @@ def _dropout(c: Choices) -> Drawn:
 
     def _fn(x: Tensor) -> Tensor:
         # a stream of its own at each call: the mask is part of the function
-        return ops.dropout(x, p, mask_stream=Stream(seed, "dropout", xp=xp_of(x.data))) * x
+        return ops.dropout(x, p, mask_stream=Stream(seed, "dropout", xp=xp_of(x.data)))
 
     return Drawn(_fn, [c.normal(any_shape(c))])
