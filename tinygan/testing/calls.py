@@ -125,7 +125,9 @@ def record(source: str, choices: Choices, mode: str) -> list[Call]:
         seen.append(Call(kernel.op, arrays, params, source, mode, case.choices, len(seen)))
 
     with kernels.use_backend("numpy"), tracing(_note), np.errstate(all="ignore"):
-        differentiate(case.fn, case.cast(float_of(mode)), mode, case.choices[0])
+        seed = case.choices[0]
+        order = 2 if seed % SECOND_ORDER == 0 else 1
+        differentiate(case.fn, case.cast(float_of(mode)), mode, seed, order)
     return seen
 
 
@@ -134,8 +136,10 @@ def float_of(mode: str) -> Any:
     return np.float64 if mode == "float64" else np.float32
 
 
-def differentiate(fn: Callable[..., Any], args: Sequence[Array], mode: str, seed: int) -> None:
-    """Run ``fn``, its vjp and, one time in ``SECOND_ORDER``, the vjp of that: for who watches.
+def differentiate(
+    fn: Callable[..., Any], args: Sequence[Array], mode: str, seed: int, order: int
+) -> None:
+    """Run ``fn``, its vjp (order 1) and the vjp of that (order 2), for who watches.
 
     Everything on the way is recorded on the graph, cotangents are leaves of it, and none is 0.
     """
@@ -144,14 +148,10 @@ def differentiate(fn: Callable[..., Any], args: Sequence[Array], mode: str, seed
     ys = fn(*xs)
     outs = [y for y in (ys if isinstance(ys, tuple) else (ys,)) if y.requires_grad]
     leaves = [x for x in xs if x.requires_grad]
-    if not outs:
-        return
-    gs = [_cotangent(stream, y, mode) for y in outs]
-    firsts = grad(outs, leaves, gs, create_graph=True)
-    if seed % SECOND_ORDER == 0:
-        linked = [g for g in firsts if g.requires_grad]
-        us = [_cotangent(stream, g, mode) for g in linked]
-        grad(linked, leaves + gs, us, create_graph=True)
+    for _ in range(order):
+        gs = [_cotangent(stream, y, mode) for y in outs]
+        firsts = grad(outs, leaves, gs, create_graph=True) if outs else ()
+        leaves, outs = leaves + gs, [g for g in firsts if g.requires_grad]
 
 
 def _cotangent(stream: Stream, y: Tensor, mode: str) -> Tensor:

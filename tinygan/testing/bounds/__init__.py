@@ -20,6 +20,17 @@ from . import normalization as normalization
 from . import optimizers as optimizers
 from . import products as products
 from . import resampling as resampling
+from .primitives import PRIMITIVES, Primitive, primitive, primitive_of
 from .table import BOUNDS, Errors, bound, bound_of, reference
 
-__all__ = ["BOUNDS", "Errors", "bound", "bound_of", "reference"]
+__all__ = [
+    "BOUNDS",
+    "PRIMITIVES",
+    "Errors",
+    "Primitive",
+    "bound",
+    "bound_of",
+    "primitive",
+    "primitive_of",
+    "reference",
+]
