@@ -72,7 +72,8 @@ void combine_group(const GroupNormShape& s, const T* weight, const Totals& t, lo
     wg += (double)weight[c] * t.of.g[c];
     wgd += (double)weight[c] * t.of.gd[c];
   }
-  double inv_std = 1 / __builtin_sqrt(m2 / count + s.eps);
+  // one value alone is its own mean: x_hat is 0 whatever x is, and has no slope
+  double inv_std = count > 1 ? 1 / __builtin_sqrt(m2 / count + s.eps) : 0;
   for (long c = first; c < last; ++c) {
     t.of.mean[c] = mean;
     t.inv_std[c] = inv_std;

@@ -72,7 +72,8 @@ Row row_moments(const LayerNormShape& s, const T* x, const T* gy, const T* weigh
     wg += g;
     wgd += g * d;
   });
-  double inv = 1 / __builtin_sqrt(sum_lanes<double>(m2) / count + s.eps);
+  // one value alone is its own mean: x_hat is 0 whatever x is, and has no slope
+  double inv = count > 1 ? 1 / __builtin_sqrt(sum_lanes<double>(m2) / count + s.eps) : 0;
   double lean = -inv * inv * inv * (sum_lanes<double>(wgd) / count);
   return {mean, inv, lean, -inv * (sum_lanes<double>(wg) / count)};
 }

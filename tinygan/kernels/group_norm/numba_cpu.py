@@ -100,6 +100,8 @@ def group_norm_vjp(
     rows, gx = empty_rows(x.shape, x.dtype)
     mean, var, g, gd = _moments(samples, cotangents, num_groups)
     inv_std, count = 1 / np.sqrt(var + eps), samples.shape[1]
+    if count * x.shape[1] == num_groups:
+        inv_std *= 0  # one value alone is its own mean: x_hat is 0 whatever x is, and has no slope
     lean = -(inv_std**3) * group_mean(weight * gd, num_groups) / count
     level = -inv_std * group_mean(weight * g, num_groups) / count
     coefficients = (mean, weight * inv_std, lean, level)

@@ -48,7 +48,8 @@ def row_moments(
             m2 += d * d
             wg += g
             wgd += g * d
-        inv_std = 1 / math.sqrt(m2 / width + eps)
+        # one value alone is its own mean: x_hat is 0 whatever x is, and has no slope
+        inv_std = 1 / math.sqrt(m2 / width + eps) if width > 1 else 0.0
         out[r, 0], out[r, 1] = mean, inv_std
         out[r, 2], out[r, 3] = -(inv_std**3) * wgd / width, -inv_std * wg / width
 

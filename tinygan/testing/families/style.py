@@ -112,7 +112,7 @@ def _modulated_conv2d(c: Choices) -> Drawn:
     params: dict[str, Any] = {
         "demodulate": c.pick(True, True, False),
         "stride": stride,
-        "padding": (c.integer(0, r // 2), c.integer(0, s // 2)),
+        "padding": (c.integer(0, (r - 1) // 2), c.integer(0, (s - 1) // 2)),
         "transposed": transposed,
         "output_padding": c.integer(0, stride - 1) if transposed else 0,
         "grouped": c.pick(True, False),
