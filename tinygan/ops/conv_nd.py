@@ -127,10 +127,9 @@ def _slices(x: Tensor) -> Tensor:
     return reshape(transpose(x, 0, 2, 1, 3, 4), (n * d, c, h, w))
 
 
-def _volume(images: Tensor, n: int) -> Tensor:
+def _volume(images: Tensor, n: int, d: int) -> Tensor:
     """Return images (N*D, C, H, W) as (N, C, D, H, W)."""
-    nd, c, h, w = images.shape
-    return transpose(reshape(images, (n, nd // n if n else 0, c, h, w)), 0, 2, 1, 3, 4)
+    return transpose(reshape(images, (n, d, *images.shape[1:])), 0, 2, 1, 3, 4)
 
 
 def _flat_depth(x: Tensor) -> Tensor:
@@ -196,7 +195,7 @@ def conv3d(
         dilation=(d[0], d[1]),
         groups=groups,
     )
-    return _volume(y, n)
+    return _volume(y, n, depth)
 
 
 def conv_transpose3d(
@@ -263,4 +262,4 @@ def conv_transpose3d(
     spread = fold(transpose(rows, 0, 2, 1), image, (t, 1), (dd, 1), (pd, 0), (sd, 1))
     volume: Shape = (n * depth, height, columns, outer)
     y = transpose(reshape(transpose(spread, 0, 2, 3, 1), volume), 0, 3, 1, 2)
-    return _volume(y if b is None else bias_act(y, b, act="linear"), n)
+    return _volume(y if b is None else bias_act(y, b, act="linear"), n, depth)
