@@ -221,20 +221,22 @@ def test_explain_lists_kernels_and_reasons(said):
     assert "CuPy" in verdicts["conv2d/cupy/reference"]
 
 
-def test_check_prints_a_row_for_each_op_and_backend(said, tmp_path):
+def test_check_prints_a_row_for_each_kernel_and_each_op_on_each_backend(said, tmp_path):
     rows = tmp_path / "rows.jsonl"
-    flags = ["--order", "2", "--cases", "3", "--backend", "numpy", "--out", str(rows)]
-    code, out, _ = said("check", "batch_norm", "sum", *flags)
+    flags = ["--order", "2", "--cases", "3", "--calls", "3", "--backend", "numpy"]
+    code, out, _ = said("check", "batch_norm", "sum", *flags, "--out", str(rows))
     assert code == 0
-    assert [line.split()[:3] for line in out[1:3]] == [
+    keys = [line.split()[0] for line in out]
+    head = keys.index("op")
+    assert keys[1:head] == [
+        f"{op}/numpy/reference" for op in ("batch_norm", "batch_norm_vjp", "sum")
+    ]
+    assert [line.split()[:3] for line in out[head + 1 : -1]] == [
         ["batch_norm", "numpy", "3+3+0"],
         ["sum", "numpy", "3+3+0"],
     ]
-    assert out[-1] == "2 pairs of op and backend: all passed"
-    assert [json.loads(line)["op"] for line in rows.read_text().splitlines()] == [
-        "batch_norm",
-        "sum",
-    ]
+    assert out[-1] == "3 kernels, 2 pairs of op and backend: all passed"
+    assert len([json.loads(line) for line in rows.read_text().splitlines()]) == 5
 
 
 PLUGIN = """
@@ -255,12 +257,14 @@ def test_check_judges_a_kernel_of_the_users_own(tmp_path, factor, status):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert done.returncode == status, done.stdout + done.stderr
     if status:
-        again = next(line for line in done.stdout.splitlines() if "--repro" in line)
-        line = again.split('"')[1]
-        command = [*command[:4], "--plugin", "my_kernels", "--repro", line]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
-        assert done.returncode == 1
-        assert "directional derivative" in done.stderr
+        again = [line.split('"')[1] for line in done.stdout.splitlines() if "--repro" in line]
+        for kind, says in (("kernel", "times its bound"), ("grad", "directional derivative")):
+            line = next(line for line in again if line.startswith(kind))
+            command = [*command[:4], "--plugin", "my_kernels", "--repro", line]
+            done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+            assert done.returncode == 1
+            assert says in done.stderr
+            assert len(done.stderr.splitlines()) == 1
 
 
 def test_doctor_tells_what_there_is(said):

@@ -1,14 +1,16 @@
 """``tinygan check``: are gradients and kernels right on this machine?
 
     tinygan check                      every op on every backend, some seconds each
-    tinygan check conv2d --backend cpp --cases 200
-    tinygan check --plugin my_kernels --backend numba/mine sum
+    tinygan check conv2d --backend cpp --cases 200 --calls 1000
+    tinygan check sum --plugin my_kernels --backend numba/mine
     tinygan check --repro "grad conv2d cpp 2 1234.3.0.2"
 
-A row is an op on a backend: how many random cases ran, the worst relative error of derivatives of
-order 1, 2 and 3 against central differences in float64 (entangled, in odd memory layouts), and the
-worst distance of its float32 kernels from the reference in float64, in ULP. What fails is printed
-with a line that runs it again.
+Two tables. Kernels: on how many recorded calls each one was held to the reference, how many of them
+on integers, bit for bit; its worst error in ULP (of the largest entry of a result) and as a share
+of the bound that its accumulator allows. Gradients: how many random cases of each op ran on each
+backend, by order; the worst relative error of each order against central differences in float64,
+entangled and in odd memory layouts; the worst ULP of the kernels that the op reaches. What fails is
+printed with a line that runs it again.
 """
 
 from __future__ import annotations
@@ -16,25 +18,34 @@ from __future__ import annotations
 import importlib
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TypeAlias
 
 import tyro
 
 from ..errors import OptionError
-from ..kernels.registry import HOST_BACKENDS
+from ..kernels.registry import HOST_BACKENDS, kernels, op_names
 from ..runs.device import why_no_backend
-from ..testing import FAMILIES
-from ..testing.campaign import Row, backends_of, gradients, reproduce
+from ..testing import FAMILIES, conformance
+from ..testing.campaign import Failure, backends_of, gradients, reproduce
+from ..testing.campaign import Row as GradientRow
+from ..testing.conformance import Row as KernelRow
 from .arguments import parse
 from .exits import FAILED, OK, UsageError, perhaps
 
-HEADER = f"{'op':26} {'backend':12} {'cases':>14} {'order 1':>8} {'order 2':>8} {'order 3':>8}"
+Mapper: TypeAlias = Callable[..., Iterable[Any]]
+
+KERNELS = (
+    f"{'kernel':40} {'calls':>6} {'integers':>8} {'refused':>7} {'ULP':>8} {'of bound':>8}   time"
+)
+ORDERS = " ".join(f"{f'order {k}':>8}" for k in (1, 2, 3))
+GRADIENTS = f"{'op':26} {'backend':12} {'cases':>11} {ORDERS} {'ULP':>8}     time"
 
 
 @dataclass(frozen=True)
@@ -42,10 +53,11 @@ class Options:
     """What to check.
 
     Attributes:
-        ops: check these ops alone; none means all.
+        ops: check these ops alone (public ops or kernel ops); none means all.
         all: check every op, as without any name.
         backend: check this backend alone: numpy, numba, cpp, or a variant such as cpp/direct.
         cases: random cases of an op on a backend; a fourth of them to third order.
+        calls: recorded calls of a kernel, and as many more on integers of an exact one.
         order: how often to differentiate, 1 to 3.
         seed: another one draws other cases.
         jobs: processes that share the work.
@@ -59,6 +71,7 @@ class Options:
     all: bool = False
     backend: str = ""
     cases: int = 20
+    calls: int = 25
     order: int = 3
     seed: int = 0
     jobs: int = 1
@@ -74,14 +87,20 @@ def run(args: list[str]) -> int:
     if options.repro:
         print(reproduce(options.repro))
         return OK
-    pairs = list(_pairs(options))
-    failed = 0
-    print(HEADER)
-    for row in _rows(options, pairs):
-        failed += bool(row.failures)
-        _show(row, options.out)
+    _check(options)
+    families = [FAMILIES[op] for op in options.ops or sorted(FAMILIES) if op in FAMILIES]
+    reached = {op for family in families for op in family.kernels}
+    named = reached | set(options.ops) & set(op_names()) if options.ops else set(op_names())
+    backends = _present(options.backend)
+    with _workers(options) as work:
+        found = list(_kernel_table(options, sorted(named), backends, work))
+        failed = sum(bool(row.failures) for row in found)
+        pairs = [(f.name, b) for f in families for b in backends_of(f) if not options.backend]
+        pairs += [(f.name, options.backend) for f in families if options.backend]
+        pairs = [(op, b) for op, b in pairs if b.partition("/")[0] in backends]
+        failed += _gradient_table(options, pairs, found, work)
     verdict = f"{failed} failed" if failed else "all passed"
-    print(f"{len(pairs)} pairs of op and backend: {verdict}")
+    print(f"{len(found)} kernels, {len(pairs)} pairs of op and backend: {verdict}")
     return FAILED if failed else OK
 
 
@@ -95,61 +114,111 @@ def _import(plugin: str) -> None:
         raise UsageError(f"check: --plugin {plugin}: {error}") from error
 
 
-def _pairs(options: Options) -> Iterator[tuple[str, str]]:
-    """Yield every op and backend to check; say which backends this machine lacks."""
+def _check(options: Options) -> None:
     if options.all and options.ops:
         raise UsageError("check: name ops or say --all, not both")
     if not 1 <= options.order <= 3:
         raise UsageError(f"check: --order {options.order}: use 1, 2 or 3")
-    if options.cases < 1 or options.jobs < 1:
-        raise UsageError("check: --cases and --jobs are at least 1")
+    if min(options.cases, options.calls, options.jobs) < 1:
+        raise UsageError("check: --cases, --calls and --jobs are at least 1")
+    known = sorted({*FAMILIES, *op_names()})
     for op in options.ops:
-        if op not in FAMILIES:
-            raise UsageError(f"check: no op {op!r}: {perhaps(op, FAMILIES)}")
-    absent = {b: why for b in HOST_BACKENDS if (why := why_no_backend(b))}
-    _refuse_absent(options.backend, absent)
-    for op in options.ops or sorted(FAMILIES):
-        for backend in [options.backend] if options.backend else backends_of(FAMILIES[op]):
-            if backend not in absent:
-                yield op, backend
+        if op not in known:
+            raise UsageError(f"check: no op {op!r}: {perhaps(op, known)}")
 
 
-def _refuse_absent(backend: str, absent: dict[str, str]) -> None:
-    name = backend.partition("/")[0]
-    if name and name not in HOST_BACKENDS:
-        raise UsageError(f"check: no backend {backend!r}: {perhaps(backend, HOST_BACKENDS)}")
-    if name in absent:
-        raise OptionError(f"check: --backend {backend}: {absent[name]}")
+def _present(asked: str) -> list[str]:
+    """List the backends to check; say which ones this machine lacks."""
+    name, absent = asked.partition("/")[0], {b: why_no_backend(b) for b in HOST_BACKENDS}
+    if name and name not in absent:
+        raise UsageError(f"check: no backend {asked!r}: {perhaps(asked, HOST_BACKENDS)}")
+    if name and absent[name]:
+        raise OptionError(f"check: --backend {asked}: {absent[name]}")
     for other, why in absent.items() if not name else ():
-        print(f"{other}: left out, {why}")
+        if why:
+            print(f"{other}: left out, {why}")
+    return [b for b, why in absent.items() if not why and name in ("", b)]
 
 
-def _rows(options: Options, pairs: Iterable[tuple[str, str]]) -> Iterator[Row]:
-    """Check the pairs, here or in processes of their own; rows come in order."""
-    check = partial(_row, options.cases, options.order, options.seed)
+@contextmanager
+def _workers(options: Options) -> Iterator[Mapper]:
+    """Give a ``map`` that runs here, or in processes of its own; results come in order."""
     if options.jobs == 1:
-        yield from map(check, pairs)
+        yield map
         return
     # spawned: a forked child would inherit the locks of running thread pools
     with ProcessPoolExecutor(
         options.jobs, get_context("spawn"), initializer=_import, initargs=(options.plugin,)
     ) as pool:
-        yield from pool.map(check, pairs)
+        yield pool.map
 
 
-def _row(cases: int, order: int, seed: int, pair: tuple[str, str]) -> Row:
+def _kernel_table(
+    options: Options, ops: list[str], backends: list[str], work: Mapper
+) -> Iterator[KernelRow]:
+    print(KERNELS)
+    tasks = [(op, b) for op in ops for b in backends if _has(op, options.backend or b)]
+    check = partial(_kernel_rows, options.backend, options.calls, options.seed)
+    for rows in work(check, tasks):
+        for row in rows:
+            counts = f"{row.calls:6} {row.integers:8} {row.refused:7}"
+            errors = f"{row.ulps:8.2g} {row.ratio:8.2g}"
+            print(f"{row.kernel:40} {counts} {errors}  {row.seconds:5.1f} s", flush=True)
+            _show([Failure(e.reproducer, str(e)) for e in row.failures])
+            _append(options.out, {**asdict(row), "failures": list(map(str, row.failures))})
+            yield row
+
+
+def _has(op: str, backend: str) -> bool:
+    return any(backend in (k.backend, f"{k.backend}/{k.variant}") for k in kernels(op))
+
+
+def _kernel_rows(asked: str, calls: int, seed: int, task: tuple[str, str]) -> list[KernelRow]:
+    op, backend = task
+    return list(conformance(op, asked or backend, cases=calls, seed=seed))
+
+
+def _gradient_table(
+    options: Options, pairs: list[tuple[str, str]], found: list[KernelRow], work: Mapper
+) -> int:
+    """Print a row for each op and backend; return how many failed."""
+    print(GRADIENTS)
+    failed = 0
+    for row in work(partial(_gradient_row, options.cases, options.order, options.seed), pairs):
+        counts = "+".join(map(str, row.cases))
+        worst = " ".join(
+            f"{error:8.1e}" if n else f"{'-':>8}"
+            for n, error in zip(row.cases, row.worst, strict=True)
+        )
+        ulps = _worst_ulps(row, found)
+        line = f"{row.op:26} {row.backend:12} {counts:>11} {worst} {ulps:>8}"
+        print(f"{line}  {row.seconds:5.1f} s", flush=True)
+        _show(row.failures)
+        _append(options.out, asdict(row))
+        failed += bool(row.failures)
+    return failed
+
+
+def _gradient_row(cases: int, order: int, seed: int, pair: tuple[str, str]) -> GradientRow:
     op, backend = pair
     return gradients(FAMILIES[op], backend, cases=cases, order=order, seed=seed)
 
 
-def _show(row: Row, out: str) -> None:
-    counts = "+".join(map(str, row.cases))
-    worst = " ".join(
-        f"{error:8.1e}" if n else f"{'-':>8}" for n, error in zip(row.cases, row.worst, strict=True)
-    )
-    print(f"{row.op:26} {row.backend:12} {counts:>14} {worst}  {row.seconds:5.1f} s", flush=True)
-    for failure in row.failures:
-        print(f'  {failure.reason}\n    tinygan check --repro "{failure.reproducer}"')
+def _worst_ulps(row: GradientRow, found: list[KernelRow]) -> str:
+    """Return the worst ULP of the kernels that an op reaches on a backend; ``-`` if it has none."""
+    reached = [f"{op}/{row.backend}/" for op in FAMILIES[row.op].kernels]
+    ulps = [k.ulps for k in found if any(f"{k.kernel}/".startswith(start) for start in reached)]
+    return f"{max(ulps):.2g}" if ulps else "-"
+
+
+def _show(failures: Iterable[Failure]) -> None:
+    for failure in failures:
+        print(f"  {failure.reason}")
+        if failure.reproducer:
+            print(f'    tinygan check --repro "{failure.reproducer}"')
+
+
+def _append(out: str, row: dict[str, Any]) -> None:
     if out:
         with Path(out).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(row)) + "\n")
+            file.write(json.dumps(row) + "\n")

@@ -44,6 +44,7 @@ def exit_code(error: BaseException) -> int:
         (errors.DataError, BAD_DATA),
         (errors.CheckpointError, BAD_DATA),
         (errors.GradientCheckError, FAILED),
+        (errors.ConformanceError, FAILED),
         (errors.NotDifferentiableError, FAILED),
         (errors.GraphError, FAILED),
         (errors.TinyganError, USAGE),

@@ -3,9 +3,11 @@
 ``tinygan check`` prints what ``gradients`` returns; the property tests run the same ``check_case``
 on cases that Hypothesis draws.
 
-A *reproducer* is one line that makes the case again, whatever random numbers led to it:
+A *reproducer* is one line that makes a case again, whatever random numbers led to it:
 
-    grad conv2d cpp 2 1234.3.0.2     (check, op, backend, order, the choices that made the case)
+    grad conv2d cpp 2 1234.3.0.2         check, op, backend, order, choices that made the case
+    kernel conv2d/cpp/direct conv2d normal 0 1234.3.0.2
+                                         check, kernel, family, operands, which call, choices
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from .. import kernels
 from ..errors import GradientCheckError, OptionError, TinyganError
 from ..kernels.registry import HOST_BACKENDS, Kernel, tracing
 from .choices import Choices
+from .conformance import reproduce as reproduce_kernel
 from .families import FAMILIES, Case, Family
 from .gradcheck import check_grads
 
@@ -185,4 +188,7 @@ def family_of(op: str) -> Family:
     return FAMILIES[op]
 
 
-_REPRODUCERS: dict[str, Callable[[list[str]], str]] = {"grad": _reproduce_gradient}
+_REPRODUCERS: dict[str, Callable[[list[str]], str]] = {
+    "grad": _reproduce_gradient,
+    "kernel": reproduce_kernel,
+}
