@@ -108,6 +108,7 @@ def attention_masks(n, rows, columns, heads):
         "attn bool": {"attn_mask": hidden},
         "attn float": {"attn_mask": normal(rows, columns)},
         "attn of each head": {"attn_mask": each},
+        "attn of each head, floats": {"attn_mask": normal(n * heads, rows, columns)},
         "padding": {"key_padding_mask": padding},
         "padding and attn": {"key_padding_mask": padding, "attn_mask": hidden},
         "padding and attn, floats": {
