@@ -4,7 +4,8 @@ A case of a family runs forward, backward and, for a third of them, backward aga
 references; every kernel that runs on the way gives a ``Call``. So each kernel op meets the operands
 that training gives it, in the memory layouts that families apply, and nobody writes a generator
 for it. A few kernel ops are reached by no differentiable op (optimizers, running statistics); they
-have generators of their own, below.
+have generators of their own, and so have large operands, which cases of families are not
+(``generators``).
 
 Operands come in three modes: ``float32``, ``float64`` (both normally distributed), and
 ``integers``: float32 of small whole numbers, whose sums of products come out exactly.
@@ -26,14 +27,13 @@ from ..kernels.registry import Kernel, tracing
 from ..random import Stream
 from .choices import Choices
 from .families import FAMILIES
+from .generators import GENERATORS
 from .layouts import LAYOUTS, lay_out_array
 
 MODES = ("float32", "float64", "integers")
 IN_PLACE = {"adam": (0, 2, 3)}  # which operands an op changes; its results are these
 SECOND_ORDER = 3  # one case in so many is differentiated twice
-
-Operands = tuple[list["Array | None"], dict[str, Any]]
-Generator = Callable[[Choices], Operands]
+LARGE = 6  # one case in so many has large operands, where there is a generator of them
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +44,7 @@ class Call:
         op: the kernel op.
         arrays: the operands, in the memory layouts that they came in.
         params: the parameters.
-        source: the family, or the kernel op that has a generator of its own.
+        source: the family, or the generator.
         mode: one of ``MODES``.
         choices: the integers that the case was made from.
         index: which call of the case this is.
@@ -90,18 +90,17 @@ def is_float(a: Any) -> bool:
 
 
 def sources_of(op: str) -> list[str]:
-    """List the families that reach a kernel op, or its own generator.
+    """List the families that reach a kernel op, and its generators.
 
     Raises:
         OptionError: there is none.
     """
-    if op in DIRECT:
-        return [op]
     found = [family.name for family in FAMILIES.values() if op in family.kernels]
-    if not found:
+    found += [name for name, generator in GENERATORS.items() if generator.op == op]
+    if not any(name in FAMILIES or not GENERATORS[name].large for name in found):
         raise OptionError(
             f"no case reaches kernel op {op!r}: name it in the kernels=(...) of a family in "
-            "tinygan/testing/families, or write a generator with @direct in tinygan/testing/calls"
+            "tinygan/testing/families, or write an @generator in tinygan/testing/generators.py"
         )
     return found
 
@@ -114,7 +113,7 @@ def record(source: str, choices: Choices, mode: str) -> list[Call]:
     """
     if mode not in MODES:
         raise OptionError(f"no mode {mode!r}: use one of {', '.join(MODES)}")
-    if source in DIRECT:
+    if source in GENERATORS:
         return [_generated(source, choices, mode)]
     if source not in FAMILIES:
         raise OptionError(f"no family of cases {source!r}")
@@ -165,62 +164,21 @@ def _cotangent(stream: Stream, y: Tensor, mode: str) -> Tensor:
 
 def calls_of(op: str, seed: int) -> Iterator[list[Call]]:
     """Yield the calls of a kernel op, case by case: of a float mode and of integers by turns."""
-    sources, i = sources_of(op), 0
+    found, i = sources_of(op), 0
+    large = [name for name in found if name in GENERATORS and GENERATORS[name].large]
+    small = [name for name in found if name not in large]
     while True:
+        source = large[0] if large and i % LARGE == LARGE - 1 else small[i % len(small)]
         for mode in ("integers", "float64" if i % 4 == 3 else "float32"):
             choices = Choices.from_seed(seed * 1_000_003 + i, small_integers=mode == "integers")
-            found = record(sources[i % len(sources)], choices, mode)
-            yield [call for call in found if call.op == op]
+            made = record(source, choices, mode)
+            yield [call for call in made if call.op == op]
         i += 1
 
 
-# --- generators for the kernel ops that no differentiable op reaches ---
-
-DIRECT: dict[str, Generator] = {}
-
-
-def direct(op: str) -> Callable[[Generator], Generator]:
-    """Return a decorator that makes the function below it the generator of a kernel op's calls.
-
-    It takes ``Choices`` and returns the operands, of float64, and the parameters.
-    """
-
-    def _enter(generator: Generator) -> Generator:
-        DIRECT[op] = generator
-        return generator
-
-    return _enter
-
-
-def _generated(op: str, choices: Choices, mode: str) -> Call:
-    arrays, params = DIRECT[op](choices)
+def _generated(source: str, choices: Choices, mode: str) -> Call:
+    arrays, params = GENERATORS[source].draw(choices)
     cast = [a.astype(float_of(mode)) if a is not None and is_float(a) else a for a in arrays]
     layouts = ("c", *LAYOUTS) if choices.chance(2) else ("c",)
     placed = tuple(a if a is None else lay_out_array(a, choices.pick(*layouts)) for a in cast)
-    return Call(op, placed, params, op, mode, tuple(choices.taken))
-
-
-@direct("batch_norm_stats")
-def _batch_norm_stats(c: Choices) -> Operands:
-    return [c.normal((c.integer(1, 4), c.extent(5), *c.shape(c.integer(0, 2))))], {}
-
-
-@direct("power_iteration")
-def _power_iteration(c: Choices) -> Operands:
-    shape = c.shape(c.integer(2, 4))
-    return [c.normal(shape), c.off_zero(shape[:1])], {"steps": c.integer(1, 3), "eps": 1e-12}
-
-
-@direct("adam")
-def _adam(c: Choices) -> Operands:
-    shape = c.shape(c.integer(0, 4), 5, zero=True)
-    params = {
-        "lr": c.pick(1e-3, 0.01, 0.5),
-        "beta1": c.pick(0.0, 0.5, 0.9),
-        "beta2": c.pick(0.9, 0.99, 0.999),
-        "eps": c.pick(1e-8, 1e-3),
-        "weight_decay": c.pick(0.0, 0.01, 0.1),
-        "decoupled": c.chance(2),
-        "step": c.integer(1, 20),
-    }
-    return [c.normal(shape), c.normal(shape), c.normal(shape), c.positive(shape)], params
+    return Call(GENERATORS[source].op, placed, params, source, mode, tuple(choices.taken))

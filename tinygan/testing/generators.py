@@ -1,0 +1,206 @@
+"""Calls of kernels that no family makes: of ops without a derivative, and on large operands.
+
+Families draw small operands, since finite differences walk through every entry. Kernels cut large
+ones into blocks, vectors and tails; so some ops have a generator of operands that reach them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..kernels.arrays import Array, Shape
+from ..kernels.bias_act.spec import ACTS
+from ..kernels.conv2d.spec import ConvSpec
+from ..kernels.gan_loss.spec import KINDS
+from .choices import Choices
+
+Operands = tuple[list["Array | None"], dict[str, Any]]
+Draw = Callable[[Choices], Operands]
+
+_WIDTHS = (1, 3, 8, 15, 16, 33, 64, 70)  # about the widths of vectors and of blocks, and beside
+
+
+@dataclass(frozen=True)
+class Generator:
+    """Makes operands, of float64, and parameters for a kernel op.
+
+    Attributes:
+        op: the kernel op.
+        draw: makes them from choices.
+        large: they add to what families draw, and don't replace it.
+    """
+
+    op: str
+    draw: Draw
+    large: bool
+
+
+GENERATORS: dict[str, Generator] = {}
+
+
+def generator(op: str, *, large: bool = False) -> Callable[[Draw], Draw]:
+    """Return a decorator that makes the function below it a generator of a kernel op's calls."""
+
+    def _enter(draw: Draw) -> Draw:
+        GENERATORS[f"large_{op}" if large else op] = Generator(op, draw, large)
+        return draw
+
+    return _enter
+
+
+# --- ops that no differentiable op reaches ---
+
+
+@generator("batch_norm_stats")
+def _batch_norm_stats(c: Choices) -> Operands:
+    channels, rest = c.pick(*_WIDTHS), c.shape(c.integer(0, 2), 9)
+    return [c.normal((c.integer(1, 9), channels, *rest))], {}
+
+
+@generator("power_iteration")
+def _power_iteration(c: Choices) -> Operands:
+    shape = (c.pick(*_WIDTHS), *c.shape(c.integer(1, 3), 9))
+    return [c.normal(shape), c.off_zero(shape[:1])], {"steps": c.integer(1, 3), "eps": 1e-12}
+
+
+@generator("adam")
+def _adam(c: Choices) -> Operands:
+    shape = c.shape(c.integer(0, 4), c.pick(5, 5, 11), zero=True)
+    params = {
+        "lr": c.pick(1e-3, 0.01, 0.5),
+        "beta1": c.pick(0.0, 0.5, 0.9),
+        "beta2": c.pick(0.9, 0.99, 0.999),
+        "eps": c.pick(1e-8, 1e-3),
+        "weight_decay": c.pick(0.0, 0.01, 0.1),
+        "decoupled": c.chance(2),
+        "step": c.integer(1, 20),
+    }
+    return [c.normal(shape), c.normal(shape), c.normal(shape), c.positive(shape)], params
+
+
+# --- large operands ---
+
+
+def _convolution(c: Choices) -> tuple[ConvSpec, Shape, Shape, Shape]:
+    """Choose a convolution, and the shapes of x, w and y."""
+    kernel, stride = (c.pick(1, 3, 4), c.pick(1, 3, 5)), c.integer(1, 2)
+    spec = ConvSpec.of(stride=stride, padding=(kernel[0] // 2, kernel[1] // 2))
+    x = (c.integer(1, 3), c.pick(*_WIDTHS), c.integer(4, 13), c.integer(5, 18))
+    w = (c.pick(*_WIDTHS), x[1], *kernel)
+    return spec, x, w, spec.out_shape(x, w)
+
+
+@generator("conv2d", large=True)
+def _conv2d(c: Choices) -> Operands:
+    spec, x, w, _ = _convolution(c)
+    return [c.normal(x), c.normal(w)], {"spec": spec}
+
+
+@generator("conv2d_dgrad", large=True)
+def _conv2d_dgrad(c: Choices) -> Operands:
+    spec, x, w, y = _convolution(c)
+    return [c.normal(y), c.normal(w)], {"spec": spec, "x_shape": x}
+
+
+@generator("conv2d_wgrad", large=True)
+def _conv2d_wgrad(c: Choices) -> Operands:
+    spec, x, w, y = _convolution(c)
+    return [c.normal(x), c.normal(y)], {"spec": spec, "w_shape": w}
+
+
+def _image(c: Choices) -> Shape:
+    return c.integer(1, 5), c.pick(*_WIDTHS), c.integer(1, 13), c.integer(1, 18)
+
+
+def _activation(c: Choices) -> tuple[list[Array], dict[str, Any]]:
+    shape, act = _image(c), c.pick(*ACTS)
+    arrays = [c.normal(shape), c.normal(shape[1:2])]
+    if act == "prelu":
+        arrays.append(c.positive(shape[1:2]))
+    bounds = {"gain": c.pick(1.0, 1.5), "clamp": c.pick(None, None, 1.25)}
+    return arrays, {"act": act, "alpha": c.pick(0.2, 1.0), **bounds}
+
+
+@generator("bias_act", large=True)
+def _bias_act(c: Choices) -> Operands:
+    arrays, params = _activation(c)
+    return [*arrays], params
+
+
+@generator("bias_act_vjp", large=True)
+def _bias_act_vjp(c: Choices) -> Operands:
+    arrays, params = _activation(c)
+    return [*arrays, c.normal(arrays[0].shape)], params
+
+
+def _normalised(c: Choices, shape: Shape, weight: Shape) -> list[Array | None]:
+    return [c.normal(shape), c.positive(weight), c.normal(weight)]
+
+
+@generator("batch_norm", large=True)
+def _batch_norm(c: Choices) -> Operands:
+    shape = _image(c)
+    return _normalised(c, shape, shape[1:2]), {"eps": c.pick(1e-5, 0.1)}
+
+
+@generator("batch_norm_vjp", large=True)
+def _batch_norm_vjp(c: Choices) -> Operands:
+    shape = _image(c)
+    return [*_normalised(c, shape, shape[1:2]), c.normal(shape)], {"eps": c.pick(1e-5, 0.1)}
+
+
+@generator("layer_norm", large=True)
+def _layer_norm(c: Choices) -> Operands:
+    shape = (c.pick(*_WIDTHS), c.integer(1, 5), c.pick(*_WIDTHS))
+    return _normalised(c, shape, shape[c.integer(1, 2) :]), {"eps": c.pick(1e-5, 0.1)}
+
+
+@generator("layer_norm_vjp", large=True)
+def _layer_norm_vjp(c: Choices) -> Operands:
+    arrays, params = _layer_norm(c)
+    x = arrays[0]
+    return [*arrays, c.normal(() if x is None else x.shape)], params
+
+
+def _reduction(c: Choices) -> Operands:
+    shape = (c.pick(1, 7, 300), c.pick(*_WIDTHS), c.pick(1, 5, 21))
+    axes = tuple(a for a in range(3) if c.chance(2))
+    return [c.normal(shape)], {"axis": axes, "keepdims": c.chance(2)}
+
+
+for _op in ("sum", "max", "min"):
+    generator(_op, large=True)(_reduction)
+
+
+def _logits(c: Choices) -> Operands:
+    params = {"kind": c.pick(*KINDS), "target": c.pick(-1.0, 0.0, 0.9, 1.0)}
+    return [c.normal((c.integer(100, 3000), c.integer(1, 3)))], params
+
+
+@generator("gan_loss", large=True)
+def _gan_loss(c: Choices) -> Operands:
+    return _logits(c)
+
+
+@generator("gan_loss_vjp", large=True)
+def _gan_loss_vjp(c: Choices) -> Operands:
+    arrays, params = _logits(c)
+    return [*arrays, np.asarray(c.off_zero(()))], params
+
+
+@generator("spectral_norm", large=True)
+def _spectral_norm(c: Choices) -> Operands:
+    shape = (c.pick(*_WIDTHS), c.pick(*_WIDTHS), c.integer(1, 9))
+    columns = (shape[1] * shape[2],)
+    return [c.normal(shape), c.off_zero(shape[:1]), c.off_zero(columns)], {}
+
+
+@generator("spectral_norm_vjp", large=True)
+def _spectral_norm_vjp(c: Choices) -> Operands:
+    arrays, params = _spectral_norm(c)
+    w = arrays[0]
+    return [*arrays, c.normal(() if w is None else w.shape)], params
