@@ -43,7 +43,7 @@ def group_norm_vjp(
     check_groups("group_norm_vjp", x, weight, bias, num_groups)
     check_cotangent("group_norm_vjp", x, gy)
     x_hat, inv_std = _normalise(x, num_groups, eps)
-    g = (gy * weight.reshape(channel_shape(x))).astype(x_hat.dtype)
+    g = gy.astype(x_hat.dtype) * weight.reshape(channel_shape(x))
     along = _mean(g, num_groups), _mean(g * x_hat, num_groups)
     gx = empty_like(x)
     gx[...] = (g - along[0] - x_hat * along[1]) * inv_std

@@ -44,7 +44,7 @@ def row_moments(
             mean += x[r, j]
         mean /= width
         for j in range(width):
-            d, g = x[r, j] - mean, float(gy[r, j]) * weight[j]
+            d, g = x[r, j] - mean, 1.0 * gy[r, j] * weight[j]  # 1.0: in float64
             m2 += d * d
             wg += g
             wgd += g * d

@@ -41,7 +41,7 @@ def layer_norm_vjp(
     check_operands("layer_norm_vjp", x, weight, bias)
     check_cotangent("layer_norm_vjp", x, gy)
     x_hat, inv_std = _normalise(x, weight.ndim, eps)
-    g = (gy * weight).astype(x_hat.dtype)
+    g = gy.astype(x_hat.dtype) * weight
     along = _mean(g, weight.ndim), _mean(g * x_hat, weight.ndim)
     gx = empty_like(x)
     gx[...] = (g - along[0] - x_hat * along[1]) * inv_std
