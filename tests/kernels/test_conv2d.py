@@ -11,6 +11,7 @@ from tinygan import kernels
 from tinygan.errors import OptionError, ShapeError
 from tinygan.kernels.conv2d import ConvSpec
 from tinygan.kernels.native import native, why_not
+from tinygan.testing.bounds import bound_of
 
 OPS = ("conv2d", "conv2d_dgrad", "conv2d_wgrad")
 FAST = [k for op in OPS for k in kernels.kernels(op) if k.backend in ("cpp", "numba")]
@@ -121,19 +122,10 @@ def test_exact_kernels_match_the_reference_bit_for_bit_on_integers(kernel, dtype
 
 
 def bound(kernel, problem):
-    """Return the error bound per output: gamma_K sum |x||w| for K terms, and one final rounding."""
-    absolute = Problem.__new__(Problem)
-    absolute.spec = problem.spec
-    for name in ("x", "w", "gy"):
-        setattr(absolute, name, np.abs(getattr(problem, name)).astype(np.float64))
-    total = absolute.run(REFERENCE[kernel.op])
-    n, o, p, q = problem.gy.shape
-    _, c, r, s = problem.w.shape
-    terms = {"conv2d": c * r * s, "conv2d_dgrad": o * r * s, "conv2d_wgrad": n * p * q}[kernel.op]
-    out = problem.x.dtype
-    carried = out if kernel.accumulate == "input" else np.dtype(kernel.accumulate)
-    eps = np.finfo(carried).eps / 2
-    return terms * eps / (1 - terms * eps) * total * 1.01 + np.finfo(out).eps * total
+    """Return the derived bound on the error of each output, for the accumulator declared."""
+    wide = [a.astype(np.float64) for a in problem.operands(kernel.op)]
+    (limit,) = bound_of(kernel, problem.x.dtype, *wide, **problem.params(kernel.op))
+    return limit
 
 
 @every_fast
