@@ -102,13 +102,22 @@ def register(
 
 
 def register_reference(
-    op: str, *, exact: bool = False, deterministic: bool = True
+    op: str,
+    *,
+    accumulate: Accumulate = "input",
+    exact: bool = False,
+    deterministic: bool = True,
 ) -> Callable[[Function], Function]:
     """Return a decorator that adds a function as the reference of ``op`` on both libraries."""
+    declared: dict[str, Any] = {
+        "accumulate": accumulate,
+        "exact": exact,
+        "deterministic": deterministic,
+    }
 
     def _add(fn: Function) -> Function:
         for backend in ("numpy", "cupy"):
-            register(op, backend, "reference", exact=exact, deterministic=deterministic)(fn)
+            register(op, backend, "reference", **declared)(fn)
         return fn
 
     return _add

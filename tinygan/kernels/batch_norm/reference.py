@@ -12,7 +12,7 @@ from ..registry import register_reference
 from .spec import channel_shape, check_operands, other_axes
 
 
-@register_reference("batch_norm_stats")
+@register_reference("batch_norm_stats", accumulate="float64")
 def batch_norm_stats(x: Array) -> tuple[Array, Array]:
     """Return mean and biased variance of each channel.
 
@@ -24,7 +24,7 @@ def batch_norm_stats(x: Array) -> tuple[Array, Array]:
     return mean.astype(x.dtype), var.astype(x.dtype)
 
 
-@register_reference("batch_norm")
+@register_reference("batch_norm", accumulate="float64")
 def batch_norm(x: Array, weight: Array, bias: Array, *, eps: float) -> Array:
     """Normalise each channel by its statistics in this batch, then scale and shift it.
 
@@ -37,7 +37,7 @@ def batch_norm(x: Array, weight: Array, bias: Array, *, eps: float) -> Array:
     return y
 
 
-@register_reference("batch_norm_vjp")
+@register_reference("batch_norm_vjp", accumulate="float64")
 def batch_norm_vjp(
     x: Array, weight: Array, bias: Array, gy: Array, *, eps: float
 ) -> tuple[Array, Array, Array]:

@@ -49,7 +49,7 @@ def bias_act(
     return y
 
 
-@register_reference("bias_act_vjp")
+@register_reference("bias_act_vjp", accumulate="float64")
 def bias_act_vjp(
     x: Array,
     *rest: Any,

@@ -20,7 +20,7 @@ from ..registry import register_reference
 from .spec import check_cotangent, check_operands
 
 
-@register_reference("gan_loss")
+@register_reference("gan_loss", accumulate="float64")
 def gan_loss(logit: Array, *, kind: str, target: float) -> Array:
     """Average the loss of each logit.
 

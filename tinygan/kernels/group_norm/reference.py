@@ -15,7 +15,7 @@ from ..registry import register_reference
 from .spec import check_groups
 
 
-@register_reference("group_norm")
+@register_reference("group_norm", accumulate="float64")
 def group_norm(x: Array, weight: Array, bias: Array, *, num_groups: int, eps: float) -> Array:
     """Normalise each group of channels of each sample, then scale and shift each channel.
 
@@ -28,7 +28,7 @@ def group_norm(x: Array, weight: Array, bias: Array, *, num_groups: int, eps: fl
     return y
 
 
-@register_reference("group_norm_vjp")
+@register_reference("group_norm_vjp", accumulate="float64")
 def group_norm_vjp(
     x: Array, weight: Array, bias: Array, gy: Array, *, num_groups: int, eps: float
 ) -> tuple[Array, Array, Array]:

@@ -13,7 +13,7 @@ from ..registry import register_reference
 from .spec import check_operands
 
 
-@register_reference("layer_norm")
+@register_reference("layer_norm", accumulate="float64")
 def layer_norm(x: Array, weight: Array, bias: Array, *, eps: float) -> Array:
     """Normalise over the last axes, then scale and shift each entry of them.
 
@@ -26,7 +26,7 @@ def layer_norm(x: Array, weight: Array, bias: Array, *, eps: float) -> Array:
     return y
 
 
-@register_reference("layer_norm_vjp")
+@register_reference("layer_norm_vjp", accumulate="float64")
 def layer_norm_vjp(
     x: Array, weight: Array, bias: Array, gy: Array, *, eps: float
 ) -> tuple[Array, Array, Array]:

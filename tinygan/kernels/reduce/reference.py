@@ -13,7 +13,7 @@ from ..registry import register_reference
 from .spec import check_axes
 
 
-@register_reference("sum", exact=True)
+@register_reference("sum", accumulate="float64", exact=True)
 def sum_(x: Array, *, axis: tuple[int, ...], keepdims: bool) -> Array:
     """Add up x over the axes.
 
