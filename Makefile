@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 SOURCES := $(shell find csrc -type f) setup.py pyproject.toml
 NATIVE_SOURCES := $(shell find csrc -name '*.cpp' -o -name '*.hpp')
 
-.PHONY: demo test mutants check format bench clean
+.PHONY: demo test soak mutants check format bench clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/python -m tinygan demo
@@ -20,6 +20,9 @@ check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/clang-format --dry-run --Werror $(NATIVE_SOURCES)
+
+soak: $(VENV)/.dev
+	$(BIN)/python -m pytest --soak -n auto --dist worksteal -q
 
 mutants: $(VENV)/.dev
 	$(BIN)/python tests/mutants/run.py

@@ -1,11 +1,17 @@
 """What all tests share: the backends to run on, long campaigns, and where real data lies."""
 
+import collections
+import datetime
+import json
 import os
 from pathlib import Path
 
 import pytest
 
 from tinygan.kernels.native import native, why_not
+from tinygan.runs.environment import collect_environment
+
+SOAK_RESULTS = Path(__file__).parents[1] / "bench" / "results" / "soak.jsonl"
 
 
 def pytest_addoption(parser):
@@ -53,17 +59,38 @@ def real_data():
     return Path(folder)
 
 
-def pytest_terminal_summary(terminalreporter):
-    """Sum up the random cases that property tests counted (``record_property``)."""
-    counted = [
-        value
-        for report in terminalreporter.stats.get("passed", [])
-        for name, value in report.user_properties
-        if name == "gradient cases"
-    ]
-    if counted:
-        second, third = (sum(column) for column in zip(*counted, strict=True))
-        terminalreporter.write_line(
-            f"gradients, random cases: {second + third} of order 1, {second + third} of order 2, "
-            f"{third} of order 3, over {len(counted)} pairs of op and backend"
-        )
+@pytest.fixture
+def count(record_property):
+    """Give ``count(what, number)``: campaigns say what they did, the run's summary adds it up."""
+    return lambda what, number: record_property("counted", (what, number))
+
+
+def pytest_collection_modifyitems(config, items):
+    """Under --soak run the campaigns alone: the tests that ask for ``soak``."""
+    if config.getoption("--soak"):
+        kept = [item for item in items if "soak" in item.fixturenames]
+        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+        items[:] = kept
+
+
+def pytest_terminal_summary(terminalreporter, exitstatus, config):
+    """Print what the campaigns counted; under --soak append it to bench/results/soak.jsonl."""
+    totals = collections.Counter()
+    for report in terminalreporter.stats.get("passed", []):
+        for name, value in report.user_properties:
+            if name == "counted":
+                totals[value[0]] += value[1]
+    for what, number in sorted(totals.items()):
+        terminalreporter.write_line(f"campaigns: {number:,} {what}")
+    if config.getoption("--soak") and totals:
+        row = {
+            "date": datetime.date.today().isoformat(),
+            "exit": int(exitstatus),
+            "failed": sorted(r.nodeid for r in terminalreporter.stats.get("failed", [])),
+            "counted": dict(sorted(totals.items())),
+            **collect_environment(),
+        }
+        SOAK_RESULTS.parent.mkdir(exist_ok=True)
+        with SOAK_RESULTS.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+        terminalreporter.write_line(f"written to {SOAK_RESULTS}")

@@ -18,7 +18,7 @@ from tinygan.testing.choices import Choices
 from tinygan.testing.strategies import arrays, cases, choices, shapes
 
 PAIRS = [(name, b) for name, family in FAMILIES.items() for b in backends_of(family)]
-SECOND, THIRD = 20, 5  # cases of each pair that are differentiated twice, and thrice
+FAST, SOAK = (20, 5), (200, 30)  # cases of each pair that are differentiated twice, and thrice
 
 seeded = settings(
     derandomize=True,  # the same cases in every run
@@ -49,13 +49,16 @@ def check_many(name, backend, order, count):
 
 
 @pytest.mark.parametrize(("name", "backend"), PAIRS)
-def test_derivatives_of_random_cases_are_right(name, backend, record_property):
+def test_derivatives_of_random_cases_are_right(name, backend, soak, count):
     require(backend)
-    second = check_many(name, backend, 2, SECOND)
-    third = check_many(name, backend, min(3, FAMILIES[name].order), THIRD)
-    record_property("gradient cases", (second, third))
-    assert second >= SECOND
-    assert third >= THIRD
+    twice, thrice = SOAK if soak else FAST
+    second = check_many(name, backend, 2, twice)
+    third = check_many(name, backend, min(3, FAMILIES[name].order), thrice)
+    assert second >= twice
+    assert third >= thrice
+    count("pairs of op and backend", 1)
+    for order, cases_run in ((1, second + third), (2, second + third), (3, third)):
+        count(f"random cases differentiated {order} times", cases_run)
 
 
 def test_the_strategies_shrink_to_the_smallest_failing_shape():

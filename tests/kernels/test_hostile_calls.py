@@ -45,12 +45,14 @@ def test_every_binding_is_attacked():
 
 @needs_cpp
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_wrong_calls_raise_or_work_but_never_crash(name, soak, tmp_path):
-    count = int(os.environ.get("TINYGAN_HOSTILE_CALLS", 10_000 if soak else 300))
-    tally = hostile(name, count, tmp_path / "progress")
-    assert sum(tally.values()) == count
-    assert tally.get("worked", 0) < 0.7 * count, "few calls were wrong"
-    assert name in ("num_threads", "set_num_threads") or tally["ValueError"] > 0.1 * count, tally
+def test_wrong_calls_raise_or_work_but_never_crash(name, soak, count, tmp_path):
+    calls = int(os.environ.get("TINYGAN_HOSTILE_CALLS", 10_000 if soak else 300))
+    tally = hostile(name, calls, tmp_path / "progress")
+    assert sum(tally.values()) == calls
+    assert tally.get("worked", 0) < 0.7 * calls, "few calls were wrong"
+    assert name in ("num_threads", "set_num_threads") or tally["ValueError"] > 0.1 * calls, tally
+    count("bindings under hostile calls", 1)
+    count("hostile calls", calls)
 
 
 @needs_cpp

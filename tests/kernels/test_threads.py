@@ -213,13 +213,17 @@ def forks(count, *backends):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
-def test_forked_children_go_on_after_a_parallel_region(soak):
+def test_forked_children_go_on_after_a_parallel_region(soak, count):
     native_or_skip()
-    forks(200 if soak else 20, "cpp")
+    times = 200 if soak else 20
+    forks(times, "cpp")
+    count("forks after a parallel region", times)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
-def test_forked_children_go_on_with_cpp_and_numba(soak):
+def test_forked_children_go_on_with_cpp_and_numba(soak, count):
     native_or_skip()
     pytest.importorskip("numba")
-    forks(200 if soak else 20, "cpp", "numba")
+    times = 200 if soak else 20
+    forks(times, "cpp", "numba")
+    count("forks after a parallel region", times)

@@ -17,7 +17,7 @@ X = np.random.default_rng(5).normal(size=(3, 4))
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_each_step_of_a_float32_derivative_is_within_its_bound(name, soak):
+def test_each_step_of_a_float32_derivative_is_within_its_bound(name, soak, count):
     ran = set()
     for seed in range(SOAK if soak else FAST):
         case = FAMILIES[name].case(Choices.from_seed(seed))
@@ -26,6 +26,7 @@ def test_each_step_of_a_float32_derivative_is_within_its_bound(name, soak):
         assert all(share <= 1 for share in shares.values())
         ran |= set(shares)
     assert ran
+    count("float32 cases, each step within its bound", SOAK if soak else FAST)
 
 
 def checked(fn, *args, **options):
