@@ -167,3 +167,12 @@ def test_binding_refuses_what_would_corrupt_memory():
     m.flags.writeable = False
     with pytest.raises(ValueError, match="read-only"):
         native.adam(p, g, m, v, *rest, 1)
+
+
+@pytest.mark.usefixtures("backend")
+@pytest.mark.parametrize("decay", [{}, {"decoupled": True, "weight_decay": 0.1}])
+def test_a_nan_parameter_stays_out_of_moments_that_no_decay_links_it_to(decay):
+    p, m, v = np.array([np.nan, 1.0, 1.0]), np.zeros(3), np.zeros(3)
+    kernels.call("adam", p, np.ones(3), m, v, step=1, **{**PLAIN, **decay})
+    assert np.isnan(p).tolist() == [True, False, False]
+    assert np.isfinite([m, v]).all()

@@ -297,3 +297,14 @@ def test_binding_refuses_what_would_corrupt_memory():
         native.bias_act_vjp(x, c, None, x, *rest, y, c, None)
     with pytest.raises(ValueError, match="prelu"):
         native.bias_act_vjp(x, c, c, x, *rest, y, c.copy(), c.copy())
+
+
+def test_a_nan_cotangent_reaches_the_slope_of_prelu_from_either_side(backend):
+    x, gy = np.array([[2.0], [-1.0]]), np.array([[np.nan], [1.0]])
+    for signed in (x, -x):
+        with kernels.use_backend(backend):
+            gx, gb, gslope = kernels.call(
+                "bias_act_vjp", signed, np.zeros(1), np.ones(1), gy, act="prelu"
+            )
+        assert np.isnan(gx).tolist() == [[True], [False]]
+        assert np.isnan([gb, gslope]).all()

@@ -227,6 +227,17 @@ def test_nan_reaches_the_outputs_that_see_it_and_no_other(kernel):
         np.testing.assert_array_equal(np.isnan(problem.run(kernel)), expected)
 
 
+@pytest.mark.parametrize("op", OPS)
+def test_the_reference_keeps_nan_times_zero_where_a_matrix_is_one_by_one(op):
+    # NumPy's dot scales by a 1 x 1 matrix through BLAS's axpy, which skips a factor of 0
+    shapes = (1, 1, 1, 2), (1, 1, 1, 1)
+    problem = Problem(np.random.default_rng(0), ConvSpec(), *shapes, np.float32)
+    for nan, zero in ((0, 1), (1, 0)):
+        operands = problem.operands(op)
+        operands[nan][...], operands[zero][...] = np.nan, 0
+        assert np.isnan(problem.run(REFERENCE[op], *operands)).all()
+
+
 @needs_cpp
 @pytest.mark.parametrize("kernel", [k for k in FAST if k.deterministic], ids=lambda k: k.key)
 def test_threads_do_not_change_a_bit(kernel):

@@ -190,6 +190,14 @@ def test_an_empty_batch_gives_an_empty_image_and_a_zero_gradient():
     np.testing.assert_array_equal(gf, np.zeros((3, 3)))
 
 
+def test_the_binding_gives_a_zero_gradient_for_no_images_of_any_width():
+    native = native_or_skip()
+    x, gf = np.zeros((0, 1, 1, 2), np.float32).transpose(0, 3, 1, 2), np.ones((2, 2), np.float32)
+    gy = np.zeros((0, 1, 2**31 - 1, 2), np.float32).transpose(0, 3, 1, 2)
+    native.upfirdn2d_fgrad(x, gy, gf, (1, 1, 1, 1, 0, 0))
+    assert not gf.any()
+
+
 def test_misfits_are_named():
     x, f = np.zeros((1, 2, 4, 4), np.float32), np.zeros((5, 1), np.float32)
     with pytest.raises(ShapeError, match=r"5 taps along axis 2.*padding of at least 1"):
@@ -253,3 +261,13 @@ def test_the_bindings_write_to_nothing_that_they_read_or_may_not_touch():
         native.upfirdn2d(x, f, np.broadcast_to(y, y.shape), fits)
     with pytest.raises(ValueError, match="read-only"):
         native.upfirdn2d_fgrad(x, y, np.broadcast_to(f, f.shape), fits)
+
+
+def test_the_filter_gradient_forms_its_products_in_float64(backend):
+    # (1 + e)^2 - (1 + 2 e) = e^2, which is lost if the product is rounded to float32
+    e = 2.0**-12
+    x = np.array([1 + e, -1 - 2 * e], np.float32).reshape(1, 2, 1, 1)
+    gy = np.array([1 + e, 1], np.float32).reshape(1, 2, 1, 1)
+    with kernels.use_backend(backend):
+        gf = kernels.call("upfirdn2d_fgrad", x, gy, spec=UpfirdnSpec(), f_shape=(1, 1))
+    assert gf.item() == (0 if backend == "numpy" else e * e)  # the reference sums in float32

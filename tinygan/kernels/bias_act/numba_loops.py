@@ -102,7 +102,7 @@ def _straight_row(
         v = (t if t > 0 else (zero if relu and t <= 0 else t * a[c])) * gain
         g = g if clamp < 0 or abs(v) <= clamp else zero
         gx[c] = g if t > 0 or (relu and t != t) else g * a[c]
-        gslope[c] += zero if t > 0 else g * t
+        gslope[c] += g * (zero if t > 0 else t)  # a NaN of g shows, whatever t
 
 
 @jit

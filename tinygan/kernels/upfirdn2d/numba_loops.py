@@ -6,6 +6,8 @@ r = h up + top - p down, so r and r + up meet neighbours and the taps between th
 
 from __future__ import annotations
 
+import numpy as np
+
 from ..arrays import Array
 from ..numba_pool import jit
 
@@ -45,5 +47,6 @@ def correlate_images(x: Array, gy: Array, gk: Array, params: Array, first: int, 
                         if 0 <= w < x.shape[2]:
                             total = 0.0
                             for c in range(x.shape[3]):
-                                total += float(x[n, h, w, c]) * float(gy[n, p, q, c])
+                                # not float(), which Numba takes for float32 of a float32
+                                total += np.float64(x[n, h, w, c]) * np.float64(gy[n, p, q, c])
                             gk[n, r, s] += total
