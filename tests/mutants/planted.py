@@ -294,4 +294,101 @@ KERNELS = [
     ),
 ]
 
-MUTANTS = [*ENGINE, *OPS, *KERNELS]
+SAMPLE_NORM = "tinygan/ops/sample_norm.py"
+
+LATER_OPS = [
+    Mutant(
+        "layer norm's variance held constant",
+        SAMPLE_NORM,
+        "deviation = sqrt(mean(square(centred), axes, True) + eps)",
+        "deviation = sqrt(mean(square(centred), axes, True) + eps).detach()",
+        gradients("layer_norm"),
+    ),
+    Mutant(
+        "group norm's mean held constant",
+        SAMPLE_NORM,
+        "centred = x - _group_mean(x, num_groups)",
+        "centred = x - _group_mean(x, num_groups).detach()",
+        gradients("group_norm"),
+    ),
+    Mutant(
+        "group norm's weight gradient is not normalised (C++)",
+        "csrc/group_norm/group_norm.cpp",
+        "of_weight += t.of.gd[c] * t.inv_std[c];",
+        "of_weight += t.of.gd[c];",
+        gradients("group_norm", "cpp"),
+    ),
+    Mutant(
+        "weight norm's length held constant",
+        NORM,
+        "v * (g / sqrt(sum(square(v), axes, dim is not None)))",
+        "v * (g / sqrt(sum(square(v), axes, dim is not None)).detach())",
+        gradients("weight_norm"),
+    ),
+    Mutant(
+        "demodulation held constant",
+        "tinygan/ops/style.py",
+        "return rsqrt(matmul(square(style), transpose(energy)) + eps)",
+        "return rsqrt(matmul(square(style), transpose(energy)) + eps).detach()",
+        gradients("modulated_conv2d"),
+    ),
+    Mutant(
+        "a sample is compared with itself",
+        "tinygan/ops/minibatch.py",
+        "others = 1 - xp_of(f.data).eye(n, dtype=f.dtype)",
+        "others = 1 + 0 * xp_of(f.data).eye(n, dtype=f.dtype)",
+        "tests/ops/test_minibatch.py::test_two_samples_by_hand",
+    ),
+    Mutant(
+        "the gates of the LSTM in another order",
+        "tinygan/ops/recurrent.py",
+        "i, f, g, o = split(gx + _affine(h, weight, bias), 4, -1)",
+        "f, i, g, o = split(gx + _affine(h, weight, bias), 4, -1)",
+        "tests/ops/test_recurrent.py::test_an_lstm_cell_follows_its_formulas",
+    ),
+    Mutant(
+        "attention scaled by the size and not its root",
+        "tinygan/ops/attention.py",
+        "factor = 1 / math.sqrt(q.shape[-1]) if scale is None",
+        "factor = 1 / q.shape[-1] if scale is None",
+        "tests/ops/test_attention.py::test_attention_follows_its_definition",
+    ),
+    Mutant(
+        "a filter is turned where it should not be",
+        "tinygan/kernels/upfirdn2d/spec.py",
+        "return f if self.flip else f[::-1, ::-1]",
+        "return f",
+        "tests/ops/test_filter.py::test_upfirdn2d_is_zero_insertion_and_a_depthwise_convolution",
+    ),
+    Mutant(
+        "interpolation between corners, and not between the centres of pixels",
+        "tinygan/kernels/resize2d/weights.py",
+        "centre = (np.arange(out) + 0.5) * (size / out if step is None else step) - 0.5",
+        "centre = np.arange(out) * (size / out if step is None else step)",
+        "tests/kernels/test_resize2d.py::test_kernels_add_up_the_weighted_pixels",
+    ),
+    Mutant(
+        "the game's Jacobian transposed",
+        "tinygan/gan/field.py",
+        "return pushforward(v, flat, tangents, create_graph=create_graph)",
+        "return grad(v, flat, tangents, create_graph=create_graph, retain_graph=True)",
+        "tests/gan/test_field.py::test_products_agree_with_differences_of_the_field",
+    ),
+    Mutant(
+        "evaluation moves the vectors of spectral norm",
+        "tinygan/nn/utils.py",
+        "        if module.training:\n",
+        "        if True:\n",
+        "tests/nn/test_norm_layers.py::test_eval_freezes_u_and_v",
+    ),
+    Mutant(
+        "a named backend falls back without a word",
+        "tinygan/kernels/registry.py",
+        "    strict = _STRICT.get()\n    if strict is not None:\n        return strict\n",
+        "    strict = _STRICT.get()\n    if strict is not None:\n"
+        "        return (*strict, *BACKENDS)\n",
+        "tests/kernels/test_registry.py::test_a_named_backend_never_falls_back",
+    ),
+]
+
+MUTANTS = [*ENGINE, *OPS, *LATER_OPS, *KERNELS]
