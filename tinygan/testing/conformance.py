@@ -41,8 +41,8 @@ class Row:
         integers: those among them on small integers that agreed in every bit.
         refused: calls that it refused, each with a reason.
         mistrusted: calls that it ran but whose result is mostly zeros.
-        ulps: the largest distance from the exact result, in units in the last place of its largest
-            entry. No rule limits it; it is for reading.
+        ulps: the largest distance from the exact result in units in the last place, where sums
+            don't cancel. No rule limits it; it is for reading.
         ratio: the largest error as a fraction of its bound.
         failures: the rules that it broke, each with its reproducer.
         seconds: how long it took.

@@ -37,6 +37,8 @@ from .placing import HUGE, NAN, Placed, place, same_bits
 
 Results = tuple["Array | None", ...]
 
+_FIRM = 1024  # an entry counts in ``ulps`` if its bound is at most so many eps of it
+
 
 @dataclass(frozen=True)
 class Found:
@@ -46,8 +48,8 @@ class Found:
         refusal: why the kernel refused the call, or None; the rest means nothing then.
         mistrusted: the result is empty or mostly zeros, so that the call does not count.
         integers: it agreed with the reference in every bit, as an exact kernel must here.
-        ulps: the largest distance from the exact result, in units in the last place of its largest
-            entry (sums that cancel to nearly nothing have no digits of their own).
+        ulps: the largest distance from the exact result in units in the last place, where rounding
+            may cost no more than ten bits: sums that cancel have no last place to speak of.
         ratio: the largest error as a fraction of its bound.
     """
 
@@ -187,8 +189,8 @@ class _Checker:
         if wrong.any():
             at = _where(wrong, a, exact)
             raise self.broken(rule, f"result {i} {at}, {_worst(error, limit)} times its bound")
-        largest = np.max(abs(exact), initial=float(np.finfo(a.dtype).tiny), where=sure)
-        ulps = np.max(error, initial=0) / np.spacing(a.dtype.type(largest))
+        firm = sure & (abs(exact) > 0) & (limit <= _FIRM * np.finfo(a.dtype).eps * abs(exact))
+        ulps = np.max(error / np.spacing(abs(a) + np.finfo(a.dtype).tiny), initial=0, where=firm)
         bounded = sure & (limit > 0) & np.isfinite(limit)
         return float(ulps), float(np.max(error / np.where(bounded, limit, 1), initial=0))
 
