@@ -16,7 +16,7 @@
 namespace TG_ISA {
 namespace {
 
-enum { kTotals = 6, kCoefficients = 4 };
+enum { kTotals = 6 };
 
 // What is known of a sample after the first pass, one value a channel.
 struct Totals {

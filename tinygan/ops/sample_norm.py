@@ -7,6 +7,7 @@ composite below is the definition of its op; the kernels are the speed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -128,7 +129,7 @@ def instance_norm(
                 "instance_norm: without use_input_stats it needs running_mean and _var"
             )
         return batch_norm_eval(x, running_mean, running_var, weight, bias, eps=eps)
-    if x.size == len(x) * x.shape[1]:
+    if math.prod(x.shape[2:]) == 1:
         raise ShapeError(f"instance_norm: x {x.shape} has one value in each channel of a sample")
     return group_norm(x, x.shape[1], weight, bias, eps=eps)
 
