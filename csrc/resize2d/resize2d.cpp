@@ -15,18 +15,28 @@
 namespace TG_ISA {
 namespace {
 
-// out[0 .. n) = sum over taps of weight * in[index * stride ...], contiguous along n.
+// `B` vectors of the sum over taps of weight * in[index * stride ...].
+template <int B, class T>
+TG_INLINE void weigh_vectors(const T* in, long stride, const int64_t* index, const T* weight,
+                             long taps, T* out) {
+  constexpr int lanes = Simd<T>::lanes;
+  typename Simd<T>::V sum[B] = {};
+  for (long t = 0; t < taps; ++t) {
+    const T* from = in + index[t] * stride;
+    for (int b = 0; b < B; ++b) sum[b] += load(from + b * lanes) * splat(weight[t]);
+  }
+  for (int b = 0; b < B; ++b) store(out + b * lanes, sum[b]);
+}
+
+// The same for out[0 .. n), contiguous along n.
 template <class T>
 TG_INLINE void weigh(const T* in, long stride, const int64_t* index, const T* weight, long taps,
                      long n, T* out) {
-  typedef typename Simd<T>::V V;
   constexpr int lanes = Simd<T>::lanes;
   long i = 0;
-  for (; i + lanes <= n; i += lanes) {
-    V sum = {};
-    for (long t = 0; t < taps; ++t) sum += load(in + index[t] * stride + i) * splat(weight[t]);
-    store(out + i, sum);
-  }
+  for (; i + 4 * lanes <= n; i += 4 * lanes)
+    weigh_vectors<4>(in + i, stride, index, weight, taps, out + i);
+  for (; i + lanes <= n; i += lanes) weigh_vectors<1>(in + i, stride, index, weight, taps, out + i);
   for (; i < n; ++i) {
     T sum = 0;
     for (long t = 0; t < taps; ++t) sum += in[index[t] * stride + i] * weight[t];

@@ -4,6 +4,7 @@
 #include <pybind11/stl.h>
 
 #include <array>
+#include <cstring>
 
 #include "upfirdn2d.hpp"
 
@@ -62,8 +63,9 @@ void forward(const py::array& x_, const py::array& f_, const py::array& y_,
   tg::need_disjoint(x, y), tg::need_disjoint(f, y);
   a.x = x.data, a.f = f.data, a.out = y.data;
   if (y.size == 0) return;
+  tg::Workspace workspace(TG_PICK(upfirdn2d_bytes)(a));
   tg::GilPause pause(work(a));
-  TG_PICK(upfirdn2d)(a);
+  TG_PICK(upfirdn2d)(a, workspace.data());
 }
 
 void fgrad(const py::array& x_, const py::array& gy_, const py::array& gf_,
@@ -73,6 +75,10 @@ void fgrad(const py::array& x_, const py::array& gy_, const py::array& gf_,
   tg::need_c_contiguous(gf);
   tg::need_disjoint(x, gf), tg::need_disjoint(gy, gf);
   a.x = x.data, a.y = gy.data, a.out = gf.data;
+  if (gy.size == 0) {  // then Q may be anything, and so would be the workspace
+    std::memset(gf.data, 0, (size_t)gf.size * (gf.is_double ? 8 : 4));
+    return;
+  }
   tg::Workspace workspace(TG_PICK(upfirdn2d_fgrad_bytes)(a));
   tg::GilPause pause(work(a));
   TG_PICK(upfirdn2d_fgrad)(a, workspace.data());

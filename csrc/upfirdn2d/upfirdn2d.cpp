@@ -10,7 +10,8 @@
 // number fixed by the shape, each adds up in double, and the blocks are added in order.
 //
 // Traffic: R S / (up_h up_w) loads from L1 for each output, C of them side by side. Tails: the
-// channels beyond the last whole vector one at a time. Reference: kernels/upfirdn2d/reference.py.
+// channels beyond the last whole vector by threes (RGB), then one at a time. Reference:
+// kernels/upfirdn2d/reference.py.
 #include "upfirdn2d.hpp"
 
 #include "../reduce/columns.hpp"
@@ -51,23 +52,42 @@ TG_INLINE void filter_vectors(const UpfirdnArgs& a, const T* x, const T* f, Taps
   for (int b = 0; b < B; ++b) store(y + b * lanes, sum[b]);
 }
 
+// The `few` channels of one output pixel of an image, few enough for scalar registers.
+template <int few, class T>
+TG_INLINE void filter_scalars(const UpfirdnArgs& a, const T* x, const T* f, Taps rows, Taps cols,
+                              T* y) {
+  T sum[few] = {};
+  for (long i = 0; i < rows.count; ++i)
+    for (long j = 0; j < cols.count; ++j) {
+      const T tap = f[i * a.up_h * a.f_r + j * a.up_w * a.f_s];
+      const T* pixel = x + i * a.x_h + j * a.x_w;
+      for (int c = 0; c < few; ++c) sum[c] += pixel[c] * tap;
+    }
+  for (int c = 0; c < few; ++c) y[c] = sum[c];
+}
+
 template <class T>
-void filter_pixel(const UpfirdnArgs& a, const T* x, const T* f, Taps rows, Taps cols, T* y) {
+TG_INLINE void filter_pixel(const UpfirdnArgs& a, const T* x, const T* f, Taps rows, Taps cols,
+                            T* y) {
   constexpr int lanes = Simd<T>::lanes;
   long c = 0;
   for (; c + 4 * lanes <= a.C; c += 4 * lanes) filter_vectors<4>(a, x + c, f, rows, cols, y + c);
   for (; c + lanes <= a.C; c += lanes) filter_vectors<1>(a, x + c, f, rows, cols, y + c);
-  for (; c < a.C; ++c) {
-    T sum = 0;
-    for (long i = 0; i < rows.count; ++i)
-      for (long j = 0; j < cols.count; ++j)
-        sum += x[i * a.x_h + j * a.x_w + c] * f[i * a.up_h * a.f_r + j * a.up_w * a.f_s];
-    y[c] = sum;
+  for (; c + 3 <= a.C; c += 3) filter_scalars<3>(a, x + c, f, rows, cols, y + c);
+  for (; c < a.C; ++c) filter_scalars<1>(a, x + c, f, rows, cols, y + c);
+}
+
+// The taps of all columns, which all rows share: the divisions cost more than a pixel.
+void fill_columns(const UpfirdnArgs& a, Taps* columns) {
+  for (long q = 0; q < a.Q; ++q) {
+    columns[q] = taps_of(q * a.down_w, a.up_w, a.left, a.W, a.S);
+    if (columns[q].count == 0) columns[q] = {0, 0, 0};  // point at nothing outside x and f
   }
 }
 
 template <class T>
-void forward(const UpfirdnArgs& a) {
+void forward(const UpfirdnArgs& a, Taps* columns) {
+  fill_columns(a, columns);
   parallel_for(a.N * a.P, kRowGrain, [&](long begin, long end) {
     for (long i = begin; i < end; ++i) {
       long n = i / a.P, p = i % a.P;
@@ -77,8 +97,7 @@ void forward(const UpfirdnArgs& a) {
       const T* f = (const T*)a.f + rows.first * a.f_r;
       T* y = (T*)a.out + i * a.Q * a.C;
       for (long q = 0; q < a.Q; ++q) {
-        Taps cols = taps_of(q * a.down_w, a.up_w, a.left, a.W, a.S);
-        if (cols.count == 0) cols = {0, 0, 0};
+        const Taps cols = columns[q];
         filter_pixel(a, x + cols.pixel * a.x_w, f + cols.first * a.f_s, rows, cols, y + q * a.C);
       }
     }
@@ -97,14 +116,14 @@ double dot(const T* a, const T* b, long n) {
 
 // Add the products of cotangent row (n, p) to sums (R, S).
 template <class T>
-void correlate_row(const UpfirdnArgs& a, long n, long p, double* sums) {
+void correlate_row(const UpfirdnArgs& a, const Taps* columns, long n, long p, double* sums) {
   Taps rows = taps_of(p * a.down_h, a.up_h, a.top, a.H, a.R);
   for (long i = 0; i < rows.count; ++i) {
     const T* x = (const T*)a.x + n * a.x_n + (rows.pixel + i) * a.x_h;
     double* of_row = sums + (rows.first + i * a.up_h) * a.S;
     for (long q = 0; q < a.Q; ++q) {
       const T* y = (const T*)a.y + n * a.y_n + p * a.y_h + q * a.y_w;
-      Taps cols = taps_of(q * a.down_w, a.up_w, a.left, a.W, a.S);
+      const Taps cols = columns[q];
       for (long j = 0; j < cols.count; ++j)
         of_row[cols.first + j * a.up_w] += dot(x + (cols.pixel + j) * a.x_w, y, a.C);
     }
@@ -114,14 +133,16 @@ void correlate_row(const UpfirdnArgs& a, long n, long p, double* sums) {
 long row_blocks(const UpfirdnArgs& a) { return min_of(a.N * a.P, kMaxRowBlocks); }
 
 template <class T>
-void fgrad(const UpfirdnArgs& a, double* partial) {
+void fgrad(const UpfirdnArgs& a, Taps* columns) {
   long rows = a.N * a.P, blocks = row_blocks(a), taps = a.R * a.S;
+  double* partial = (double*)(columns + a.Q);
+  fill_columns(a, columns);
   parallel_for(blocks, 1, [&](long begin, long end) {
     for (long b = begin; b < end; ++b) {
       double* sums = partial + b * taps;
       fill(sums, taps, 0);
       for (long i = b * rows / blocks; i < (b + 1) * rows / blocks; ++i)
-        correlate_row<T>(a, i / a.P, i % a.P, sums);
+        correlate_row<T>(a, columns, i / a.P, i % a.P, sums);
     }
   });
   for (long t = 0; t < taps; ++t) {
@@ -133,14 +154,18 @@ void fgrad(const UpfirdnArgs& a, double* partial) {
 
 }  // namespace
 
-void upfirdn2d(const UpfirdnArgs& a) { a.is_double ? forward<double>(a) : forward<float>(a); }
+size_t upfirdn2d_bytes(const UpfirdnArgs& a) { return sizeof(Taps) * (size_t)a.Q; }
+
+void upfirdn2d(const UpfirdnArgs& a, void* workspace) {
+  a.is_double ? forward<double>(a, (Taps*)workspace) : forward<float>(a, (Taps*)workspace);
+}
 
 size_t upfirdn2d_fgrad_bytes(const UpfirdnArgs& a) {
-  return sizeof(double) * (size_t)(row_blocks(a) * a.R * a.S);
+  return sizeof(Taps) * (size_t)a.Q + sizeof(double) * (size_t)(row_blocks(a) * a.R * a.S);
 }
 
 void upfirdn2d_fgrad(const UpfirdnArgs& a, void* workspace) {
-  a.is_double ? fgrad<double>(a, (double*)workspace) : fgrad<float>(a, (double*)workspace);
+  a.is_double ? fgrad<double>(a, (Taps*)workspace) : fgrad<float>(a, (Taps*)workspace);
 }
 
 }  // namespace TG_ISA

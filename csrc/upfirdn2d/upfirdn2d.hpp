@@ -19,7 +19,8 @@ struct UpfirdnArgs {
 
 #define TG_DECLARE_UPFIRDN(isa)                                   \
   namespace isa {                                                 \
-  void upfirdn2d(const UpfirdnArgs& args);                        \
+  size_t upfirdn2d_bytes(const UpfirdnArgs& args);                \
+  void upfirdn2d(const UpfirdnArgs& args, void* workspace);       \
   size_t upfirdn2d_fgrad_bytes(const UpfirdnArgs& args);          \
   void upfirdn2d_fgrad(const UpfirdnArgs& args, void* workspace); \
   }
