@@ -249,7 +249,8 @@ def adjoint_identity(
     """Check <g, A x> == <A^T g, x> for a linear map, without finite differences, in float64.
 
     Raises:
-        GradientCheckError: the two differ by more than ``rtol`` of the sum of absolute products.
+        GradientCheckError: the two differ by more than ``rtol`` of the sum of absolute products,
+            and than the rounding of a map of norm 1.
     """
     x = np.asarray(x.data if isinstance(x, Tensor) else x, dtype=np.float64)
     y = forward(Tensor(x)).data
@@ -257,7 +258,9 @@ def adjoint_identity(
     back = adjoint(Tensor(g)).data
     left, right = float((g * y).sum()), float((back * x).sum())
     scale = float(np.abs(g * y).sum()) + float(np.abs(back * x).sum())
-    if not abs(left - right) <= rtol * scale:
+    # a map that is zero by cancellation (softmax over one key) leaves crumbs of this size
+    crumbs = float(np.finfo(np.float64).eps * np.linalg.norm(g) * np.linalg.norm(x))
+    if not abs(left - right) <= rtol * scale + crumbs:
         raise GradientCheckError(
             f"<g, A x> = {left:.15g} but <A^T g, x> = {right:.15g} for x {x.shape}, y {y.shape}"
         )
