@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 SOURCES := $(shell find csrc -type f) setup.py pyproject.toml
 NATIVE_SOURCES := $(shell find csrc -name '*.cpp' -o -name '*.hpp')
 
-.PHONY: demo test soak mutants check format bench clean
+.PHONY: demo test soak mutants sanitize check format bench clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/python -m tinygan demo
@@ -26,6 +26,10 @@ soak: $(VENV)/.dev
 
 mutants: $(VENV)/.dev
 	$(BIN)/python tests/mutants/run.py
+
+# C++ kernels under ASan, UBSan, LSan and TSan, with 10,000 hostile calls a binding. Needs GCC.
+sanitize: $(VENV)/.dev
+	$(BIN)/python tests/sanitize/run.py
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
