@@ -134,7 +134,14 @@ struct Workspaces {
   std::vector<Buffer> buffers;
 };
 
-constexpr size_t kKeptBytes = size_t(512) << 20;  // free buffers beyond this go back to the system
+#if defined(__SANITIZE_ADDRESS__)  // every buffer is new and exact: a step beyond it is seen
+constexpr size_t kKeptBytes = 0, kLeastBytes = 1;
+constexpr bool kExact = true;
+#else
+constexpr size_t kKeptBytes = size_t(512) << 20;  // free buffers beyond go back to the system
+constexpr size_t kLeastBytes = 64;
+constexpr bool kExact = false;
+#endif
 constexpr size_t kHugePage = size_t(2) << 20;
 
 // Never destroyed: detached workers may outlive the static destructors. Replaced in a forked child,
@@ -191,19 +198,8 @@ void tg_parallel_for(long n, long grain, TgBody body, void* ctx) {
   tg_parallel_for_on(TG_MAX_THREADS, n, grain, body, ctx);
 }
 
-#if defined(__SANITIZE_ADDRESS__)
-
-// Every buffer is new and as long as asked for, so that a step beyond it is seen.
 void* tg_workspace_take(size_t bytes) {
-  void* data = nullptr;
-  return posix_memalign(&data, 64, bytes) == 0 ? data : nullptr;
-}
-void tg_workspace_give_back(void* buffer) { free(buffer); }
-
-#else
-
-void* tg_workspace_take(size_t bytes) {
-  bytes = std::max<size_t>(bytes, 64);
+  bytes = std::max(bytes, kLeastBytes);
   std::lock_guard<std::mutex> lock(workspaces->mutex);
   Buffer* best = nullptr;
   for (Buffer& b : workspaces->buffers)
@@ -211,7 +207,8 @@ void* tg_workspace_take(size_t bytes) {
   if (!best) {
     size_t align = bytes >= kHugePage ? kHugePage : 64;
     if (bytes > SIZE_MAX - align) return nullptr;
-    size_t size = (bytes + align - 1) / align * align;
+    const size_t whole = kExact ? 1 : align;
+    size_t size = (bytes + whole - 1) / whole * whole;
     void* data = nullptr;
     if (posix_memalign(&data, align, size) != 0) return nullptr;
 #if defined(__linux__)
@@ -242,5 +239,3 @@ void tg_workspace_give_back(void* buffer) {
     b = all.erase(b);
   }
 }
-
-#endif
