@@ -100,6 +100,7 @@ def test_a_choice_is_unsure_where_its_condition_is_within_its_error():
     doubtful = F4.given(np.array([-1.0, 0.5, 1.0])) + F4.given(np.array([0.0, -0.5, 0.0]))
     doubtful.error[1] = 1e-8
     assert select(doubtful, one, zero).error.tolist() == [0, 1, 0]
+    assert select(F4.given(np.full(3, np.nan)), one, zero).error.tolist() == [1, 1, 1]
 
 
 def test_constants_that_float32_can_not_hold_carry_their_rounding():

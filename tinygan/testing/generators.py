@@ -166,6 +166,21 @@ def _layer_norm_vjp(c: Choices) -> Operands:
     return [*arrays, c.normal(() if x is None else x.shape)], params
 
 
+@generator("group_norm", large=True)
+def _group_norm(c: Choices) -> Operands:
+    groups = c.integer(1, 5)
+    shape = (c.integer(1, 4), groups * c.pick(1, 3, 8, 17), c.integer(1, 13), c.integer(1, 18))
+    params = {"num_groups": groups, "eps": c.pick(1e-5, 0.1)}
+    return _normalised(c, shape, shape[1:2]), params
+
+
+@generator("group_norm_vjp", large=True)
+def _group_norm_vjp(c: Choices) -> Operands:
+    arrays, params = _group_norm(c)
+    x = arrays[0]
+    return [*arrays, c.normal(() if x is None else x.shape)], params
+
+
 def _reduction(c: Choices) -> Operands:
     shape = (c.pick(1, 7, 300), c.pick(*_WIDTHS), c.pick(1, 5, 21))
     axes = tuple(a for a in range(3) if c.chance(2))

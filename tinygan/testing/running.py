@@ -174,8 +174,8 @@ def select(condition: Running, a: Running, b: Running) -> Running:
 
     The error there is how far the two lie apart, and the larger of theirs.
     """
-    unsure = abs(condition.value) <= condition.error
-    unsure &= condition.error > 0  # exactly 0 is sure
+    exactly_0 = (condition.value == 0) & (condition.error == 0)
+    unsure = ~((abs(condition.value) > condition.error) | exactly_0)  # NaN too is neither side
     first = condition.value > 0
     value, error = np.where(first, a.value, b.value), np.where(first, a.error, b.error)
     apart = abs(a.value - b.value) + np.maximum(a.error, b.error)
