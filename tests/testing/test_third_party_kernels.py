@@ -23,6 +23,8 @@ def kernel():
     yield add
     for op, k in added:
         registry._KERNELS[op].remove(k)
+        if not registry._KERNELS[op]:
+            del registry._KERNELS[op]
 
 
 def right(x, *, axis, keepdims):
