@@ -1,4 +1,4 @@
-"""Every kernel on calls recorded from random cases: the rules of tinygan/testing/rules.py.
+"""Every kernel on calls recorded from random cases: the rules of tinygan/testing/conform/rules.py.
 
 This is the fast profile; ``make soak`` runs 1,000 distinct calls of each kernel, and as many more
 on small integers of each that is declared exact.
@@ -11,9 +11,9 @@ from tinygan import kernels
 from tinygan.errors import OptionError
 from tinygan.kernels.registry import HOST_BACKENDS
 from tinygan.testing.bounds import BOUNDS
-from tinygan.testing.calls import sources_of
-from tinygan.testing.conformance import conformance, repro, why_absent
-from tinygan.testing.generators import GENERATORS
+from tinygan.testing.conform.calls import sources_of
+from tinygan.testing.conform.generators import GENERATORS
+from tinygan.testing.conform.suite import conformance, repro, why_absent
 
 FAST, SOAK = 25, 1000  # distinct calls of each kernel that count
 

@@ -10,7 +10,7 @@ from tinygan.autograd.op import Op
 from tinygan.errors import ConformanceError, OptionError
 from tinygan.testing import FAMILIES, Choices
 from tinygan.testing.bounds import PRIMITIVES
-from tinygan.testing.primitives import check_primitives
+from tinygan.testing.conform.primitives import check_primitives
 
 FAST, SOAK = 4, 200  # cases of each family
 X = np.random.default_rng(5).normal(size=(3, 4))

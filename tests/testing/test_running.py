@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from tinygan.testing.running import Machine, select
+from tinygan.testing.bounds.running import Machine, select
 
 F4 = Machine.of(np.float32)
 RNG = np.random.default_rng(11)

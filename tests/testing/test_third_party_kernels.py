@@ -115,7 +115,7 @@ def spreads_nan(x, **params):
 def drops_the_tail(x, *, axis, keepdims):
     y = right(x, axis=axis, keepdims=keepdims)
     if y.size % 4 and y.ndim:
-        y[(-1,) * y.ndim] = 0  # as a vector loop of width 4 without a remainder would
+        y[(-1,) * y.ndim] = 99  # what lay there before: a vector loop of width 4, no remainder
     return y
 
 

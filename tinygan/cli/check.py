@@ -35,7 +35,7 @@ from ..runs.device import why_no_backend
 from ..testing import FAMILIES, conformance
 from ..testing.campaign import Failure, backends_of, gradients, reproduce
 from ..testing.campaign import Row as GradientRow
-from ..testing.conformance import Row as KernelRow
+from ..testing.conform.suite import Row as KernelRow
 from .arguments import parse
 from .exits import FAILED, OK, UsageError, perhaps
 

@@ -2,7 +2,7 @@
 
 from .bounds import bound
 from .choices import Choices
-from .conformance import conform_kernel, conformance
+from .conform.suite import conform_kernel, conformance
 from .families import FAMILIES, Case, Drawn, Family, family
 from .gradcheck import adjoint_identity, check_grads
 

@@ -20,7 +20,7 @@ from .. import kernels
 from ..errors import GradientCheckError, OptionError, TinyganError
 from ..kernels.registry import HOST_BACKENDS, Kernel, tracing
 from .choices import Choices
-from .conformance import reproduce as reproduce_kernel
+from .conform.suite import reproduce as reproduce_kernel
 from .families import FAMILIES, Case, Family
 from .gradcheck import check_grads
 

@@ -10,6 +10,7 @@ Values are not chosen one by one: a single integer seeds the stream that they al
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from random import Random
 from typing import TypeVar
 
 import numpy as np
@@ -44,12 +45,7 @@ class Choices:
     @classmethod
     def from_seed(cls, seed: int, *, small_integers: bool = False) -> Choices:
         """Draw from a pseudo-random stream."""
-        stream = Stream(seed, "choices")
-
-        def _source(low: int, high: int) -> int:
-            return int(stream.integers((), low, high + 1))
-
-        return cls(_source, small_integers=small_integers)
+        return cls(Random(seed).randint, small_integers=small_integers)
 
     @classmethod
     def replay(cls, taken: Sequence[int], *, small_integers: bool = False) -> Choices:

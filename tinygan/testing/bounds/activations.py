@@ -8,7 +8,7 @@ import numpy as np
 
 from ...kernels.arrays import Array
 from ...kernels.bias_act.spec import channel_axis, channel_shape
-from ..running import Machine, Running, errors, select
+from .running import Machine, Running, errors, select
 from .table import Errors, bound
 
 

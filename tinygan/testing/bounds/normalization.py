@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...kernels.arrays import Array
 from ...kernels.batch_norm.spec import channel_shape, other_axes
-from ..running import Machine, Running, errors
+from .running import Machine, Running, errors
 from .table import Errors, bound
 
 Axes = tuple[int, ...]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...kernels.arrays import Array
-from ..running import Machine, errors
+from .running import Machine, errors
 from .table import Errors, bound
 
 

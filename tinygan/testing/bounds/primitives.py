@@ -14,7 +14,7 @@ import numpy as np
 
 from ...errors import OptionError
 from ...kernels.arrays import Array
-from ..running import Machine, Running, select
+from .running import Machine, Running, select
 
 Forward = Callable[..., Any]
 Primitive = Callable[..., "Running | None"]

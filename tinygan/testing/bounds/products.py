@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...kernels.arrays import Array, Shape
-from ..running import Machine, errors
+from .running import Machine, errors
 from .table import Errors, bound, reference
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from ...kernels.arrays import Array
 from ...kernels.resize2d import ResizeSpec
 from ...kernels.resize2d.weights import Taps
-from ..running import Machine
 from .products import products
+from .running import Machine
 from .table import Errors, bound
 
 

@@ -11,7 +11,7 @@ from ... import kernels
 from ...errors import OptionError
 from ...kernels.arrays import Array
 from ...kernels.registry import Kernel
-from ..running import Machine
+from .running import Machine
 
 Errors = tuple["Array | None", ...]
 Bound = Callable[..., Errors]

@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels.arrays import Array
+from ...kernels.arrays import Array
 
 # Of a transcendental function: what NumPy promises of its vectorized float32 functions
 # (numpy/core/src/umath/loops_exponent_log.dispatch.c.src), and what kernels/bias_act holds its own

@@ -25,13 +25,13 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ConformanceError, OptionError
-from ..kernels.arrays import Array
-from ..kernels.native import native
-from ..kernels.registry import Kernel
-from .bounds import bound_of, reference
+from ...errors import ConformanceError, OptionError
+from ...kernels.arrays import Array
+from ...kernels.native import native
+from ...kernels.registry import Kernel
+from ..bounds import bound_of, reference
+from ..layouts import LAYOUTS, lay_out_array
 from .calls import IN_PLACE, Call, is_float
-from .layouts import LAYOUTS, lay_out_array
 from .locality import SHARED, reach
 from .placing import HUGE, NAN, Placed, place, same_bits
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..kernels.registry import Kernel
-from .bounds import reference
+from ...kernels.registry import Kernel
+from ..bounds import reference
 from .calls import Call, is_float
 
 Mask = npt.NDArray[np.bool_]

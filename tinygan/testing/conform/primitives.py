@@ -16,13 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from .. import kernels
-from ..autograd.op import Op, Tensors, watching
-from ..errors import ConformanceError
-from ..kernels.arrays import Array
-from .bounds import Primitive, primitive_of
+from ... import kernels
+from ...autograd.op import Op, Tensors, watching
+from ...errors import ConformanceError
+from ...kernels.arrays import Array
+from ..bounds import Primitive, primitive_of
+from ..bounds.running import Machine
 from .calls import differentiate
-from .running import Machine
 
 
 def check_primitives(

@@ -19,13 +19,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from .. import kernels
-from ..errors import ConformanceError, OptionError
-from ..kernels.native import why_not
-from ..kernels.numba_pool import why_no_numba
-from ..kernels.registry import HOST_BACKENDS, Kernel
+from ... import kernels
+from ...errors import ConformanceError, OptionError
+from ...kernels.native import why_not
+from ...kernels.numba_pool import why_no_numba
+from ...kernels.registry import HOST_BACKENDS, Kernel
+from ..choices import Choices
 from .calls import Call, calls_of, record, sources_of
-from .choices import Choices
 from .rules import Found, conform
 
 _TRIES = 40  # cases drawn for each call wanted, before we settle for fewer

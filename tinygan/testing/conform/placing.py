@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..kernels.arrays import Array
+from ...kernels.arrays import Array
 
 NAN, HUGE = 0xFF, 0x7B  # bytes whose floats are NaN and about 1e36, whose integers are -1 and large
 _BAND = 256  # bytes on either side: more than a vector register, and than a prefetch that is used

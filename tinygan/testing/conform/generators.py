@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels.arrays import Array, Shape
-from ..kernels.bias_act.spec import ACTS
-from ..kernels.conv2d.spec import ConvSpec
-from ..kernels.gan_loss.spec import KINDS
-from .choices import Choices
+from ...kernels.arrays import Array, Shape
+from ...kernels.bias_act.spec import ACTS
+from ...kernels.conv2d.spec import ConvSpec
+from ...kernels.gan_loss.spec import KINDS
+from ..choices import Choices
 
 Operands = tuple[list["Array | None"], dict[str, Any]]
 Draw = Callable[[Choices], Operands]

@@ -19,16 +19,16 @@ from typing import Any
 
 import numpy as np
 
-from .. import kernels
-from ..autograd import Tensor, grad
-from ..errors import OptionError
-from ..kernels.arrays import Array
-from ..kernels.registry import Kernel, tracing
-from ..random import Stream
-from .choices import Choices
-from .families import FAMILIES
+from ... import kernels
+from ...autograd import Tensor, grad
+from ...errors import OptionError
+from ...kernels.arrays import Array
+from ...kernels.registry import Kernel, tracing
+from ...random import Stream
+from ..choices import Choices
+from ..families import FAMILIES
+from ..layouts import LAYOUTS, lay_out_array
 from .generators import GENERATORS
-from .layouts import LAYOUTS, lay_out_array
 
 MODES = ("float32", "float64", "integers")
 IN_PLACE = {"adam": (0, 2, 3)}  # which operands an op changes; its results are these
@@ -99,8 +99,8 @@ def sources_of(op: str) -> list[str]:
     found += [name for name, generator in GENERATORS.items() if generator.op == op]
     if not any(name in FAMILIES or not GENERATORS[name].large for name in found):
         raise OptionError(
-            f"no case reaches kernel op {op!r}: name it in the kernels=(...) of a family in "
-            "tinygan/testing/families, or write an @generator in tinygan/testing/generators.py"
+            f"no case reaches kernel op {op!r}: name it in the kernels=(...) of a family of "
+            "tinygan.testing.families, or write an @generator in tinygan.testing.conform.generators"
         )
     return found
 
