@@ -48,7 +48,7 @@ def bound_of(kernel: Kernel, dtype: Any, /, *arrays: Any, **params: Any) -> Erro
     if kernel.op not in BOUNDS:
         raise OptionError(
             f"kernel op {kernel.op!r} has no error bound: write one with @bound({kernel.op!r}) "
-            "in tinygan/testing/bounds.py (its docstring says how)"
+            "as tinygan/testing/bounds does (its running.py says how)"
         )
     machine = Machine.of(dtype, kernel.accumulate)
     with np.errstate(all="ignore"):  # an infinite bound claims nothing
