@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from tinygan import Tensor, grad, ops
-from tinygan.errors import OptionError, ShapeError
+from tinygan import Tensor, grad, kernels, ops
+from tinygan.errors import DtypeError, OptionError, ShapeError
+from tinygan.kernels.arrays import is_channels_last
 
 RNG = np.random.default_rng(0)
 
@@ -40,10 +41,19 @@ def test_max_pool_sends_the_cotangent_to_the_winner():
     np.testing.assert_array_equal(grad(ops.max_pool2d(x, 2).sum(), x).data[0, 0], [[0, 1], [0, 0]])
 
 
-def test_upsampling_repeats_pixels():
-    x = RNG.normal(size=(2, 3, 2, 3))
-    y = ops.upsample_nearest(x, (2, 3))
-    np.testing.assert_allclose(y.data, x.repeat(2, axis=2).repeat(3, axis=3), rtol=1e-15)
+@pytest.mark.parametrize("scale", [(1, 1), (2, 3), (7, 1), (41, 107)])
+def test_upsampling_repeats_pixels_and_its_vjp_adds_them(scale, backend):
+    (sh, sw), x = scale, RNG.normal(size=(2, 3, 2, 3)).astype(np.float32)
+    g = RNG.integers(-9, 10, size=(2, 3, 2 * sh, 3 * sw)).astype(np.float32)
+    at = Tensor(x, requires_grad=True)
+    with kernels.use_backend(backend, "numpy"):
+        y = ops.upsample_nearest(at, scale)
+        gx = grad(y, at, Tensor(g))
+    np.testing.assert_array_equal(y.data, x.repeat(sh, axis=2).repeat(sw, axis=3))
+    np.testing.assert_array_equal(gx.data, g.reshape(2, 3, 2, sh, 3, sw).sum((3, 5)))
+    assert y.dtype == gx.dtype == np.float32
+    assert is_channels_last(y.data)
+    assert is_channels_last(gx.data)
 
 
 def test_pixel_shuffle_follows_its_definition_and_unshuffle_undoes_it():
@@ -69,3 +79,7 @@ def test_what_does_not_fit_is_named():
         ops.pixel_shuffle(np.ones((1, 3, 2, 2)), 2)
     with pytest.raises(OptionError, match="at least 1"):
         ops.upsample_nearest(np.ones((1, 3, 2, 2)), 0)
+    with pytest.raises(ShapeError, match=r"upsample_nearest: x must be \(N, C, H, W\)"):
+        ops.upsample_nearest(np.ones((1, 3, 0, 2)))
+    with pytest.raises(DtypeError, match="upsample_nearest: x is int64"):
+        ops.upsample_nearest(np.ones((1, 3, 2, 2), np.int64))

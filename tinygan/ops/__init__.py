@@ -75,7 +75,7 @@ from .conv import conv2d, conv_transpose2d
 from .conv_nd import conv1d, conv3d, conv_transpose1d, conv_transpose3d
 from .embedding import embedding
 from .filter import upfirdn2d
-from .interpolate import interpolate
+from .interpolate import interpolate, upsample_nearest
 from .loss import (
     bce_with_logits,
     cross_entropy,
@@ -107,7 +107,7 @@ from .padding import (
     zero_pad2d,
 )
 from .recurrent import gru, gru_cell, lstm, lstm_cell
-from .resample import avg_pool2d, max_pool2d, pixel_shuffle, pixel_unshuffle, upsample_nearest
+from .resample import avg_pool2d, max_pool2d, pixel_shuffle, pixel_unshuffle
 from .sample_norm import group_norm, instance_norm, layer_norm, pixel_norm
 from .style import adain, conditional_batch_norm, film, modulated_conv2d
 from .unfold import fold, unfold

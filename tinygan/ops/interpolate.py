@@ -1,4 +1,7 @@
-"""Interpolation of images as PyTorch's ``F.interpolate`` does it: a linear map and its adjoint."""
+"""Interpolation of images as PyTorch's ``F.interpolate`` does it: a linear map and its adjoint.
+
+Nearest upsampling by whole factors is the same map.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,35 @@ def _(g: Tensors, y: Tensors, xs: Tensors, needs: Needs, *, spec: ResizeSpec) ->
 @_resize2d_adjoint.defvjp
 def _(g: Tensors, y: Tensors, xs: Tensors, needs: Needs, *, spec: ResizeSpec) -> Cotangents:
     return (_resize2d(g[0], spec=spec),)
+
+
+def _image(op: str, x: Any) -> Tensor:
+    image = as_tensor(x)
+    if image.dtype.kind != "f":
+        raise DtypeError(f"{op}: x is {image.dtype}: float32 or float64 fits")
+    if image.ndim != 4 or 0 in image.shape[2:]:
+        raise ShapeError(f"{op}: x must be (N, C, H, W) with H, W >= 1, got {image.shape}")
+    return image
+
+
+def upsample_nearest(x: Any, scale: int | Pair = 2) -> Tensor:
+    """Repeat each pixel ``scale`` times along both axes.
+
+    Shapes: x (N, C, H, W) -> (N, C, scale*H, scale*W). Differentiable: any order.
+
+    Raises:
+        ShapeError: x is not 4-d, or an image is empty.
+        OptionError: the scale is no int or pair of ints, at least 1.
+        DtypeError: x holds no floats.
+    """
+    x = _image("upsample_nearest", x)
+    sh, sw = pair(scale, "scale")
+    if sh < 1 or sw < 1:
+        raise OptionError(f"upsample_nearest: scale must be at least 1, got {scale}")
+    h, w = x.shape[2:]
+    # by whole factors this mode repeats pixels too, and counts in integers; "nearest" counts in
+    # float32, as PyTorch does, and is off by a pixel from a factor of 41 on
+    return _resize2d(x, spec=ResizeSpec((h, w), (h * sh, w * sw), "area"))
 
 
 def interpolate(
@@ -62,11 +94,7 @@ def interpolate(
     Differentiable: any order. Source: IEEE TASSP 29(6), 1981 (Keys) for bicubic; conventions as in
     PyTorch. Deviation: weights are made in float64, where PyTorch makes them in the dtype of x.
     """
-    x = as_tensor(x)
-    if x.dtype.kind != "f":
-        raise DtypeError(f"interpolate: x is {x.dtype}: float32 or float64 fits")
-    if x.ndim != 4 or 0 in x.shape[2:]:
-        raise ShapeError(f"interpolate: x must be (N, C, H, W) with H, W >= 1, got {x.shape}")
+    x = _image("interpolate", x)
     h, w = x.shape[2:]
     if (size is None) == (scale_factor is None):
         raise OptionError("interpolate: give either size or scale_factor")

@@ -1,8 +1,7 @@
-"""Pooling, nearest upsampling and pixel shuffle: linear maps, each with its adjoint.
+"""Pooling and pixel shuffle: linear maps, each with its adjoint.
 
-Average pooling and its adjoint are each other's vjp; nearest upsampling is that adjoint again,
-times the area of a block. Max pooling chooses an index once and is then the linear map that
-gathers by it, whose adjoint scatters.
+Average pooling and its adjoint are each other's vjp. Max pooling chooses an index once and is then
+the linear map that gathers by it, whose adjoint scatters.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from .. import kernels
 from ..autograd import Op, Tensor, kernel_op
 from ..autograd.linear import as_tensor
 from ..autograd.op import Cotangents, Needs, Tensors
-from ..errors import OptionError, ShapeError
+from ..errors import ShapeError
 from ..kernels.arrays import Array, as_channels_last
 from ..kernels.conv2d.spec import Pair, pair
 
@@ -106,27 +105,6 @@ def max_pool2d(
     x = _image("max_pool2d", x)
     index = kernels.call("max_pool2d_index", x.data, **_window(kernel_size, stride, padding))
     return _gather2d(x, Tensor(index))
-
-
-def upsample_nearest(x: Any, scale: int | Pair = 2) -> Tensor:
-    """Repeat each pixel ``scale`` times along both axes.
-
-    Shapes: x (N, C, H, W) -> (N, C, scale*H, scale*W). Differentiable: any order.
-    """
-    x = _image("upsample_nearest", x)
-    sh, sw = pair(scale, "scale")
-    if sh < 1 or sw < 1:
-        raise OptionError(f"upsample_nearest: scale must be at least 1, got {scale}")
-    n, c, h, w = x.shape
-    spread: Tensor = _avg_pool2d_adjoint(
-        x,
-        kernel=(sh, sw),
-        stride=(sh, sw),
-        padding=(0, 0),
-        count_include_pad=True,
-        x_shape=(n, c, h * sh, w * sw),
-    )
-    return spread * float(sh * sw)
 
 
 def _shuffle(x: Array, *, factor: int) -> Array:

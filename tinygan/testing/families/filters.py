@@ -12,6 +12,7 @@ from .conv import conv_axis, conv_channels, conv_filters
 from .table import Drawn, family
 
 _CONV = ("conv2d", "conv2d_dgrad", "conv2d_wgrad", "bias_act", "bias_act_vjp")
+_RESIZED = ("resize2d", "resize2d_adjoint")
 _WINDOWS = ("unfold", "fold")
 _WINDOW = ("kernel", "dilation", "padding", "stride")  # in the order of the arguments
 
@@ -43,7 +44,7 @@ def _upfirdn2d(c: Choices) -> Drawn:
     return Drawn(lambda x, f: ops.upfirdn2d(x, f, **params), [c.image(n, channels, h, w), f])
 
 
-@family("interpolate", kernels=("resize2d", "resize2d_adjoint"))
+@family("interpolate", kernels=_RESIZED)
 def _interpolate(c: Choices) -> Drawn:
     n, channels, h, w = c.extent(2, zero=True), c.extent(3), c.extent(5), c.extent(5)
     mode = c.pick(*MODES)
@@ -58,6 +59,13 @@ def _interpolate(c: Choices) -> Drawn:
         factors = [max(c.pick(0.4, 0.5, 1.0, 1.5, 2.0, 3.0), 1 / size) for size in (h, w)]
         params["scale_factor"] = (factors[0], factors[1])
     return Drawn(lambda x: ops.interpolate(x, **params), [c.image(n, channels, h, w)])
+
+
+@family("upsample_nearest", kernels=_RESIZED)
+def _upsample_nearest(c: Choices) -> Drawn:
+    scale = c.integer(1, 3) if c.chance(2) else (c.integer(1, 3), c.integer(1, 3))
+    x = c.image(c.extent(2, zero=True), c.extent(3), c.extent(3), c.extent(3))
+    return Drawn(lambda x: ops.upsample_nearest(x, scale), [x])
 
 
 # --- windows ---

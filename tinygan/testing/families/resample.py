@@ -1,4 +1,4 @@
-"""Pooling with gaps, overlaps and padding, nearest upsampling, and pixel shuffles."""
+"""Pooling with gaps, overlaps and padding, and pixel shuffles."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from typing import Any, NamedTuple
 from ... import ops
 from ..choices import Choices
 from .table import Drawn, family
-
-_AVERAGED = ("avg_pool2d", "avg_pool2d_adjoint")
 
 
 class _Window(NamedTuple):
@@ -39,7 +37,7 @@ def _pooling(c: Choices) -> tuple[tuple[int, int], dict[str, Any]]:
     return (h.size, w.size), {"kernel_size": (h.kernel, w.kernel), **pairs}
 
 
-@family("avg_pool2d", kernels=_AVERAGED)
+@family("avg_pool2d", kernels=("avg_pool2d", "avg_pool2d_adjoint"))
 def _avg_pool2d(c: Choices) -> Drawn:
     pixels, params = _pooling(c)
     counted = c.chance(2)
@@ -53,13 +51,6 @@ def _max_pool2d(c: Choices) -> Drawn:
     (h, w), params = _pooling(c)
     x = c.distinct((c.extent(2, zero=True), c.extent(2), h, w))
     return Drawn(lambda x: ops.max_pool2d(x, **params), [x])
-
-
-@family("upsample_nearest", kernels=_AVERAGED)
-def _upsample_nearest(c: Choices) -> Drawn:
-    scale = c.integer(1, 3) if c.chance(2) else (c.integer(1, 3), c.integer(1, 3))
-    x = c.image(c.extent(2, zero=True), c.extent(3), c.extent(3), c.extent(3))
-    return Drawn(lambda x: ops.upsample_nearest(x, scale), [x])
 
 
 @family("pixel_shuffle")
