@@ -1,4 +1,4 @@
-"""What the kernel tests share: odd memory layouts, thread counts, the error of a float."""
+"""What tests of kernels and ops share: odd memory layouts, thread counts, the error of a float."""
 
 import contextlib
 
@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tinygan import kernels
+from tinygan.autograd.op import watching
 from tinygan.kernels.native import native
 
 LAYOUTS = ("c", "channels_last", "reversed", "strided", "broadcast", "unaligned")
@@ -53,6 +54,15 @@ def assert_within(got, exact, bound):
     worst = np.max(error - bound, initial=-1)
     assert got.shape == exact.shape
     assert np.all(error <= bound), f"off by {worst} more than the bound allows"
+
+
+@contextlib.contextmanager
+def no_float64():
+    """Check that no op makes float64 within the block, or the decorated test: NumPy 2 promotes."""
+    wide = []
+    with watching(lambda op, xs, ys: wide.extend(op.name for y in ys if y.dtype == np.float64)):
+        yield
+    assert not wide
 
 
 @contextlib.contextmanager
