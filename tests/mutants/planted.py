@@ -182,8 +182,7 @@ OPS = [
         "return mean, (centred * centred).mean(axis=axes)",
         "count = x.size // x.shape[1]\n"
         "    return mean, (centred * centred).sum(axis=axes) / max(count - 1, 1)",
-        "tests/nn/test_norm_layers.py::"
-        "test_training_normalises_by_the_biased_variance_of_the_batch",
+        "tests/kernels/test_batch_norm.py::test_forward_is_the_definition_rounded_once",
     ),
     Mutant(
         "EMA of buffers",
