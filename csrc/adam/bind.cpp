@@ -11,17 +11,12 @@ namespace {
 void adam(const py::array& p_, const py::array& g_, const py::array& m_, const py::array& v_,
           double lr, double beta1, double beta2, double eps, double weight_decay, bool decoupled,
           long step) {
-  tg::View p = tg::view(p_, "p", true), g = tg::view(g_, "g");
-  tg::View m = tg::view(m_, "m", true), v = tg::view(v_, "v", true);
+  tg::View p = tg::view(p_, "p", true);
+  if (p.ndim != 1) tg::fail("p: need (n,)");
+  tg::need_c_contiguous(p);
   if (step < 1) tg::fail("step: counts from 1");
-  for (const tg::View* a : {&p, &g, &m, &v}) {
-    if (a->ndim != 1) tg::fail(a->name + ": need (n,)");
-    tg::need_shape(*a, {p.size});
-    tg::need_same_dtype(p, *a);
-    tg::need_c_contiguous(*a);
-  }
-  for (const tg::View* in : {&g, &m, &v}) tg::need_disjoint(p, *in);
-  tg::need_disjoint(m, g), tg::need_disjoint(m, v), tg::need_disjoint(v, g);
+  tg::View g = tg::like(g_, "g", p), m = tg::like(m_, "m", p, true), v = tg::like(v_, "v", p, true);
+  tg::need_disjoint({&p, &m, &v}, {&g});
   double steps = (double)step;
   AdamStep s = {p.is_double,
                 p.size,

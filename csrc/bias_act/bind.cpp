@@ -15,30 +15,25 @@ py::array array_of(const py::object& object, const char* name) {
   return py::reinterpret_borrow<py::array>(object);
 }
 
-// A (channels,) operand, or a null view for None.
-tg::View vector(const py::object& object, const char* name, const tg::View& x,
-                bool writable = false) {
+// An operand with an entry for each channel, or a null view for None.
+tg::View if_given(const py::object& object, const char* name, const tg::View& x,
+                  bool writable = false) {
   if (object.is_none()) return {};
-  tg::View v = tg::view(array_of(object, name), name, writable);
-  tg::need_shape(v, {x.shape[1]});
-  tg::need_same_dtype(x, v);
-  tg::need_c_contiguous(v);
-  return v;
+  return tg::per_channel(array_of(object, name), name, x, writable);
 }
 
-tg::View like(const py::array& array, const char* name, const tg::View& x, bool writable = false) {
-  tg::View v = tg::view(array, name, writable);
-  tg::need_shape(v, {x.shape[0], x.shape[1]});
-  tg::need_same_dtype(x, v);
-  tg::need_c_contiguous(v);
-  return v;
+tg::View rows_of(const py::array& x_) {
+  tg::View x = tg::view(x_, "x");
+  if (x.ndim != 2 || x.size == 0) tg::fail("x: need (rows, channels) with at least one of each");
+  tg::need_c_contiguous(x);
+  return x;
 }
 
 BiasAct describe(const tg::View& x, const tg::View& b, const tg::View& slope, int act, double alpha,
                  double gain, const Clamp& clamp) {
-  if (x.ndim != 2 || x.size == 0) tg::fail("x: need (rows, channels) with at least one of each");
-  tg::need_c_contiguous(x);
   if (act < 0 || act >= ACT_COUNT) tg::fail("act: no such activation");
+  if ((act == PRELU) != (slope.data != nullptr))
+    tg::fail("slope: belongs to prelu, which needs it");
   return {x.is_double, x.shape[0], x.shape[1],        act,
           alpha,       gain,       clamp.has_value(), clamp.value_or(0),
           b.data,      slope.data, tg_num_threads(),  nullptr};
@@ -46,11 +41,10 @@ BiasAct describe(const tg::View& x, const tg::View& b, const tg::View& slope, in
 
 void forward(const py::array& x_, const py::object& b_, const py::object& slope_, int act,
              double alpha, double gain, const Clamp& clamp, const py::array& y_) {
-  tg::View x = tg::view(x_, "x");
-  if (x.ndim != 2) tg::fail("x: need (rows, channels)");
-  tg::View b = vector(b_, "b", x), slope = vector(slope_, "slope", x), y = like(y_, "y", x, true);
+  tg::View x = rows_of(x_), y = tg::like(y_, "y", x, true);
+  tg::View b = if_given(b_, "b", x), slope = if_given(slope_, "slope", x);
   BiasAct s = describe(x, b, slope, act, alpha, gain, clamp);
-  for (const tg::View* in : {&x, &b, &slope}) tg::need_disjoint(y, *in);
+  tg::need_disjoint({&y}, {&x, &b, &slope});
   tg::Workspace workspace(TG_PICK(bias_act_workspace)(s));
   s.workspace = workspace.data();
   tg::GilPause pause((double)x.size * 2);
@@ -60,16 +54,12 @@ void forward(const py::array& x_, const py::object& b_, const py::object& slope_
 void vjp(const py::array& x_, const py::object& b_, const py::object& slope_, const py::array& gy_,
          int act, double alpha, double gain, const Clamp& clamp, const py::array& gx_,
          const py::object& gb_, const py::object& gslope_) {
-  tg::View x = tg::view(x_, "x");
-  if (x.ndim != 2) tg::fail("x: need (rows, channels)");
-  tg::View b = vector(b_, "b", x), slope = vector(slope_, "slope", x), gy = like(gy_, "gy", x);
-  tg::View gx = like(gx_, "gx", x, true), gb = vector(gb_, "gb", x, true);
-  tg::View gslope = vector(gslope_, "gslope", x, true);
+  tg::View x = rows_of(x_), gy = tg::like(gy_, "gy", x), gx = tg::like(gx_, "gx", x, true);
+  tg::View b = if_given(b_, "b", x), slope = if_given(slope_, "slope", x);
+  tg::View gb = if_given(gb_, "gb", x, true), gslope = if_given(gslope_, "gslope", x, true);
   BiasAct s = describe(x, b, slope, act, alpha, gain, clamp);
   if (gslope.data && act != PRELU) tg::fail("gslope: belongs to prelu");
-  for (const tg::View* out : {&gx, &gb, &gslope})
-    for (const tg::View* in : {&x, &b, &slope, &gy}) tg::need_disjoint(*out, *in);
-  tg::need_disjoint(gx, gb), tg::need_disjoint(gx, gslope), tg::need_disjoint(gb, gslope);
+  tg::need_disjoint({&gx, &gb, &gslope}, {&x, &b, &slope, &gy});
   tg::Workspace workspace(TG_PICK(bias_act_workspace)(s));
   s.workspace = workspace.data();
   tg::GilPause pause((double)x.size * 4);

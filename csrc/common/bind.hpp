@@ -96,15 +96,62 @@ inline void need_disjoint(const View& a, const View& b) {
   if (a.first < b.end && b.first < a.end) fail(a.name + " and " + b.name + ": memory overlaps");
 }
 
-inline void need_shape(const View& a, std::initializer_list<long> shape) {
-  bool fits = a.ndim == (int)shape.size();
-  int i = 0;
-  for (long extent : shape) fits = fits && a.shape[i++] == extent;
+// No output overlaps an input or another output.
+inline void need_disjoint(std::initializer_list<const View*> outs,
+                          std::initializer_list<const View*> ins) {
+  for (auto out = outs.begin(); out != outs.end(); ++out) {
+    for (const View* in : ins) need_disjoint(**out, *in);
+    for (auto other = out + 1; other != outs.end(); ++other) need_disjoint(**out, **other);
+  }
+}
+
+inline void need_shape(const View& a, const long* shape, int ndim) {
+  bool fits = a.ndim == ndim;
+  for (int i = 0; fits && i < ndim; ++i) fits = a.shape[i] == shape[i];
   if (!fits) fail(a.name + ": shape does not fit the other operands");
+}
+
+inline void need_shape(const View& a, std::initializer_list<long> shape) {
+  need_shape(a, shape.begin(), (int)shape.size());
 }
 
 inline void need_c_contiguous(const View& a) {
   if (!a.c_contiguous()) fail(a.name + ": need C order");
+}
+
+// An operand of this shape, in C order, of the dtype of x.
+inline View shaped(const py::array& array, const char* name, const View& x, const long* shape,
+                   int ndim, bool writable) {
+  View v = view(array, name, writable);
+  need_shape(v, shape, ndim);
+  need_same_dtype(x, v);
+  need_c_contiguous(v);
+  return v;
+}
+
+inline View operand(const py::array& array, const char* name, const View& x,
+                    std::initializer_list<long> shape, bool writable = false) {
+  return shaped(array, name, x, shape.begin(), (int)shape.size(), writable);
+}
+
+// An operand with an entry for each channel; these are the last axis of x, which has one.
+inline View per_channel(const py::array& array, const char* name, const View& x,
+                        bool writable = false) {
+  return operand(array, name, x, {x.shape[x.ndim - 1]}, writable);
+}
+
+// An operand shaped and stored as x.
+inline View like(const py::array& array, const char* name, const View& x, bool writable = false) {
+  return shaped(array, name, x, x.shape, x.ndim, writable);
+}
+
+constexpr long kMaxExtent = 1L << 31;      // of an axis, a stride, a padding
+constexpr double kMaxElements = 1L << 46;  // of a product of extents: no size below overflows
+
+// Return `value`, which must be at least `least` and below kMaxExtent.
+inline long checked(long value, long least, const char* name) {
+  if (value < least || value >= kMaxExtent) fail(std::string(name) + ": out of range");
+  return value;
 }
 
 // An image (N, C, H, W) whose channels lie next to each other: kernels read and write whole pixels.

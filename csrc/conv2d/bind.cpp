@@ -10,16 +10,9 @@
 namespace {
 
 namespace py = pybind11;
+using tg::checked;
 using tg::fail;
 using tg::View;
-
-constexpr long kMaxExtent = 1L << 31;      // of an axis, a stride, a padding
-constexpr double kMaxElements = 1L << 46;  // of a product of extents: no size below overflows
-
-long checked(long value, long least, const char* name) {
-  if (value < least || value >= kMaxExtent) fail(std::string(name) + ": out of range");
-  return value;
-}
 
 // Check one axis: the output size that follows from the input's must be the output's.
 void check_axis(long size, long taps, long out, long stride, long pad, long dil) {
@@ -42,8 +35,8 @@ void check_shapes(const ConvArgs& a, const View& x, const View& w, const View& y
   const double phases = (double)a.stride_h * (double)a.stride_w;
   const double image =
       ((double)a.H + 2.0 * (double)a.pad_h) * ((double)a.W + 2.0 * (double)a.pad_w);
-  if ((channels + 1024) * (taps + 1) > kMaxElements || phases > kMaxElements ||
-      ((double)a.N + 1) * image * (double)(a.C + a.O + 1) > kMaxElements)
+  if ((channels + 1024) * (taps + 1) > tg::kMaxElements || phases > tg::kMaxElements ||
+      ((double)a.N + 1) * image * (double)(a.C + a.O + 1) > tg::kMaxElements)
     fail("x, w, y: too large");
 }
 

@@ -14,10 +14,9 @@ GanLoss describe(const tg::View& logit, int kind, double target) {
 }
 
 void forward(const py::array& logit_, int kind, double target, const py::array& y_) {
-  tg::View logit = tg::view(logit_, "logit"), y = tg::view(y_, "y", true);
+  tg::View logit = tg::view(logit_, "logit");
   GanLoss s = describe(logit, kind, target);
-  tg::need_shape(y, {});
-  tg::need_same_dtype(logit, y);
+  tg::View y = tg::operand(y_, "y", logit, {}, true);
   tg::need_disjoint(y, logit);
   tg::Workspace workspace(TG_PICK(gan_loss_workspace)(s));
   s.workspace = workspace.data();
@@ -27,13 +26,11 @@ void forward(const py::array& logit_, int kind, double target, const py::array& 
 
 void vjp(const py::array& logit_, const py::array& gy_, int kind, double target,
          const py::array& glogit_) {
-  tg::View logit = tg::view(logit_, "logit"), gy = tg::view(gy_, "gy");
-  tg::View glogit = tg::view(glogit_, "glogit", true);
+  tg::View logit = tg::view(logit_, "logit");
   GanLoss s = describe(logit, kind, target);
-  tg::need_shape(gy, {}), tg::need_shape(glogit, {s.n});
-  tg::need_same_dtype(logit, gy), tg::need_same_dtype(logit, glogit);
-  tg::need_c_contiguous(glogit);
-  tg::need_disjoint(glogit, logit), tg::need_disjoint(glogit, gy);
+  tg::View gy = tg::operand(gy_, "gy", logit, {}),
+           glogit = tg::like(glogit_, "glogit", logit, true);
+  tg::need_disjoint({&glogit}, {&logit, &gy});
   tg::GilPause pause((double)s.n * 4);
   TG_PICK(gan_loss_vjp)(s, logit.data, gy.data, glogit.data);
 }

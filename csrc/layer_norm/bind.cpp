@@ -1,5 +1,4 @@
-#include "../common/bind.hpp"
-
+#include "../common/bind_norm.hpp"
 #include "layer_norm.hpp"
 
 namespace py = pybind11;
@@ -13,52 +12,18 @@ LayerNormShape shape_of(const tg::View& x, double eps) {
   return {x.is_double, x.shape[0], x.shape[1], eps, nullptr};
 }
 
-// A (width,) operand in C order, of the dtype of x.
-tg::View vector(const py::array& array, const char* name, const tg::View& x,
-                bool writable = false) {
-  tg::View v = tg::view(array, name, writable);
-  tg::need_shape(v, {x.shape[1]});
-  tg::need_same_dtype(x, v);
-  tg::need_c_contiguous(v);
-  return v;
-}
-
-// An operand shaped and stored as x.
-tg::View like(const py::array& array, const char* name, const tg::View& x, bool writable = false) {
-  tg::View v = tg::view(array, name, writable);
-  tg::need_shape(v, {x.shape[0], x.shape[1]});
-  tg::need_same_dtype(x, v);
-  tg::need_c_contiguous(v);
-  return v;
-}
-
 void forward(const py::array& x_, const py::array& weight_, const py::array& bias_, double eps,
              const py::array& y_) {
   tg::View x = tg::view(x_, "x");
-  LayerNormShape shape = shape_of(x, eps);
-  tg::View weight = vector(weight_, "weight", x), bias = vector(bias_, "bias", x);
-  tg::View y = like(y_, "y", x, true);
-  for (const tg::View* in : {&x, &weight, &bias}) tg::need_disjoint(y, *in);
-  tg::Workspace workspace(TG_PICK(layer_norm_workspace)(shape));
-  shape.workspace = workspace.data();
-  tg::GilPause pause((double)x.size * 4);
-  TG_PICK(layer_norm)(shape, x.data, weight.data, bias.data, y.data);
+  tg::run_norm(x, shape_of(x, eps), TG_PICK(layer_norm_workspace), TG_PICK(layer_norm), weight_,
+               bias_, y_);
 }
 
 void vjp(const py::array& x_, const py::array& weight_, const py::array& gy_, double eps,
          const py::array& gx_, const py::array& gweight_, const py::array& gbias_) {
   tg::View x = tg::view(x_, "x");
-  LayerNormShape shape = shape_of(x, eps);
-  tg::View weight = vector(weight_, "weight", x), gy = like(gy_, "gy", x);
-  tg::View gx = like(gx_, "gx", x, true), gweight = vector(gweight_, "gweight", x, true);
-  tg::View gbias = vector(gbias_, "gbias", x, true);
-  for (const tg::View* out : {&gx, &gweight, &gbias})
-    for (const tg::View* in : {&x, &weight, &gy}) tg::need_disjoint(*out, *in);
-  tg::need_disjoint(gx, gweight), tg::need_disjoint(gx, gbias), tg::need_disjoint(gweight, gbias);
-  tg::Workspace workspace(TG_PICK(layer_norm_workspace)(shape));
-  shape.workspace = workspace.data();
-  tg::GilPause pause((double)x.size * 8);
-  TG_PICK(layer_norm_vjp)(shape, x.data, weight.data, gy.data, gx.data, gweight.data, gbias.data);
+  tg::run_norm_vjp(x, shape_of(x, eps), TG_PICK(layer_norm_workspace), TG_PICK(layer_norm_vjp),
+                   weight_, gy_, gx_, gweight_, gbias_);
 }
 
 }  // namespace

@@ -9,8 +9,6 @@ namespace py = pybind11;
 using tg::fail;
 using tg::View;
 
-constexpr double kMaxElements = 1L << 46;  // of a product of extents: no size below overflows
-
 const int64_t* integers(const py::array& array, const std::string& name, long* size) {
   const bool is_int64 = array.dtype().kind() == 'i' && array.itemsize() == 8;
   if (!is_int64 || array.dtype().byteorder() == '>' || array.ndim() != 1)
@@ -54,7 +52,8 @@ void resize2d(const py::array& x_, const py::tuple& rows, const py::tuple& colum
   tg::need_same_dtype(x, y);
   tg::need_disjoint(x, y);
   if (x.shape[0] != y.shape[0] || x.shape[1] != y.shape[1]) fail("x, y: N or C differ");
-  if ((double)x.size > kMaxElements || (double)y.size > kMaxElements) fail("x, y: too large");
+  if ((double)x.size > tg::kMaxElements || (double)y.size > tg::kMaxElements)
+    fail("x, y: too large");
   ResizeArgs a = {};
   a.is_double = x.is_double, a.x = x.data, a.y = y.data;
   a.N = x.shape[0], a.C = x.shape[1], a.H = x.shape[2], a.W = x.shape[3];

@@ -14,22 +14,12 @@ SpectralNorm describe(const tg::View& w) {
   return {w.is_double, w.shape[0], w.shape[1], nullptr};
 }
 
-// An operand of this shape, in C order, of the dtype of w.
-tg::View operand(const py::array& array, const char* name, const tg::View& w,
-                 std::initializer_list<long> shape, bool writable = false) {
-  tg::View v = tg::view(array, name, writable);
-  tg::need_shape(v, shape);
-  tg::need_same_dtype(w, v);
-  tg::need_c_contiguous(v);
-  return v;
-}
-
 void forward(const py::array& w_, const py::array& u_, const py::array& v_, const py::array& y_) {
   tg::View w = tg::view(w_, "w");
   SpectralNorm s = describe(w);
-  tg::View u = operand(u_, "u", w, {s.rows}), v = operand(v_, "v", w, {s.columns});
-  tg::View y = operand(y_, "y", w, {s.rows, s.columns}, true);
-  for (const tg::View* in : {&w, &u, &v}) tg::need_disjoint(y, *in);
+  tg::View u = tg::operand(u_, "u", w, {s.rows}), v = tg::operand(v_, "v", w, {s.columns});
+  tg::View y = tg::like(y_, "y", w, true);
+  tg::need_disjoint({&y}, {&w, &u, &v});
   tg::Workspace workspace(TG_PICK(spectral_norm_workspace)(s));
   s.workspace = workspace.data();
   tg::GilPause pause((double)w.size * 2);
@@ -40,14 +30,11 @@ void vjp(const py::array& w_, const py::array& u_, const py::array& v_, const py
          const py::array& gw_, const py::array& gu_, const py::array& gv_) {
   tg::View w = tg::view(w_, "w");
   SpectralNorm s = describe(w);
-  tg::View u = operand(u_, "u", w, {s.rows}), v = operand(v_, "v", w, {s.columns});
-  tg::View gy = operand(gy_, "gy", w, {s.rows, s.columns});
-  tg::View gw = operand(gw_, "gw", w, {s.rows, s.columns}, true);
-  tg::View gu = operand(gu_, "gu", w, {s.rows}, true),
-           gv = operand(gv_, "gv", w, {s.columns}, true);
-  for (const tg::View* out : {&gw, &gu, &gv})
-    for (const tg::View* in : {&w, &u, &v, &gy}) tg::need_disjoint(*out, *in);
-  tg::need_disjoint(gw, gu), tg::need_disjoint(gw, gv), tg::need_disjoint(gu, gv);
+  tg::View u = tg::operand(u_, "u", w, {s.rows}), v = tg::operand(v_, "v", w, {s.columns});
+  tg::View gy = tg::like(gy_, "gy", w), gw = tg::like(gw_, "gw", w, true);
+  tg::View gu = tg::operand(gu_, "gu", w, {s.rows}, true);
+  tg::View gv = tg::operand(gv_, "gv", w, {s.columns}, true);
+  tg::need_disjoint({&gw, &gu, &gv}, {&w, &u, &v, &gy});
   tg::Workspace workspace(TG_PICK(spectral_norm_workspace)(s));
   s.workspace = workspace.data();
   tg::GilPause pause((double)w.size * 4);
@@ -59,8 +46,9 @@ void power_iteration(const py::array& w_, long steps, double eps, const py::arra
   tg::View w = tg::view(w_, "w");
   SpectralNorm s = describe(w);
   if (steps < 1 || steps > kMaxSteps) tg::fail("steps: need 1 to 1,000,000");
-  tg::View u = operand(u_, "u", w, {s.rows}, true), v = operand(v_, "v", w, {s.columns}, true);
-  tg::need_disjoint(u, w), tg::need_disjoint(v, w), tg::need_disjoint(u, v);
+  tg::View u = tg::operand(u_, "u", w, {s.rows}, true),
+           v = tg::operand(v_, "v", w, {s.columns}, true);
+  tg::need_disjoint({&u, &v}, {&w});
   tg::Workspace workspace(TG_PICK(spectral_norm_workspace)(s));
   s.workspace = workspace.data();
   tg::GilPause pause((double)w.size * 2 * (double)steps);

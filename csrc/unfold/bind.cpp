@@ -10,17 +10,10 @@
 namespace {
 
 namespace py = pybind11;
+using tg::checked;
 using tg::fail;
 using tg::View;
 using Params = std::array<long, 8>;  // kernel, stride, padding, dilation, each (h, w)
-
-constexpr long kMaxExtent = 1L << 31;      // of an axis or a parameter
-constexpr double kMaxElements = 1L << 46;  // of a product of extents: no size below overflows
-
-long checked(long value, long least, const char* name) {
-  if (value < least || value >= kMaxExtent) fail(std::string(name) + ": out of range");
-  return value;
-}
 
 long windows(long size, long taps, long stride, long pad, long dil) {
   const long reach = dil * (taps - 1) + 1, padded = size + 2 * pad;
@@ -44,7 +37,7 @@ UnfoldArgs arguments(const View& x, const View& cols, const Params& p) {
   a.Q = windows(a.W, a.S, a.stride_w, a.pad_w, a.dil_w);
   const double patches = ((double)a.N + 1) * (double)a.P * (double)a.Q;
   const double taps = (double)a.R * (double)a.S;
-  if (patches > kMaxElements || patches * ((double)a.C + 1) * taps > kMaxElements)
+  if (patches > tg::kMaxElements || patches * ((double)a.C + 1) * taps > tg::kMaxElements)
     fail("x, cols: too large");
   tg::need_shape(cols, {a.N, a.P * a.Q, a.C * a.R * a.S});
   tg::need_c_contiguous(cols);

@@ -11,16 +11,9 @@
 namespace {
 
 namespace py = pybind11;
+using tg::checked;
 using tg::fail;
 using tg::View;
-
-constexpr long kMaxExtent = 1L << 31;      // of an axis, a factor, a padding
-constexpr double kMaxElements = 1L << 46;  // of a product of extents: no size below overflows
-
-long checked(long value, long least, const char* name) {
-  if (value < least || value >= kMaxExtent) fail(std::string(name) + ": out of range");
-  return value;
-}
 
 // x (N, C, H, W), y (N, C, P, Q), f (R, S); params: up, down (h, w), top, left.
 UpfirdnArgs arguments(const View& x, const View& f, const View& y,
@@ -40,10 +33,10 @@ UpfirdnArgs arguments(const View& x, const View& f, const View& y,
   a.P = y.shape[2], a.Q = y.shape[3], a.R = f.shape[0], a.S = f.shape[1];
   a.up_h = checked(params[0], 1, "up"), a.up_w = checked(params[1], 1, "up");
   a.down_h = checked(params[2], 1, "down"), a.down_w = checked(params[3], 1, "down");
-  a.top = checked(params[4], 1 - kMaxExtent, "padding");
-  a.left = checked(params[5], 1 - kMaxExtent, "padding");
-  if ((double)a.P * (double)a.down_h + (double)a.Q * (double)a.down_w > kMaxElements ||
-      ((double)x.size + (double)y.size + 1) * (double)f.size > kMaxElements)
+  a.top = checked(params[4], 1 - tg::kMaxExtent, "padding");
+  a.left = checked(params[5], 1 - tg::kMaxExtent, "padding");
+  if ((double)a.P * (double)a.down_h + (double)a.Q * (double)a.down_w > tg::kMaxElements ||
+      ((double)x.size + (double)y.size + 1) * (double)f.size > tg::kMaxElements)
     fail("x, f, y: too large");
   a.x_n = x.stride[0], a.x_h = x.stride[2], a.x_w = x.stride[3];
   a.y_n = y.stride[0], a.y_h = y.stride[2], a.y_w = y.stride[3];

@@ -190,6 +190,7 @@ def _bias_act_vjp(rng):
     b, slope = a(c), a(c) if prelu else None
 
     def expected(x, b, slope, gy, *rest):
+        b = np.zeros_like(gy[0]) if b is None else b  # its cotangent is there all the same
         operands = (x, b) if slope is None else (x, b, slope)
         out = bias_act_reference.bias_act_vjp(*operands, gy, **_named_options(*rest[:4]))
         return out if prelu else out[:2]

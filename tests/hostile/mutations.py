@@ -196,7 +196,8 @@ def _mutate_tuple(rng, value, memory):
     items = list(value)
     at = int(rng.integers(len(items)))
     if isinstance(items[at], np.ndarray):
-        items[at], _ = _mutant(rng, items[at], [items[at - 1]], memory)
+        others = [b for i, b in enumerate(items) if isinstance(b, np.ndarray) and i != at]
+        items[at], _ = _mutant(rng, items[at], others, memory)
     else:
         items[at] = _scalar(rng, 1)
     return tuple(items)

@@ -12,6 +12,7 @@ import pytest
 from hostile import images  # noqa: F401 - adds its bindings to the table
 from hostile.calls import BINDINGS
 
+from tinygan.kernels.bias_act.spec import ACTS
 from tinygan.kernels.native import native, why_not
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,6 +72,18 @@ def test_a_clamp_that_is_no_number_is_a_type_error():
     for clamp in ("1", [1.0], 1j):
         with pytest.raises(TypeError):
             native.bias_act(x, None, None, 0, 0.0, 1.0, clamp, y)
+
+
+@needs_cpp
+@pytest.mark.parametrize(("act", "slope"), [("prelu", None), ("relu", np.ones(3))])
+def test_a_slope_comes_with_prelu_and_with_nothing_else(act, slope):
+    x, y = np.ones((2, 3)), np.full((2, 3), 7.0)
+    options = (ACTS.index(act), 0.2, 1.0, None)
+    with pytest.raises(ValueError, match="slope"):
+        native.bias_act(x, None, slope, *options, y)
+    with pytest.raises(ValueError, match="slope"):
+        native.bias_act_vjp(x, None, slope, x, *options, y, None, None)
+    assert (y == 7).all()
 
 
 @needs_cpp
