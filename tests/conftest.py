@@ -75,6 +75,8 @@ def pytest_collection_modifyitems(config, items):
 
 def pytest_terminal_summary(terminalreporter, exitstatus, config):
     """Print what the campaigns counted; under --soak append it to bench/results/soak.jsonl."""
+    if hasattr(config, "workerinput"):
+        return  # a worker of a parallel run, which knows of its own part alone
     totals = collections.Counter()
     for report in terminalreporter.stats.get("passed", []):
         for name, value in report.user_properties:

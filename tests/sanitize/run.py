@@ -80,7 +80,7 @@ def environment(kind: str, tree: Path, logs: Path, **more: str) -> dict[str, str
         **os.environ,
         "LD_PRELOAD": preload,
         "ASAN_OPTIONS": f"{asan}:log_path={logs}/asan",
-        "UBSAN_OPTIONS": f"print_stacktrace=1:log_path={logs}/ubsan",
+        "UBSAN_OPTIONS": "print_stacktrace=1",  # beside ASan it obeys no log_path
         "TSAN_OPTIONS": f"halt_on_error=0:exitcode=0:log_path={logs}/tsan",
         "PYTHONMALLOC": "malloc",  # or Python's pools hide small buffers
         "PYTHONPATH": os.pathsep.join([str(tree), str(tree / "tests")]),
@@ -115,12 +115,15 @@ class Tally:
         """Run pytest and count its tests."""
         done = subprocess.run(command, cwd=tree, env=env, capture_output=True, text=True)
         summary = (done.stdout.strip().splitlines() or ["no output"])[-1]
-        if done.returncode not in (0, 1):  # 1: tests failed, and pytest has said so
+        if not re.search(r"passed|failed|error", summary):
             summary = f"died with exit status {done.returncode}"
         self.runs += 1
         self.passed += sum(map(int, re.findall(r"(\d+) passed", summary)))
         bad = sum(map(int, re.findall(r"(\d+) (?:failed|error)", summary)))
         self.failed += bad or done.returncode != 0
+        if ": runtime error: " in done.stderr:
+            number = len(list(self.logs.iterdir()))
+            (self.logs / f"ubsan.{number}").write_text(done.stderr)
         say(f"{self.kind}: {name}: {summary}")
         if done.returncode:
             say("\n".join((done.stdout + done.stderr).splitlines()[-40:]))
@@ -141,7 +144,9 @@ class Tally:
 
 def pytest_command(*arguments: str) -> list[str]:
     """Return a command that runs pytest in this process alone."""
-    return [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", *arguments]
+    # sys: what the runtimes write to the process's stderr passes by pytest
+    options = ("-q", "-n", "0", "-p", "no:cacheprovider", "--capture=sys")
+    return [sys.executable, "-m", "pytest", *options, *arguments]
 
 
 def address(calls: int) -> bool:
