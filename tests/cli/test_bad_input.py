@@ -80,6 +80,7 @@ def flip(path, place=-1):
         (["explain", "conv2d", "--stride"], "explain: --stride needs a value"),
         (["explain", "conv2d", "1x1x3x3", "1x1x2x2", "--stride", "0"], "stride=(0, 0)"),
         (["check", "conv22d"], "check: no op 'conv22d': perhaps you meant conv2d"),
+        (["check", "kernels", "add"], "check: kernels add: there is nothing to check"),
         (["check", "sum", "--all"], "check: name ops or say --all, not both"),
         (["check", "--cases", "0"], "check: --cases, --calls and --jobs are at least 1"),
         (["check", "--plugin", "no_such"], "check: --plugin no_such: No module named 'no_such'"),

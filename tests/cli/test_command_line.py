@@ -239,6 +239,21 @@ def test_check_prints_a_row_for_each_kernel_and_each_op_on_each_backend(said, tm
     assert len([json.loads(line) for line in rows.read_text().splitlines()]) == 5
 
 
+@pytest.mark.parametrize(
+    ("table", "rows", "sums"),
+    [
+        ("kernels", ["kernel", "sum/numpy/reference"], "1 kernels, 0 pairs"),
+        ("gradients", ["op", "sum"], "0 kernels, 1 pairs"),
+    ],
+)
+def test_check_prints_one_table_alone(said, table, rows, sums):
+    flags = ["--cases", "3", "--calls", "3", "--backend", "numpy"]
+    code, out, _ = said("check", table, "sum", *flags)
+    assert code == 0
+    assert [line.split()[0] for line in out[:-1]] == rows
+    assert out[-1] == f"{sums} of op and backend: all passed"
+
+
 PLUGIN = """
 import numpy as np
 from tinygan.kernels.registry import register

@@ -2,6 +2,7 @@
 
     tinygan check                      every op on every backend, some seconds each
     tinygan check conv2d --backend cpp --cases 200 --calls 1000
+    tinygan check gradients            one of the two tables alone; the other is: kernels
     tinygan check sum --plugin my_kernels --backend numba/mine
     tinygan check --repro "grad conv2d cpp 2 1234.3.0.2"
 
@@ -21,7 +22,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -32,7 +33,7 @@ import tyro
 from ..errors import OptionError
 from ..kernels.registry import HOST_BACKENDS, kernels, op_names
 from ..runs.device import why_no_backend
-from ..testing import FAMILIES, conformance
+from ..testing import FAMILIES, Family, conformance
 from ..testing.campaign import Failure, backends_of, gradients, reproduce
 from ..testing.campaign import Row as GradientRow
 from ..testing.conform.suite import Row as KernelRow
@@ -41,6 +42,7 @@ from .exits import FAILED, OK, UsageError, perhaps
 
 Mapper: TypeAlias = Callable[..., Iterable[Any]]
 
+TABLES = ("kernels", "gradients")
 KERNELS = (
     f"{'kernel':40} {'calls':>6} {'integers':>8} {'refused':>7} {'ULP':>8} {'of bound':>8}   time"
 )
@@ -53,7 +55,8 @@ class Options:
     """What to check.
 
     Attributes:
-        ops: check these ops alone (public ops or kernel ops); none means all.
+        ops: check these ops alone (public ops or kernel ops); none means all. The word gradients or
+            kernels before them prints one of the two tables alone.
         all: check every op, as without any name.
         backend: check this backend alone: numpy, numba, cpp, or a variant such as cpp/direct.
         cases: random cases of an op on a backend; a fourth of them to third order.
@@ -67,7 +70,7 @@ class Options:
         repro: run the case of this reproducer again, and nothing else.
     """
 
-    ops: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="OP ...")] = ()
+    ops: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[OP ...]")] = ()
     all: bool = False
     backend: str = ""
     cases: int = 20
@@ -87,21 +90,33 @@ def run(args: list[str]) -> int:
     if options.repro:
         print(reproduce(options.repro))
         return OK
+    tables = options.ops[:1] if options.ops[:1] in (("gradients",), ("kernels",)) else TABLES
+    options = replace(options, ops=options.ops[tables != TABLES :])
     _check(options)
     families = [FAMILIES[op] for op in options.ops or sorted(FAMILIES) if op in FAMILIES]
     reached = {op for family in families for op in family.kernels}
     named = reached | set(options.ops) & set(op_names()) if options.ops else set(op_names())
     backends = _present(options.backend)
+    ops = _with_kernels(named, options.backend, backends) if "kernels" in tables else []
+    pairs = _pairs(families, options.backend, backends) if "gradients" in tables else []
+    if not ops and not pairs:
+        raise UsageError(f"check: {' '.join(args)}: there is nothing to check")
     with _workers(options) as work:
-        found = list(_kernel_table(options, sorted(named), backends, work))
+        found = list(_kernel_table(options, ops, work)) if ops else []
         failed = sum(bool(row.failures) for row in found)
-        pairs = [(f.name, b) for f in families for b in backends_of(f) if not options.backend]
-        pairs += [(f.name, options.backend) for f in families if options.backend]
-        pairs = [(op, b) for op, b in pairs if b.partition("/")[0] in backends]
-        failed += _gradient_table(options, pairs, found, work)
+        failed += _gradient_table(options, pairs, found, work) if pairs else 0
     verdict = f"{failed} failed" if failed else "all passed"
     print(f"{len(found)} kernels, {len(pairs)} pairs of op and backend: {verdict}")
     return FAILED if failed else OK
+
+
+def _with_kernels(ops: Iterable[str], asked: str, backends: list[str]) -> list[tuple[str, str]]:
+    return [(op, b) for op in sorted(ops) for b in backends if _has(op, asked or b)]
+
+
+def _pairs(families: list[Family], asked: str, backends: list[str]) -> list[tuple[str, str]]:
+    pairs = [(f.name, b) for f in families for b in ([asked] if asked else backends_of(f))]
+    return [(op, b) for op, b in pairs if b.partition("/")[0] in backends]
 
 
 def _import(plugin: str) -> None:
@@ -154,12 +169,10 @@ def _workers(options: Options) -> Iterator[Mapper]:
 
 
 def _kernel_table(
-    options: Options, ops: list[str], backends: list[str], work: Mapper
+    options: Options, pairs: list[tuple[str, str]], work: Mapper
 ) -> Iterator[KernelRow]:
     print(KERNELS)
-    tasks = [(op, b) for op in ops for b in backends if _has(op, options.backend or b)]
-    check = partial(_kernel_rows, options.backend, options.calls, options.seed)
-    for rows in work(check, tasks):
+    for rows in work(partial(_kernel_rows, options.backend, options.calls, options.seed), pairs):
         for row in rows:
             counts = f"{row.calls:6} {row.integers:8} {row.refused:7}"
             errors = f"{row.ulps:8.2g} {row.ratio:8.2g}"
