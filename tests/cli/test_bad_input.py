@@ -88,6 +88,7 @@ def flip(path, place=-1):
         (["check", "--repro", "grad conv2d cpp 2 1.2"], "None is not in 1..4"),
         (["check", "--order", "4"], "check: --order 4: use 1, 2 or 3"),
         (["check", "--backend", "cuda"], "check: no backend 'cuda'"),
+        (["check", "--backend", "numpy/referense"], "perhaps you meant numpy/reference"),
         (["demo", "--steps", "0"], "--steps 0: use 1 or more"),
     ],
 )

@@ -147,6 +147,9 @@ def _present(asked: str) -> list[str]:
     name, absent = asked.partition("/")[0], {b: why_no_backend(b) for b in HOST_BACKENDS}
     if name and name not in absent:
         raise UsageError(f"check: no backend {asked!r}: {perhaps(asked, HOST_BACKENDS)}")
+    variants = sorted({f"{k.backend}/{k.variant}" for k in kernels() if k.backend == name})
+    if asked not in ("", name, *variants):
+        raise UsageError(f"check: no kernel is {asked!r}: {perhaps(asked, variants)}")
     if name and absent[name]:
         raise OptionError(f"check: --backend {asked}: {absent[name]}")
     for other, why in absent.items() if not name else ():
@@ -232,6 +235,10 @@ def _show(failures: Iterable[Failure]) -> None:
 
 
 def _append(out: str, row: dict[str, Any]) -> None:
-    if out:
+    if not out:
+        return
+    try:
         with Path(out).open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
+    except OSError as error:  # a full disk: Python does not say which file
+        raise OSError(error.errno, error.strerror, out) from error
