@@ -80,6 +80,23 @@ def test_unknown_names_are_answered_with_those_that_fit(op, monkeypatch):
         kernels.call(op, np.ones(2))
 
 
+def test_a_kernel_leaves_the_registry_and_its_op_with_the_last(op):
+    with pytest.raises(OptionError, match="double/cpp/fast exists already"):
+        kernels.register(op, "cpp", "fast")(lambda x: x)
+    kernels.unregister("double/cpp/fast")
+    assert kernels.call(op, np.ones(2))[0] == "reference"
+    with pytest.raises(OptionError, match="no kernel 'double/cpp/fast'"):
+        kernels.unregister("double/cpp/fast")
+    for backend in ("numpy", "cupy"):
+        kernels.unregister(f"double/{backend}/reference")
+    assert kernels.op_names() == []
+
+
+def test_a_backend_that_would_never_run_is_refused(op):
+    with pytest.raises(OptionError, match="no backend 'tpu': use one of cpp"):
+        kernels.register(op, "tpu", "fast")
+
+
 def test_a_kernel_that_is_chosen_accepts_and_one_that_refuses_gives_text():
     for kernel in kernels.kernels("conv2d"):
         why = kernel.refusal(X, W, spec=SPEC)

@@ -5,7 +5,6 @@ import pytest
 
 from tinygan import kernels
 from tinygan.errors import ConformanceError, OptionError
-from tinygan.kernels import registry
 from tinygan.testing import conform_kernel
 
 
@@ -16,15 +15,13 @@ def kernel():
 
     def add(fn, *, op="sum", **declared):
         declared = {"exact": True, "accumulate": "float64", **declared}
-        registry.register(op, "numba", f"theirs{len(added)}", **declared)(fn)
-        added.append((op, registry.kernels(op)[-1]))
-        return added[-1][1]
+        kernels.register(op, "numba", f"theirs{len(added)}", **declared)(fn)
+        added.append(kernels.kernels(op)[-1])
+        return added[-1]
 
     yield add
-    for op, k in added:
-        registry._KERNELS[op].remove(k)
-        if not registry._KERNELS[op]:
-            del registry._KERNELS[op]
+    for k in added:
+        kernels.unregister(k.key)
 
 
 def right(x, *, axis, keepdims):

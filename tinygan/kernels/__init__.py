@@ -15,7 +15,19 @@ from . import (
     unfold,
     upfirdn2d,
 )
-from .registry import BACKENDS, Kernel, call, choose, explain, kernels, op_names, use_backend
+from .registry import (
+    BACKENDS,
+    Kernel,
+    call,
+    choose,
+    explain,
+    kernels,
+    op_names,
+    register,
+    register_reference,
+    unregister,
+    use_backend,
+)
 
 __all__ = [
     "BACKENDS",
@@ -34,9 +46,12 @@ __all__ = [
     "op_names",
     "pool2d",
     "reduce",
+    "register",
+    "register_reference",
     "resize2d",
     "spectral_norm",
     "unfold",
+    "unregister",
     "upfirdn2d",
     "use_backend",
 ]

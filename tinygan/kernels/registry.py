@@ -91,14 +91,48 @@ def register(
     deterministic: bool = True,
     exact: bool = False,
 ) -> Callable[[Function], Function]:
-    """Return a decorator that adds the function below it as a kernel of ``op``."""
+    """Return a decorator that adds the function below it as a kernel of ``op``.
+
+    Within a backend the kernel that was registered first is asked first.
+
+    Args:
+        op: the op's name.
+        backend: one of ``BACKENDS``.
+        variant: the algorithm.
+        supports: ``supports(*arrays, **params)`` returns None, or why the call can't run here.
+        accumulate: see ``Kernel``; error bounds follow from it.
+        deterministic: see ``Kernel``.
+        exact: see ``Kernel``.
+
+    Raises:
+        OptionError: no such backend, or there is a kernel of that key already.
+    """
+    if backend not in BACKENDS:
+        raise OptionError(f"register: no backend {backend!r}: use one of {', '.join(BACKENDS)}")
 
     def _add(fn: Function) -> Function:
         kernel = Kernel(op, backend, variant, fn, supports, accumulate, deterministic, exact)
+        if any(k.key == kernel.key for k in _KERNELS.get(op, ())):
+            raise OptionError(f"register: {kernel.key} exists already: unregister() it first")
         _KERNELS.setdefault(op, []).append(kernel)
         return fn
 
     return _add
+
+
+def unregister(key: str) -> None:
+    """Take the kernel of a key ``op/backend/variant`` out again, and its op with its last kernel.
+
+    Raises:
+        OptionError: there is none.
+    """
+    op = key.partition("/")[0]
+    left = [k for k in _KERNELS.get(op, ()) if k.key != key]
+    if len(left) == len(_KERNELS.get(op, ())):
+        raise OptionError(f"unregister: no kernel {key!r}: explain(op) lists those of an op")
+    _KERNELS[op] = left
+    if not left:
+        del _KERNELS[op]
 
 
 def register_reference(
