@@ -6,7 +6,8 @@ and phi_fake for D and phi_g for G:
     L_D = phi_real(psi 0) + phi_fake(psi theta),   L_G = phi_g(psi theta)
     v = (dL_G/dtheta, dL_D/dpsi) = (phi_g'(psi theta) psi,  phi_fake'(psi theta) theta)
 
-v vanishes at theta = psi = 0, the only equilibrium, and there
+v vanishes at theta = psi = 0 (and, for the losses below, nowhere else unless phi_fake'(0) = 0: then
+at every theta with psi = 0). There
 
     v' = (0, -a; b, 0),   a = -phi_g'(0),   b = phi_fake'(0),   eigenvalues +- i sqrt(a b).
 
@@ -15,6 +16,7 @@ Gradient flow x' = -v converges where all eigenvalues of v' have positive real p
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -67,6 +69,16 @@ LOSSES = {
         ops.least_squares_d_loss, ops.least_squares_g_loss, 1.0, 0.0, 2.0
     ),
 }
+# one-sided label smoothing moves phi_real' alone, and that is multiplied by data at 0: a, b, c stay
+SMOOTHED = {
+    "non-saturating, reals aim at 0.9": Loss(
+        partial(ops.logistic_d_loss, smooth=0.1), ops.nonsaturating_g_loss, 0.5, 0.5, 0.5
+    ),
+    "least squares, 0.9 and 0": Loss(
+        partial(ops.least_squares_d_loss, smooth=0.1), ops.least_squares_g_loss, 1.0, 0.0, 2.0
+    ),
+}
+LOSSES.update(SMOOTHED)
 ROTATING = {name: loss for name, loss in LOSSES.items() if loss.b}
 
 

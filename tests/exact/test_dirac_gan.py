@@ -18,9 +18,18 @@ from dirac import (
     roots,
 )
 
-from tinygan import ops
+from tinygan import gan, ops, random
 from tinygan.autograd import Tensor, grad
-from tinygan.gan import dragan, game_field, game_jacobian, gradient_penalty, r1, r2
+from tinygan.gan import (
+    dragan,
+    game_field,
+    game_jacobian,
+    gradient_penalty,
+    instance_noise,
+    penalties,
+    r1,
+    r2,
+)
 
 EACH_LOSS = pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES.keys())
 EACH_ROTATING_LOSS = pytest.mark.parametrize("loss", ROTATING.values(), ids=ROTATING.keys())
@@ -42,6 +51,15 @@ def test_where_g_is_right_the_game_rests_only_if_d_is_flat(loss):
         point = parameters(0.0, psi)
         v = game_field(losses(loss, *point), point)
         np.testing.assert_allclose([vi.item() for vi in v], expected, atol=1e-15)
+
+
+@EACH_LOSS
+@pytest.mark.parametrize("theta", [-2.0, 0.7])
+def test_a_flat_d_stops_a_wrong_g_and_moves_itself_unless_fakes_aim_at_zero(loss, theta):
+    """v(theta, 0) = (0, phi_fake'(0) theta) = (0, b theta): for b = 0 all of psi = 0 is at rest."""
+    point = parameters(theta, 0.0)
+    v = game_field(losses(loss, *point), point)
+    np.testing.assert_allclose([vi.item() for vi in v], (0, loss.b * theta), atol=1e-15)
 
 
 @EACH_LOSS
@@ -117,6 +135,48 @@ def test_instance_noise_pulls_where_the_losses_are_curved(loss, sigma):
 
 
 @EACH_LOSS
+@pytest.mark.parametrize("sigma", [0.5, 2.0])
+def test_drawn_instance_noise_pulls_with_its_mean_squares(loss, sigma):
+    """Given the draws e (reals) and e' (fakes), dv_psi/dpsi at 0 is
+
+        phi_real''(0) mean e^2 + phi_fake''(0) mean e'^2,
+
+    and a and b stay: dv_psi/dtheta is phi_fake'(0) for any e'. Both phi'' are c / 2 here, and both
+    means are near sigma^2: over n draws their relative deviation is sqrt(2 / n).
+    """
+    n = 4096
+    zero = Tensor(np.zeros((n, 1)))
+    with random.using(random.Streams(3)):
+        e = [instance_noise(zero, std=sigma).data for _ in range(2)]
+    theta, psi = parameters()
+    with random.using(random.Streams(3)):
+        real = instance_noise(zero, std=sigma)
+        fake = instance_noise(ops.broadcast_to(theta, (n, 1)), std=sigma)
+    D = critic(psi)
+    game = (loss.g(D(fake)), loss.d(D(real), D(fake))), (theta, psi)
+    pull = loss.c / 2 * sum((noise**2).mean() for noise in e)
+    np.testing.assert_allclose(
+        game_jacobian(*game).data, [[0, -loss.a], [loss.b, pull]], rtol=1e-12, atol=1e-14
+    )
+    assert pull == pytest.approx(sigma**2 * loss.c, rel=5 * np.sqrt(2 / n))
+
+
+@EACH_LOSS
+@pytest.mark.parametrize("psi", [-3.0, 0.4])
+def test_spectral_norm_leaves_d_its_sign_and_the_game_no_rest(loss, psi):
+    """sigma of the 1 x 1 matrix psi is |psi|: D(x) = sign(psi) x, whose slope in psi is 0.
+
+    So D never moves, and never becomes flat: at theta = 0, v = (-a sign(psi), 0), and G leaves.
+    """
+    point = parameters(0.0, psi)
+    normalised = ops.spectral_norm(point[1], *ops.power_iteration(point[1], np.ones(1)))
+    v = game_field(losses(loss, point[0], normalised), point)
+    np.testing.assert_allclose(
+        [vi.item() for vi in v], (-loss.a * np.sign(psi), 0), rtol=1e-14, atol=1e-15
+    )
+
+
+@EACH_LOSS
 @pytest.mark.parametrize("gamma", [0.2, 3.0])
 def test_consensus_pulls_with_the_square_of_the_speed_of_rotation(loss, gamma):
     """v + gamma grad |v|^2/2 = v + gamma v'^T v has v' + gamma v'^T v' where v = 0.
@@ -157,7 +217,7 @@ def test_unrolling_pulls_with_the_number_of_steps_ahead(loss, unrolling, eta):
 @EACH_LOSS
 @pytest.mark.parametrize("penalty", ["wgan-gp", "dragan"])
 def test_a_penalty_centred_at_one_repels_from_the_equilibrium(loss, penalty):
-    """lambda (|psi| - 1)^2 has a kink, and its largest value, at psi = 0, where D must end.
+    """lambda (|psi| - 1)^2 has a kink and a local maximum at psi = 0, where D must end.
 
     The engine rounds the kink, |psi| = sqrt(psi^2 + 1e-12): the second derivative at 0 is
     2 lambda (1 - 1/sqrt(1e-12)) = -2 lambda (10^6 - 1). t is that, d = a b: an eigenvalue of
@@ -189,3 +249,9 @@ def test_a_slower_generator_turns_slower_and_is_damped_as_much(loss):
     loss_d = loss_d + r1(critic(psi), Tensor(DATA), gamma_r1=gamma)
     matrix = game_jacobian((scale * loss_g, loss_d), (theta, psi)).data
     assert_spectrum(matrix, roots(gamma, scale * loss.a * loss.b))
+
+
+def test_every_penalty_of_the_library_is_in_this_file():
+    """Whoever adds a penalty or a perturbation of D's samples derives its eigenvalues here."""
+    public = {name for name in gan.__all__ if hasattr(penalties, name)} | {"instance_noise"}
+    assert public == {"dragan", "gradient_penalty", "instance_noise", "r1", "r2"}

@@ -128,9 +128,9 @@ def test_r1_brings_alternating_steps_inside_the_unit_circle(loss):
 # --- real runs: Game, SGD, and the steps that recipes are made of ---
 
 
-def new_game(theta, psi, h, **config):
+def new_game(theta, psi, h, *, optimizer=optim.SGD, **config):
     G, D = Point(theta), Slope(psi)
-    game = Game(G, D, optim.SGD([G.theta], h), optim.SGD([D.psi], h), 1)
+    game = Game(G, D, optimizer([G.theta], h), optimizer([D.psi], h), 1)
     game.config = SimpleNamespace(**config)
     return game
 
@@ -216,6 +216,52 @@ def test_a_run_of_the_unrolled_recipe_contracts_at_the_length_of_its_eigenvalue(
     game = new_game(TINY, -0.4 * TINY, H, unrolling=unrolling, eta=eta)
     rate, length = measured_rate(unrolled.step, game, matrix, steps=25)
     assert rate == pytest.approx(length, rel=1e-8)
+
+
+@EACH_ROTATING_LOSS
+def test_weight_decay_of_a_slope_is_r1(loss):
+    """Decay adds lambda psi to D's gradient; where D(x) = psi x that is R1's with gamma = lambda.
+
+    In any other D the two differ: R1 sees the slope in x, decay the weights.
+    """
+    decayed, penalised = new_game(0.3, -0.2, H), new_game(0.3, -0.2, H)
+    decayed.opt_d = optim.SGD([decayed.D.psi], H, weight_decay=0.7)
+    batches = zeros()
+    for _ in range(10):
+        alternating_step(loss, 0.0, 1)(decayed, batches)
+        alternating_step(loss, 0.7, 1)(penalised, batches)
+    np.testing.assert_allclose(state(decayed), state(penalised), rtol=1e-12)
+
+
+@EACH_ROTATING_LOSS
+@pytest.mark.parametrize("momentum", [0.3, 0.8])
+def test_momentum_drives_alternating_steps_off_their_orbit(loss, momentum):
+    """m <- mu m + slope, x <- x - h m, for D with m and then for G with n, which sees the moved D.
+
+    Look for runs that grow by l a step: m = b theta / (l - mu) and n = -a l psi / (l - mu), so
+
+        (l - 1)(l - mu) psi = -h b l theta,    (l - 1)(l - mu) theta = h a l^2 psi,
+
+    and l is a root of (l - 1)^2 (l - mu)^2 + h^2 a b l^3. At mu = 0 two roots lie on the unit
+    circle (above), at mu > 0 beyond it. Source: arXiv:1807.04740, section 4, which finds that
+    *negative* momentum helps; this SGD, as PyTorch's, takes none.
+    """
+    one, back = np.poly([1, 1]), np.poly([momentum, momentum])
+    polynomial = np.polyadd(np.polymul(one, back), [H * H * loss.a * loss.b, 0, 0, 0])
+    assert np.abs(np.roots(polynomial)).max() > 1 + 1e-3
+
+    def optimizer(params, h):
+        return optim.SGD(params, h, momentum=momentum)
+
+    start = 1e-8  # runs grow: the linear terms shall still be all there is
+    game, batches = new_game(start, start, H, optimizer=optimizer), zeros()
+    step, run = alternating_step(loss, 0.0, 1), [start]
+    for _ in range(16):
+        step(game, batches)
+        run.append(state(game)[0])
+    # a sum of powers of the roots: each five in a row are what the polynomial makes 0
+    windows = np.lib.stride_tricks.sliding_window_view(np.array(run), 5)
+    np.testing.assert_allclose(windows[1:] @ polynomial[::-1] / start, np.zeros(12), atol=1e-7)
 
 
 def growth(step, steps, start):
