@@ -34,7 +34,7 @@ def js(p, q):
 
 def expectation(weights, loss, logit):
     """Weigh the losses of the points, each by itself: sum_k weights_k loss(logit_k)."""
-    return sum(weights[k] * loss(logit[k]) for k in range(K))
+    return sum(weights[k] * loss(logit[k]) for k in range(len(weights)))
 
 
 def d_loss(logit, p, q, kind, real=1.0, fake=0.0):
@@ -44,9 +44,9 @@ def d_loss(logit, p, q, kind, real=1.0, fake=0.0):
     )
 
 
-def newton(loss_of, steps):
+def newton(loss_of, steps, size=K):
     """Minimise a loss that is a sum over points: its Hessian is diagonal, so divide by that."""
-    logit = np.zeros(K)
+    logit = np.zeros(size)
     for _ in range(steps):
         t = Tensor(logit, requires_grad=True)
         slope = grad(loss_of(t), t, create_graph=True)
@@ -77,6 +77,52 @@ def test_equal_distributions_leave_an_undecided_discriminator_and_minus_log_four
     logit = newton(lambda t: d_loss(t, p, p, "logistic"), steps=1)
     np.testing.assert_allclose(logit, np.zeros(K), atol=1e-15)
     assert -float(d_loss(Tensor(logit), p, p, "logistic")) == pytest.approx(-np.log(4), rel=1e-15)
+
+
+# --- two Gaussians on a grid: p of N(0, 1) and q of N(shift, 1) ---
+
+GRID = np.linspace(-5, 7, 49)
+
+
+def gaussian(shift):
+    weights = np.exp(-((GRID - shift) ** 2) / 2)
+    return weights / weights.sum()
+
+
+@pytest.mark.parametrize("shift", [0.5, 2.0])
+def test_the_best_discriminator_of_two_gaussians_is_a_line_of_logits(shift):
+    """log p/q = ((x - shift)^2 - x^2) / 2 = shift^2 / 2 - shift x, as the grid's sums are equal.
+
+    D* = sigmoid of that: undecided at shift / 2, half-way. The sums: sampled at steps of 1/4, a
+    Gaussian's integral is right to exp(-2 pi^2 16); the tails beyond the grid are below 3e-7.
+    """
+    p, q = gaussian(0.0), gaussian(shift)
+    logit = newton(lambda t: d_loss(t, p, q, "logistic"), steps=25, size=GRID.size)
+    np.testing.assert_allclose(logit, shift**2 / 2 - shift * GRID, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(1 / (1 + np.exp(-logit)), p / (p + q), rtol=1e-9)
+
+
+@pytest.mark.parametrize("shift", [0.5, 2.0])
+def test_a_linear_discriminator_of_two_gaussians_finds_the_best_line(shift):
+    """D(x) = w x + b holds the best D of all: Newton in (w, b), which see all points at once.
+
+    At w = -shift, b = shift^2 / 2, and there -L_D = -log 4 + 2 JS. The Hessian is the engine's.
+    """
+    p, q = gaussian(0.0), gaussian(shift)
+    x = Tensor(GRID)
+
+    def loss_of(theta):
+        logit = theta[0] * x + theta[1]
+        return ops.sum(p * ops.softplus(-logit)) + ops.sum(q * ops.softplus(logit))
+
+    theta = np.zeros(2)
+    for _ in range(12):
+        t = Tensor(theta, requires_grad=True)
+        slope = grad(loss_of(t), t, create_graph=True)
+        hessian = [grad(slope[i], t, retain_graph=True).data for i in range(2)]
+        theta = theta - np.linalg.solve(np.array(hessian), slope.data)
+    np.testing.assert_allclose(theta, [-shift, shift**2 / 2], rtol=0, atol=1e-6)
+    assert -float(loss_of(Tensor(theta))) == pytest.approx(-np.log(4) + 2 * js(p, q), abs=1e-12)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
