@@ -152,15 +152,18 @@ def pytest_command(*arguments: str) -> list[str]:
 def address(calls: int) -> bool:
     """Run kernel tests and hostile calls under AddressSanitizer and UBSan."""
     tree, tally = prepare("address"), Tally("address")
-    for isa in ask(INSTRUCTION_SETS, tree, environment("address", tree, tally.logs)):
+    isas = ask(INSTRUCTION_SETS, tree, environment("address", tree, tally.logs))
+    for isa in isas:
         for threads in ("1", "4"):
             settings = {"TINYGAN_ISA": isa, "TINYGAN_NUM_THREADS": threads}
             env = environment("address", tree, tally.logs, **settings)
             tally.add(f"{isa}, {threads} threads, kernel tests",
                       pytest_command(*KERNEL_TESTS, "-k", NOT_OURS), tree, env)  # fmt: skip
-        tally.add(f"{isa}, {calls} hostile calls a binding",
+        # what refuses a call is one for all instruction sets: a tenth tries their kernels
+        count = calls if isa == isas[0] else max(calls // 10, 100)
+        tally.add(f"{isa}, {count} hostile calls a binding",
                   pytest_command("tests/kernels/test_hostile_calls.py"), tree,
-                  {**env, "TINYGAN_HOSTILE_CALLS": str(calls)})  # fmt: skip
+                  {**env, "TINYGAN_HOSTILE_CALLS": str(count)})  # fmt: skip
     return tally.close()
 
 
