@@ -145,6 +145,23 @@ def test_scale_factor_sets_the_distance_of_pixels_unless_recomputed():
     np.testing.assert_allclose(fitted.data[0, 0, 0, 3], 3.5 * 5 / 7 - 0.5)
 
 
+@pytest.mark.parametrize("options", [{"mode": "bilinear"}, {"mode": "bicubic", "antialias": True}])
+def test_an_axis_whose_size_stays_is_left_as_it_is(options):
+    x = RNG.normal(size=(2, 3, 5, 4))
+    y = ops.interpolate(x, scale_factor=(1.1, 2), **options)
+    assert y.shape == (2, 3, 5, 8)
+    np.testing.assert_allclose(y.data, ops.interpolate(x, (5, 8), **options).data, atol=1e-15)
+    same = ops.interpolate(x, scale_factor=np.float32(1.1), **options)
+    np.testing.assert_array_equal(same.data, x)
+
+
+def test_nearest_exact_rounds_by_the_scale_factor_where_the_size_stays():
+    x = np.arange(5.0)[None, None, None]
+    exact = ops.interpolate(x, scale_factor=(1, 1.15), mode="nearest-exact")
+    assert exact.data[0, 0, 0].tolist() == [0, 1, 2, 3, 3]
+    assert ops.interpolate(x, scale_factor=(1, 1.15)).data[0, 0, 0].tolist() == [0, 1, 2, 3, 4]
+
+
 def test_fold_of_unfold_counts_the_windows():
     x = RNG.normal(size=(1, 2, 6, 6))
     apart = ops.fold(ops.unfold(x, 2, stride=2), (6, 6), 2, stride=2)

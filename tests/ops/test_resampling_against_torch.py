@@ -53,6 +53,16 @@ def test_interpolate_equals_torchs(how, options):
         )
 
 
+@pytest.mark.parametrize("options", OPTIONS, ids=lambda o: " ".join(map(str, o.values())))
+@pytest.mark.parametrize("factor", [(1.15, 2.3), (0.5, 1.1), (2.0, 1.1), 1.1], ids=str)
+def test_a_scale_factor_that_keeps_a_size_equals_torchs(factor, options):
+    # outputs alone: PyTorch's backward of bicubic and of antialias is no adjoint of its forward here
+    x = RNG.normal(size=(2, 3, 5, 6))
+    got = ops.interpolate(x, scale_factor=factor, **options).data
+    want = F.interpolate(torch.tensor(x), scale_factor=factor, **options).numpy()
+    np.testing.assert_allclose(got, want, rtol=0, atol=1e-13 * np.abs(x).max())
+
+
 def test_nearest_takes_torchs_pixels_at_every_size():
     for mode, size, out in itertools.product(
         ("nearest", "nearest-exact"), (1, 3, 7, 29, 64), (1, 2, 5, 14, 58, 63, 128)

@@ -6,6 +6,7 @@ Nearest upsampling by whole factors is the same map.
 from __future__ import annotations
 
 import math
+from numbers import Real
 from typing import Any
 
 from ..autograd import Tensor, kernel_op
@@ -76,7 +77,8 @@ def interpolate(
         x: images.
         size: P and Q.
         scale_factor: factor of the sizes, (height, width) or one number. Pixels are spaced by its
-            inverse, not by H / P, which differs where the size is rounded.
+            inverse, not by H / P, which differs where the size is rounded. ``bilinear`` and
+            ``antialias`` leave an axis as it is whose size stays, as PyTorch does.
         mode: ``nearest``, ``nearest-exact``, ``bilinear``, ``bicubic`` (a = -3/4) or ``area``
             (the mean over the pixels that an output pixel touches).
         align_corners: for ``bilinear`` and ``bicubic``: the centres of the corner pixels coincide,
@@ -106,16 +108,23 @@ def interpolate(
     else:
         factors = _factors(scale_factor)
         out = math.floor(h * factors[0]), math.floor(w * factors[1])
-        step = None if recompute_scale_factor else (1.0 / factors[0], 1.0 / factors[1])
+        if not recompute_scale_factor:
+            copies = mode == "bilinear" or antialias  # an axis whose size stays
+            step_h = 1.0 if copies and out[0] == h else 1.0 / factors[0]
+            step_w = 1.0 if copies and out[1] == w else 1.0 / factors[1]
+            step = (step_h, step_w)
     if min(out) < 1:
         raise OptionError(f"interpolate: x {x.shape} would become {out}: at least 1 pixel fits")
-    spec = ResizeSpec((h, w), out, mode, step, bool(align_corners), antialias)
+    try:
+        spec = ResizeSpec((h, w), out, mode, step, bool(align_corners), antialias)
+    except OptionError as error:
+        raise OptionError(f"interpolate: {error}") from None
     return _resize2d(x, spec=spec)
 
 
 def _factors(scale_factor: Any) -> tuple[float, float]:
     both = scale_factor if isinstance(scale_factor, tuple | list) else (scale_factor,) * 2
-    if len(both) != 2 or not all(isinstance(f, int | float) and 0 < f < math.inf for f in both):
+    if len(both) != 2 or not all(isinstance(f, Real) and 0 < f < math.inf for f in both):
         raise OptionError(
             f"interpolate: scale_factor={scale_factor!r}: use a positive number or a pair of them"
         )

@@ -57,7 +57,7 @@ def _nearest(size: int, out: int, step: float | None, shift: float) -> Taps:
     # in float32, as PyTorch counts: floor must fall on the same pixel
     scale = np.float32(size / out if step is None else step)
     index = np.floor((np.arange(out, dtype=np.float32) + np.float32(shift)) * scale).astype(int)
-    if size == out or (shift == 0.0 and out == 2 * size):  # PyTorch's exact cases, whatever step
+    if shift == 0.0 and out in (size, 2 * size):  # PyTorch's exact cases, whatever step
         index = np.arange(out) * size // out
     index = np.minimum(index, size - 1)[:, None]
     return _taps(index, np.ones(index.shape), np.ones(index.shape, bool))
