@@ -56,7 +56,7 @@ def test_interpolate_equals_torchs(how, options):
 @pytest.mark.parametrize("options", OPTIONS, ids=lambda o: " ".join(map(str, o.values())))
 @pytest.mark.parametrize("factor", [(1.15, 2.3), (0.5, 1.1), (2.0, 1.1), 1.1], ids=str)
 def test_a_scale_factor_that_keeps_a_size_equals_torchs(factor, options):
-    # outputs alone: PyTorch's backward of bicubic and of antialias is no adjoint of its forward here
+    # outputs alone: PyTorch's backward of bicubic and antialias is no adjoint of its forward here
     x = RNG.normal(size=(2, 3, 5, 6))
     got = ops.interpolate(x, scale_factor=factor, **options).data
     want = F.interpolate(torch.tensor(x), scale_factor=factor, **options).numpy()

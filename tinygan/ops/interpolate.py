@@ -6,8 +6,9 @@ Nearest upsampling by whole factors is the same map.
 from __future__ import annotations
 
 import math
-from numbers import Real
 from typing import Any
+
+import numpy as np
 
 from ..autograd import Tensor, kernel_op
 from ..autograd.linear import as_tensor
@@ -124,7 +125,8 @@ def interpolate(
 
 def _factors(scale_factor: Any) -> tuple[float, float]:
     both = scale_factor if isinstance(scale_factor, tuple | list) else (scale_factor,) * 2
-    if len(both) != 2 or not all(isinstance(f, Real) and 0 < f < math.inf for f in both):
+    kinds = int | float | np.integer | np.floating
+    if len(both) != 2 or not all(isinstance(f, kinds) and 0 < f < math.inf for f in both):
         raise OptionError(
             f"interpolate: scale_factor={scale_factor!r}: use a positive number or a pair of them"
         )
