@@ -7,7 +7,7 @@ import pytest
 
 from tinygan import nn
 from tinygan.autograd import Tensor, grad, no_grad
-from tinygan.errors import OptionError, ShapeError
+from tinygan.errors import DtypeError, OptionError, ShapeError
 from tinygan.nn.utils import remove_spectral_norm, spectral_norm
 from tinygan.testing import check_grads
 
@@ -90,6 +90,38 @@ def test_without_affine_weight_and_bias_are_one_and_zero():
     assert layer.parameters() == []
     np.testing.assert_array_equal(layer(x).data, full(x).data)
     np.testing.assert_array_equal(layer.eval()(x).data, full.eval()(x).data)
+
+
+def test_without_a_bias_the_weight_alone_is_learned():
+    norm, plain = nn.BatchNorm2d(3, bias=False), nn.BatchNorm2d(3)
+    assert list(norm.named_parameters()) == ["weight"]
+    x = Tensor(RNG.normal(1, 3, (4, 3, 2, 5)).astype(np.float32))
+    for _ in range(2):
+        np.testing.assert_array_equal(norm(x).data, plain(x).data)
+        norm.eval()
+        plain.eval()
+
+
+def test_batch_norm3d_takes_volumes():
+    norm = nn.BatchNorm3d(3)
+    y = norm(Tensor(RNG.normal(1, 3, (4, 3, 2, 5, 2)).astype(np.float32)))
+    np.testing.assert_allclose(y.data.mean((0, 2, 3, 4)), 0, atol=1e-6)
+    with pytest.raises(ShapeError, match=r"BatchNorm3d takes x \(N, 3, D, H, W\), got \(4, 3, 2\)"):
+        norm(Tensor(np.zeros((4, 3, 2), np.float32)))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.int64])
+def test_another_dtype_than_the_layers_is_refused_in_both_modes(dtype):
+    norm = nn.BatchNorm2d(3)
+    for _ in range(2):
+        with pytest.raises(DtypeError, match="all float32 or all float64 fit"):
+            norm(Tensor(np.ones((4, 3, 2, 5), dtype)))
+        norm.eval()
+
+
+def test_a_norm_of_no_channels_is_refused():
+    with pytest.raises(OptionError, match="num_features 0: 1 or more fit"):
+        nn.BatchNorm1d(0)
 
 
 def test_one_value_a_channel_has_no_statistics():

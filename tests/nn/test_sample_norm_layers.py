@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tinygan import Tensor, grad, nn, no_grad, ops
-from tinygan.errors import OptionError, ShapeError, StateError
+from tinygan.errors import DtypeError, OptionError, ShapeError, StateError
 
 RNG = np.random.default_rng(0)
 F64 = {"dtype": np.float64}
@@ -79,6 +79,63 @@ def test_instance_norm_tracks_the_average_instance():
     expected = (x.data - mean[:, None]) / np.sqrt(var[:, None] + 1e-5)
     np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(layer.running_mean.data, mean, rtol=1e-5, atol=1e-6)
+
+
+def test_without_momentum_the_average_instance_stays_as_it_is():
+    layer = nn.InstanceNorm1d(3, momentum=None, track_running_stats=True)
+    y = layer(Tensor(RNG.normal(1, 2, (2, 3, 5)).astype(np.float32)))
+    np.testing.assert_allclose(y.data.mean(2), 0, atol=1e-6)
+    assert layer.running_mean.data.tolist() == [0, 0, 0]
+    assert layer.running_var.data.tolist() == [1, 1, 1]
+
+
+def test_instance_norm3d_is_instance_norm_of_the_flat_volume():
+    x = RNG.normal(1, 2, (2, 3, 2, 5, 3)).astype(np.float32)
+    y = nn.InstanceNorm3d(3)(Tensor(x))
+    flat = nn.InstanceNorm1d(3)(Tensor(x.reshape(2, 3, 30)))
+    np.testing.assert_allclose(y.data.reshape(2, 3, 30), flat.data, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.InstanceNorm2d(4, affine=True, bias=False, track_running_stats=True),
+        nn.GroupNorm(2, 4, bias=False),
+    ],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_without_a_bias_the_weight_alone_is_learned(layer):
+    assert list(layer.named_parameters()) == ["weight"]
+    x = Tensor(RNG.normal(1, 2, (2, 4, 3, 5)).astype(np.float32))
+    np.testing.assert_allclose(layer(x).data.mean((1, 2, 3)), 0, atol=1e-6)
+    assert layer.eval()(x).shape == x.shape
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.InstanceNorm2d(4),
+        nn.InstanceNorm2d(4, track_running_stats=True).eval(),
+        nn.GroupNorm(2, 4, affine=False),
+        nn.LayerNorm((3, 5), elementwise_affine=False),
+        nn.BatchNorm2d(4, affine=False),
+    ],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_integers_are_refused_and_not_rounded(layer):
+    with pytest.raises(DtypeError, match="int64"):
+        layer(Tensor(np.arange(120).reshape(2, 4, 3, 5)))
+
+
+@pytest.mark.parametrize("shape", [(), 0, 2.5, (3, -1), "35"])
+def test_layer_norm_refuses_shapes_that_are_none(shape):
+    with pytest.raises(OptionError, match="positive ints fit, or one"):
+        nn.LayerNorm(shape)
+
+
+def test_group_norm_refuses_a_fraction_of_groups():
+    with pytest.raises(OptionError, match=r"into 2\.0 groups"):
+        ops.group_norm(np.ones((2, 4, 3)), 2.0)
 
 
 def test_norms_refuse_what_does_not_fit():

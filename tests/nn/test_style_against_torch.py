@@ -20,6 +20,17 @@ LAYERS = {
         ),
         (4, 3, 5, 2),
     ),
+    "instance 3d": (
+        lambda m, **k: m.InstanceNorm3d(3, affine=True, bias=False, **k),
+        (2, 3, 2, 3, 2),
+    ),
+    "instance untracked": (
+        lambda m, **k: m.InstanceNorm2d(3, momentum=None, track_running_stats=True, **k),
+        (4, 3, 5, 2),
+    ),
+    "batch 3d": (lambda m, **k: m.BatchNorm3d(3, **k), (2, 3, 2, 3, 2)),
+    "batch without bias": (lambda m, **k: m.BatchNorm2d(3, bias=False, **k), (4, 3, 5, 2)),
+    "group without bias": (lambda m, **k: m.GroupNorm(2, 6, bias=False, **k), (4, 6, 5)),
     "group": (lambda m, **k: m.GroupNorm(2, 6, **k), (4, 6, 5, 2)),
     "group vectors": (lambda m, **k: m.GroupNorm(2, 6, eps=0.1, **k), (4, 6)),
     "group bare": (lambda m, **k: m.GroupNorm(6, 6, affine=False, **k), (4, 6, 5)),

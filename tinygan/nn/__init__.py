@@ -36,12 +36,19 @@ from .layers import (
 )
 from .minibatch import MinibatchDiscrimination, MinibatchStd
 from .module import Buffer, Module, Parameter
-from .norm import BatchNorm1d, BatchNorm2d
+from .norm import BatchNorm1d, BatchNorm2d, BatchNorm3d
 from .padding import CircularPad2d, ReflectionPad2d, ReplicationPad2d, ZeroPad2d
 from .pth import load_pth
 from .recurrent import GRU, LSTM, GRUCell, LSTMCell
 from .resample import AvgPool2d, MaxPool2d, PixelShuffle, Upsample
-from .sample_norm import GroupNorm, InstanceNorm1d, InstanceNorm2d, LayerNorm, PixelNorm
+from .sample_norm import (
+    GroupNorm,
+    InstanceNorm1d,
+    InstanceNorm2d,
+    InstanceNorm3d,
+    LayerNorm,
+    PixelNorm,
+)
 from .style import AdaIN, EqualConv2d, EqualLinear, ModulatedConv2d
 
 __all__ = [
@@ -52,6 +59,7 @@ __all__ = [
     "AvgPool2d",
     "BatchNorm1d",
     "BatchNorm2d",
+    "BatchNorm3d",
     "Blur",
     "Buffer",
     "CircularPad2d",
@@ -73,6 +81,7 @@ __all__ = [
     "Identity",
     "InstanceNorm1d",
     "InstanceNorm2d",
+    "InstanceNorm3d",
     "LSTMCell",
     "LayerNorm",
     "LeakyReLU",

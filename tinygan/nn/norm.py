@@ -16,7 +16,7 @@ import numpy as np
 
 from .. import ops, random
 from ..autograd import Tensor
-from ..errors import ShapeError
+from ..errors import OptionError, ShapeError
 from .module import Buffer, Module, Parameter
 
 
@@ -44,13 +44,16 @@ class BatchNorm(Module):
         momentum: float | None = 0.1,
         affine: bool = True,
         track_running_stats: bool = True,
+        bias: bool = True,
         dtype: Any = np.float32,
     ) -> None:
+        if num_features < 1:
+            raise OptionError(f"{type(self).__name__}: num_features {num_features}: 1 or more fit")
         xp = random.current().xp
         zeros, ones = xp.zeros(num_features, dtype), xp.ones(num_features, dtype)
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.weight = Parameter(ones) if affine else None
-        self.bias = Parameter(zeros) if affine else None
+        self.bias = Parameter(zeros) if affine and bias else None
         self.running_mean = Buffer(zeros) if track_running_stats else None
         self.running_var = Buffer(ones) if track_running_stats else None
         self.num_batches_tracked = Buffer(xp.zeros((), "int64")) if track_running_stats else None
@@ -71,10 +74,11 @@ class BatchNorm(Module):
         return ops.batch_norm_eval(x, mean, var, weight, bias, eps=self.eps)
 
     def _affine(self, x: Tensor) -> tuple[Any, Any]:
-        if self.weight is not None and self.bias is not None:
-            return self.weight, self.bias
-        xp = random.current().xp
-        return xp.ones(self.num_features, x.dtype), xp.zeros(self.num_features, x.dtype)
+        xp, shape = random.current().xp, self.num_features
+        return (
+            xp.ones(shape, x.dtype) if self.weight is None else self.weight,
+            xp.zeros(shape, x.dtype) if self.bias is None else self.bias,
+        )
 
     def _track(self, x: Tensor, running_mean: Tensor, running_var: Tensor) -> None:
         mean, var = ops.batch_norm_stats(x)
@@ -118,12 +122,25 @@ class BatchNorm2d(BatchNorm):
         momentum: weight of the new value in the running statistics; None averages evenly.
         affine: learn weight and bias, else they are 1 and 0.
         track_running_stats: keep running statistics, else eval mode too uses the batch's.
+        bias: with ``affine``, learn a bias too.
         dtype: of weight, bias and running statistics.
 
     Raises:
+        OptionError: there are no channels.
         ShapeError: x does not fit, or has one value a channel in training mode.
+        DtypeError: x has another dtype than weight, bias and running statistics.
 
     Differentiable: any order; in training mode through the statistics too.
     """
 
     ndims, fitting = (4,), "(N, {0}, H, W)"
+
+
+class BatchNorm3d(BatchNorm):
+    """Batch norm of volumes, or of clips.
+
+    Shapes: x (N, C, D, H, W), C = num_features -> as x. Arguments, errors and differentiability:
+    as ``BatchNorm2d``.
+    """
+
+    ndims, fitting = (5,), "(N, {0}, D, H, W)"

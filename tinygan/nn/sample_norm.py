@@ -22,7 +22,7 @@ def ones_and_zeros(shape: Shape, dtype: Any) -> tuple[Any, Any]:
 
 
 class _InstanceNorm(Module):
-    """What both instance norms share; ``ndim`` and ``fitting`` say which x fit."""
+    """What all instance norms share; ``ndim`` and ``fitting`` say which x fit."""
 
     ndim = 0
     fitting = ""
@@ -32,15 +32,18 @@ class _InstanceNorm(Module):
         num_features: int,
         *,
         eps: float = 1e-5,
-        momentum: float = 0.1,
+        momentum: float | None = 0.1,
         affine: bool = False,
         track_running_stats: bool = False,
+        bias: bool = True,
         dtype: Any = np.float32,
     ) -> None:
+        if num_features < 1:
+            raise OptionError(f"{type(self).__name__}: num_features {num_features}: 1 or more fit")
         ones, zeros = ones_and_zeros((num_features,), dtype)
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.weight = Parameter(ones) if affine else None
-        self.bias = Parameter(zeros) if affine else None
+        self.bias = Parameter(zeros) if affine and bias else None
         count = random.current().xp.zeros((), "int64")
         self.running_mean = Buffer(zeros) if track_running_stats else None
         self.running_var = Buffer(ones) if track_running_stats else None
@@ -69,6 +72,8 @@ class _InstanceNorm(Module):
 
     def _track(self, x: Tensor, running_mean: Tensor, running_var: Tensor) -> None:
         """Move by momentum towards the average, over samples, of mean and unbiased variance."""
+        if self.momentum is None:
+            return
         positions = tuple(range(2, x.ndim))
         with no_grad():
             mean = ops.mean(x, (0, *positions)).data
@@ -100,19 +105,33 @@ class InstanceNorm2d(_InstanceNorm):
     Args:
         num_features: channels C.
         eps: added to the variance.
-        momentum: weight of the new value in the running statistics.
+        momentum: weight of the new value in the running statistics; None leaves them as they are,
+            as in PyTorch.
         affine: learn weight and bias, else they are 1 and 0.
         track_running_stats: keep running statistics and normalise by them in eval mode.
             ``num_batches_tracked`` stays 0, as in PyTorch.
+        bias: with ``affine``, learn a bias too.
         dtype: of weight, bias and running statistics.
 
     Raises:
+        OptionError: there are no channels.
         ShapeError: x does not fit, or has one value in each channel of a sample.
+        DtypeError: x has another dtype than weight, bias and running statistics.
 
     Differentiable: any order. Source: arXiv:1607.08022.
     """
 
     ndim, fitting = 4, "(N, {0}, H, W)"
+
+
+class InstanceNorm3d(_InstanceNorm):
+    """Instance norm of volumes, or of clips.
+
+    Shapes: x (N, C, D, H, W), C = num_features -> as x. Arguments, errors and differentiability:
+    as ``InstanceNorm2d``.
+    """
+
+    ndim, fitting = 5, "(N, {0}, D, H, W)"
 
 
 class GroupNorm(Module):
@@ -125,6 +144,7 @@ class GroupNorm(Module):
         num_channels: channels C.
         eps: added to the variance.
         affine: learn weight and bias, else they are 1 and 0.
+        bias: with ``affine``, learn a bias too.
         dtype: of weight and bias.
 
     Raises:
@@ -141,16 +161,17 @@ class GroupNorm(Module):
         *,
         eps: float = 1e-5,
         affine: bool = True,
+        bias: bool = True,
         dtype: Any = np.float32,
     ) -> None:
-        if num_groups < 1 or num_channels % num_groups:
+        if num_groups < 1 or num_channels < 1 or num_channels % num_groups:
             raise OptionError(
                 f"GroupNorm: {num_channels} channels do not fall into {num_groups} groups"
             )
         self.num_groups, self.num_channels, self.eps = num_groups, num_channels, eps
         ones, zeros = ones_and_zeros((num_channels,), dtype)
         self.weight = Parameter(ones) if affine else None
-        self.bias = Parameter(zeros) if affine else None
+        self.bias = Parameter(zeros) if affine and bias else None
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the layer."""
@@ -176,6 +197,7 @@ class LayerNorm(Module):
         dtype: of weight and bias.
 
     Raises:
+        OptionError: ``normalized_shape`` is empty, or holds anything but positive ints.
         ShapeError: x does not fit.
 
     Differentiable: any order. Source: arXiv:1607.06450.
@@ -190,9 +212,12 @@ class LayerNorm(Module):
         bias: bool = True,
         dtype: Any = np.float32,
     ) -> None:
-        self.normalized_shape: Shape = (
-            (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
-        )
+        shape = normalized_shape if isinstance(normalized_shape, Sequence) else (normalized_shape,)
+        if not shape or any(not isinstance(n, int) or n < 1 for n in shape):
+            raise OptionError(
+                f"LayerNorm: normalized_shape {normalized_shape!r}: positive ints fit, or one"
+            )
+        self.normalized_shape: Shape = tuple(shape)
         self.eps = eps
         ones, zeros = ones_and_zeros(self.normalized_shape, dtype)
         self.weight = Parameter(ones) if elementwise_affine else None

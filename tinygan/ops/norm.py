@@ -8,7 +8,7 @@ from .. import kernels
 from ..autograd import Tensor, fused
 from ..autograd.basic import mean, rsqrt, sqrt, square
 from ..autograd.linear import as_tensor, matmul, reshape, sum
-from ..errors import ShapeError
+from ..errors import DtypeError, ShapeError
 
 
 def column(v: Tensor, x: Tensor) -> Tensor:
@@ -39,6 +39,17 @@ def check_channels(op: str, x: Tensor, **vectors: Tensor) -> None:
             raise ShapeError(f"{op}: {name} {v.shape} does not fit x {x.shape}: one a channel")
 
 
+def check_dtypes(op: str, x: Tensor, **vectors: Tensor) -> None:
+    """Raise unless x holds floats and every vector those of the same dtype.
+
+    Raises:
+        DtypeError: one of them does not.
+    """
+    if x.dtype.kind != "f" or any(v.dtype != x.dtype for v in vectors.values()):
+        found = ", ".join(f"{name} {v.dtype}" for name, v in {"x": x, **vectors}.items())
+        raise DtypeError(f"{op}: {found}: all float32 or all float64 fit")
+
+
 def batch_norm(x: Any, weight: Any, bias: Any, *, eps: float = 1e-5) -> Tensor:
     """Normalise each channel by the statistics of this batch, then scale and shift it.
 
@@ -48,11 +59,13 @@ def batch_norm(x: Any, weight: Any, bias: Any, *, eps: float = 1e-5) -> Tensor:
 
     Raises:
         ShapeError: weight or bias is not one number a channel, or a channel has one value alone.
+        DtypeError: x holds no floats, or weight or bias has another dtype.
 
     Differentiable: any order, through mean and variance. Source: arXiv:1502.03167.
     """
     x, weight, bias = as_tensor(x), as_tensor(weight), as_tensor(bias)
     check_channels("batch_norm", x, weight=weight, bias=bias)
+    check_dtypes("batch_norm", x, weight=weight, bias=bias)
     if x.size <= x.shape[1]:
         raise ShapeError(f"batch_norm: x {x.shape} has fewer than two values a channel to compare")
     return _batch_norm(x, weight, bias, eps=float(eps))
@@ -64,9 +77,14 @@ def batch_norm_eval(
     """Normalise by given statistics: y = (x - mean) / sqrt(var + eps) * weight + bias.
 
     Shapes: x (N, C, ...), the others (C,) -> as x. Differentiable: any order in all five.
+
+    Raises:
+        ShapeError: one of the others is not one number a channel.
+        DtypeError: x holds no floats, or one of the others has another dtype.
     """
     x, mean, var, weight, bias = (as_tensor(v) for v in (x, mean, var, weight, bias))
     check_channels("batch_norm_eval", x, mean=mean, var=var, weight=weight, bias=bias)
+    check_dtypes("batch_norm_eval", x, mean=mean, var=var, weight=weight, bias=bias)
     scale = rsqrt(var + eps) * weight
     y: Tensor = x * column(scale, x) + column(bias - mean * scale, x)
     return y

@@ -16,7 +16,7 @@ from ..autograd.basic import mean, sqrt, square
 from ..autograd.linear import as_tensor, broadcast_to, reshape
 from ..errors import OptionError, ShapeError
 from ..kernels.arrays import xp_of
-from .norm import batch_norm_eval, check_channels, column
+from .norm import batch_norm_eval, check_channels, check_dtypes, column
 
 
 def _group_mean(x: Tensor, num_groups: int) -> Tensor:
@@ -78,6 +78,7 @@ def group_norm(
 
     Raises:
         ShapeError: weight or bias is not one number a channel, or a group has no values.
+        DtypeError: x holds no floats, or weight or bias has another dtype.
         OptionError: the channels do not fall into ``num_groups`` groups of one size.
 
     Differentiable: any order, through mean and variance. Source: arXiv:1803.08494.
@@ -86,6 +87,9 @@ def group_norm(
     check_channels("group_norm", x)
     weight, bias = affine(x, weight, bias, x.shape[1:2])
     check_channels("group_norm", x, weight=weight, bias=bias)
+    check_dtypes("group_norm", x, weight=weight, bias=bias)
+    if not isinstance(num_groups, int) or num_groups < 1 or x.shape[1] % num_groups:
+        raise OptionError(f"group_norm: {x.shape[1]} channels do not fall into {num_groups} groups")
     return _group_norm(x, weight, bias, num_groups=num_groups, eps=float(eps))
 
 
@@ -115,6 +119,7 @@ def instance_norm(
     Raises:
         ShapeError: an operand is not one number a channel, or a channel of a sample has one value
             alone, which normalises to 0.
+        DtypeError: x holds no floats, or an operand has another dtype.
         OptionError: running statistics are asked for and missing.
 
     Differentiable: any order. Source: arXiv:1607.08022.
@@ -157,6 +162,7 @@ def layer_norm(
 
     Raises:
         ShapeError: the last axes of x, weight or bias are not ``normalized_shape``.
+        DtypeError: x holds no floats, or weight or bias has another dtype.
 
     Differentiable: any order, through mean and variance. Source: arXiv:1607.06450.
     """
@@ -169,6 +175,7 @@ def layer_norm(
         raise ShapeError(
             f"layer_norm: weight {weight.shape} and bias {bias.shape} must both be {shape}"
         )
+    check_dtypes("layer_norm", x, weight=weight, bias=bias)
     return _layer_norm(x, weight, bias, eps=float(eps))
 
 
@@ -180,11 +187,13 @@ def pixel_norm(x: Any, *, eps: float = 1e-8) -> Tensor:
     Shapes: x (N, C, ...) -> as x; a latent (N, C) comes to length sqrt(C).
 
     Raises:
-        ShapeError: x has no channel axis.
+        ShapeError: x has no channel axis, or no channels.
 
     Differentiable: any order. Source: arXiv:1710.10196, section 4.2.
     """
     x = as_tensor(x)
     check_channels("pixel_norm", x)
+    if not x.shape[1]:
+        raise ShapeError(f"pixel_norm: x {x.shape} has no value to average in a pixel")
     y: Tensor = x / sqrt(mean(square(x), 1, True) + eps)
     return y
