@@ -1,4 +1,4 @@
-"""Errata without a test: what was published, or what only a trained recipe can show."""
+"""Errata without a test: what was published, which no computation can decide."""
 
 from .record import Erratum
 
@@ -46,28 +46,18 @@ CITED = (
         "E16",
         claim="The Wasserstein distance replaces the Kullback-Leibler divergence of the original "
         "GAN, and removes mode collapse.",
-        correct="It replaces the Jensen-Shannon divergence, and makes collapse rarer at best.",
-        sources=("arXiv:1406.2661", "arXiv:1701.07875", "arXiv:2206.09479"),
+        correct="It replaces the Jensen-Shannon divergence. It may make collapse rarer; nothing "
+        "shows that it removes it.",
+        sources=("arXiv:1406.2661", "arXiv:1701.07875", "arXiv:1701.04862", "arXiv:2206.09479"),
         title="The Wasserstein GAN replaces Jensen-Shannon, and does not end collapse",
         why="With the best D, the original game's value is 2 JS(p, q) - 2 log 2 (E1 computes it). "
-        "The paper of the Wasserstein GAN reports no collapse in its own experiments; it proves "
-        "none away. In a benchmark on CIFAR-10 the GAN with clipped weights has an FID of 107.7, "
-        "against 48.3 for a DCGAN in the same frame: no sign of a better coverage.",
+        "(With the non-saturating loss G descends, beside that D, another mixture: "
+        "KL(q, p) - 2 JS(p, q).) The paper of the Wasserstein GAN reports that it saw no collapse "
+        "in its own experiments, and has no theorem that excludes it. In StudioGAN's benchmark on "
+        "CIFAR-10 the GAN with clipped weights has an FID of 107.7, against 48.3 for a DCGAN in "
+        "the same frame. FID rises with lost modes and with bad images alike, so this doesn't tell "
+        "which; it isn't the figure of a cure.",
         untested=_HISTORY,
-    ),
-    Erratum(
-        "E19",
-        claim="Feature matching reduces mode collapse.",
-        correct="In semi-supervised learning it gives the better classifier and the worse-looking "
-        "samples; minibatch discrimination does the reverse.",
-        sources=("arXiv:1606.03498, sections 5 and 6",),
-        title="Feature matching is for the classifier, minibatch discrimination for the samples",
-        why="Feature matching asks of G only the mean features of the data. A G with the right "
-        "means can still have too few modes, and the authors report that its samples can be told "
-        "from data with ease, while the classifier trained beside it is good. With minibatch "
-        "discrimination the samples are good, and the classifier isn't.",
-        untested="it is a statement about trained networks, so it needs semi-supervised recipes "
-        "that are trained, which this repository doesn't have yet. It will be tested with them.",
     ),
     Erratum(
         "E20",
@@ -83,8 +73,8 @@ CITED = (
     Erratum(
         "B19",
         claim="Training loops of CycleGAN, SRGAN, TimeGAN or a WGAN in a dozen lines.",
-        correct="These are skeletons: names that are never defined, calls to a `fit` that nothing "
-        "provides, and no step for one of the players.",
+        correct="These are skeletons: names that are never defined or imported, calls to a `fit` "
+        "that nothing provides, and no step for one of the players.",
         sources=("arXiv:1703.10593", "arXiv:1609.04802"),
         title="A loop in a dozen lines is a skeleton",
         why="A step of a GAN needs, for each player, a loss, the gradient with respect to that "

@@ -20,12 +20,25 @@ INTRO = """\
 # Errata: common claims about GANs that don't hold
 
 Each of these claims is found in teaching material, in examples or in published code. Each has the
-statement that holds, its derivation, and a test that computes both: first that the claim fails in a
-concrete case, then that the correction holds. A few can only be cited, and say so.
+statement that holds, its derivation, and a test that computes both: that the claim fails in a
+concrete case, and that the correction holds there. What only a source can decide is cited, and says
+so.
 
 This page is made from the tests by `make errata`; `make test` checks that it is up to date. The
-tests alone: `.venv/bin/python -m pytest tests/errata`. Notation: D returns a logit unless a sigmoid
-is written, E is a mean over samples, x a real sample, z the generator's noise.
+tests alone: `.venv/bin/python -m pytest tests/errata`.
+
+**Notation**
+
+- x is a real sample with the law p; G(z) is a fake, made of noise z, with the law q; E is a mean
+  over samples.
+- D(x) is a *logit* l, a number of any size, unless a sigmoid is written; sigmoid(l) = 1 / (1 +
+  exp(-l)) is D's probability of "real". A Wasserstein GAN's D is called a critic, f.
+- softplus(l) = log(1 + exp(l)), so -log sigmoid(l) = softplus(-l) and -log(1 - sigmoid(l)) =
+  softplus(l).
+- KL(p, q) = E_p log(p / q); JS(p, q) = KL(p, m) / 2 + KL(q, m) / 2 with m = (p + q) / 2; W1 is the
+  Wasserstein distance (E2 defines it).
+- theta are G's weights, psi are D's; `lr` and h are step sizes; "descent" and "a step" mean
+  theta - lr * gradient.
 """
 
 GROUPS = {

@@ -25,7 +25,7 @@ def seeded(make, seed=1):
     claim="A conditional GAN feeds G the noise and the label joined, with a first layer as wide as "
     "the noise, and joins the label vector to the image in D.",
     correct="G's first layer takes nz + c numbers; in D the label becomes c constant planes of the "
-    "image's size.",
+    "image's size (or joins where the image has become a vector).",
     sources=("arXiv:1411.1784",),
 )
 def test_the_condition_widens_the_first_layers_and_is_spread_over_the_image():
@@ -57,13 +57,14 @@ def test_the_condition_widens_the_first_layers_and_is_spread_over_the_image():
     "B5",
     claim="A DCGAN discriminator is a stack of convolutions and a dense layer.",
     correct="Without activations between them the stack is one affine map; DCGAN has LeakyReLU "
-    "after each convolution, batch norm, and no hidden dense layer.",
+    "after each convolution but the last, batch norm, and no hidden dense layer.",
     sources=("arXiv:1511.06434",),
 )
 def test_a_discriminator_without_activations_is_affine():
     """Affine maps compose to an affine map, so D(x) + D(y) = D(x + y) + D(0) for all x and y.
 
-    Such a D can't tell data from a fake at their mean: E D(x) = D(E x). By Jensen's inequality
+    Such a D can't tell data from fakes that are all their mean: E D(x) = D(E x). By Jensen's
+    inequality, as softplus is convex,
 
         E softplus(-D(x)) + softplus(D(E x)) >= softplus(-D(E x)) + softplus(D(E x)) >= 2 log 2,
 
@@ -125,8 +126,9 @@ def test_a_slice_up_to_zero_holds_no_pixel():
 def test_sampling_one_by_one_needs_eval_mode():
     """Batch norm in training mode uses the batch's own mean and variance, over N, H and W. For
     N = 1 these are the sample's: every channel of every sample comes out with mean 0 and variance
-    1, so that what told samples apart by brightness or contrast is lost. A dense layer's variance
-    of one row is 0, and the layer refuses. Each call also moves the running statistics on.
+    1 (before the learned scale and shift), so that what told samples apart by brightness or
+    contrast is lost. After a dense layer one row has the variance 0, and batch norm refuses. Each
+    call also moves the running statistics on.
 
     In eval mode a sample doesn't depend on its batch, and nothing is changed.
     """
@@ -238,9 +240,10 @@ def test_features_are_flattened_sample_by_sample():
     sources=("arXiv:1805.06605",),
 )
 def test_one_restart_gets_stuck_where_several_find_the_image():
-    """Take G(z) = (z, 2 sin 3z): a wave in the plane. The distance to a point of it has a minimum
-    near every crest, and gradient descent ends in the one that its start belongs to. If a start
-    fails with probability p, all of R independent ones fail with p^R: for R = 10 and p = 0.7, 3 %.
+    """Take G(z) = (z, 2 sin 3z): a wave in the plane. The distance to one of its points, x, has a
+    local minimum wherever the wave comes back to about the height of x, twice in each period, and
+    descent ends in the one that its start belongs to. If a start fails with probability p, all of R
+    independent ones fail with p^R: for R = 10 and p = 0.7, 3 %.
     """
 
     def residuals(starts, steps=200, lr=0.01):
@@ -267,7 +270,7 @@ def test_one_restart_gets_stuck_where_several_find_the_image():
     "B16",
     claim="An adversarial example is x + G(x), with G trained until the classifier errs.",
     correct="The perturbation is clipped to +-eps and the sum to the range of pixels; without a "
-    "bound every classifier can be made to err, and nothing is measured.",
+    "bound every classifier that has a choice can be made to err, and nothing is measured.",
     sources=("arXiv:1801.02610", "arXiv:1412.6572"),
 )
 def test_an_unbounded_perturbation_proves_nothing():
@@ -276,8 +279,9 @@ def test_an_unbounded_perturbation_proves_nothing():
 
         min over |d_i| <= eps of w d = -eps ||w||_1.
 
-    So x can be attacked exactly if eps > m / ||w||_1. Unbounded steps along -w pass that line for
-    every x, by leaving the set of images; clipped to an eps below it, no perturbation succeeds.
+    So x can be attacked if and only if eps > m / ||w||_1. Unbounded steps along -w pass that line
+    for every x, by leaving the set of images; clipped to an eps below it, no perturbation succeeds.
+    (Clipping the sum to the range of pixels takes away more of them.)
     """
     x = load("digits").arrays[5].ravel().astype(np.float64)
     w = Stream(0, "w").normal(64, np.float64)
@@ -310,12 +314,16 @@ def test_an_unbounded_perturbation_proves_nothing():
 )
 def test_a_style_replaces_statistics_and_noise_has_a_gain_a_channel():
     """AdaIN(x, s, b) = s (x - mean(x)) / std(x) + b, by channel and sample. Its output has mean b
-    and deviation s *whatever x was*: a layer's style overrules those before it, which is why the
-    styles of layers can be mixed. For x + b the mean is mean(x) + b, and the deviation that of x.
+    and deviation |s| *whatever x was*: a layer's style overrules the statistics that those before
+    it left, so styles of layers can be mixed. For x + b the mean is mean(x) + b, and the deviation
+    that of x.
 
     Noise of one plane e (1 x H x W) enters as gain_c * e, with C gains. Let the wanted gains be 1
     and 0: strong in one channel, none in the other. The best single number is their mean 1/2, with
     a squared error of 1/4 of the noise's own.
+
+    (Such blocks also tend to lack the learned constant that synthesis starts from, and most of the
+    eight layers of the mapping network: see E15.)
     """
     spread = np.array([2.0, 0.5, 1.0]).reshape(1, 3, 1, 1)
     x = constant(Stream(0, "x").normal((2, 3, 8, 8), np.float64) * spread + 4.0)

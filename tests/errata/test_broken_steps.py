@@ -28,7 +28,7 @@ def ring(n, name="real"):
 def test_a_discriminator_trained_on_reals_alone_calls_everything_real():
     """E softplus(-l(x)) falls as l grows anywhere, and the bias of the last layer raises l
     everywhere at once: its gradient is -E sigmoid(-l) < 0 in every step. So D's logit of the fakes
-    grows as well, and G, for which every sample is already real, learns nothing.
+    grows as well: D never sees one, and has nothing to teach G about them.
 
     With E softplus(l(G(z))) added, the bias has a balance, and the logits part.
     """
@@ -106,15 +106,16 @@ def test_descending_the_label_zero_loss_moves_g_the_wrong_way():
 @erratum(
     "B6",
     claim="CycleGAN's generators also minimise the loss of the real images against the label 0.",
-    correct="That term doesn't depend on G: it has no gradient there, and one left over in D that "
-    "teaches it the opposite of its own loss.",
+    correct="That term doesn't depend on G: it has no gradient there, but one in D, which teaches "
+    "D the opposite of its own loss if it isn't cleared.",
     sources=("arXiv:1703.10593",),
 )
 def test_a_term_on_real_images_does_nothing_in_the_loss_of_g():
-    """E D(y)^2 holds no G(x), so its gradient with respect to G is 0; it only adds a number to the
-    curve that is read. ``backward`` also fills D's ``.grad``, and if that isn't cleared, D's next
-    step goes along d/dD E D(y)^2, towards "real images are fake": for a D that gives reals the
-    score s, 2 s against LSGAN's own (s - 1), of the opposite sign wherever 0 < s < 1.
+    """E D(y)^2 / 2 holds no G(x), so its gradient with respect to G is 0; it only adds a number to
+    the curve that is read. ``backward`` also fills D's ``.grad``, and if that isn't cleared, D's
+    next step goes down this term too, towards "real images are fake": where D gives a real the
+    score s, its slope in s is s, that of LSGAN's own term (s - 1)^2 / 2 is s - 1, of the opposite
+    sign wherever 0 < s < 1.
     """
     with random.using(random.Streams(3)):
         G = nn.Linear(2, 2, dtype=np.float64)
@@ -139,8 +140,8 @@ def test_a_term_on_real_images_does_nothing_in_the_loss_of_g():
     "B7",
     claim="Set D's weights to not trainable for G's step, and read from G's falling loss that "
     "training works.",
-    correct="A flag that stays set freezes D for good, and against a frozen D the loss of G falls "
-    "to 0 while its samples run away. Ask each step for one player's gradient: then no flag "
+    correct="A flag that stays set freezes D for good, and against a frozen D the loss of G can "
+    "fall to 0 while its samples run away. Ask each step for one player's gradient: then no flag "
     "is needed.",
     sources=("arXiv:1406.2661", "arXiv:1701.04862"),
 )
@@ -217,10 +218,12 @@ def test_the_wasserstein_loss_of_an_unbounded_critic_has_no_minimum():
     sources=("arXiv:1701.07875", "arXiv:1704.00028"),
 )
 def test_clipping_weights_is_not_a_gradient_penalty():
-    """Clipping bounds the slope from above and from far: with weights in +-c, a layer of width n
-    has a norm of at most c n, and with c = 0.01 two layers of 16 units give a slope below
-    (0.01)^2 * sqrt(2) * 16 = 0.0023. Where the penalty acts, the slope is pulled to 1 from both
-    sides. (Either takes five critic steps, each with fresh noise, for a step of G.)
+    """Clipping bounds the slope from above, by a number that has nothing to do with 1: an m x n
+    matrix with entries in +-c has a norm of at most c sqrt(m n). With c = 0.01 a critic of 2 inputs
+    and 16 tanh units has a slope of at most c sqrt(32) * c sqrt(16) = 0.0023; wide and deep ones
+    may have one far above 1. Where the penalty acts, the slope is pulled to 1 from both sides.
+
+    (Both papers take five critic steps, each on fresh data and noise, for a step of G.)
     """
     real = Tensor(TOYS["ring"].sample(128, Stream(0, "real"))[0])
     fake = Tensor(Stream(0, "fake").normal((128, 2), std=0.3))
@@ -257,10 +260,12 @@ def test_feature_matching_compares_means_and_detaches_the_reals():
     """The loss is ||E f(x) - E f(G(z))||^2.
 
     Sample by sample, E ||f(x_i) - f(G(z_i))||^2 pairs samples that have nothing to do with each
-    other. For fakes that are exactly the reals in another order it isn't 0, but about twice the
-    variance of the features: a G that emits one point, the mean, scores better than the data.
+    other. For fakes that are exactly the reals in another order it isn't 0, but on average twice
+    the variance of the features. One point whose features are the mean costs that variance once, so
+    a G that collapses scores better than the data.
 
-    An MSE of means averages over the d features: the same loss divided by d.
+    An MSE of means averages over the d features: the same loss divided by d, so that its weight
+    beside other losses depends on the width of a layer.
 
     f(x) doesn't depend on G, so detaching the reals leaves G's gradient as it is. Going backward
     without it walks through D's features of the reals for nothing, and changes what is added to
@@ -304,7 +309,7 @@ def test_feature_matching_compares_means_and_detaches_the_reals():
 def test_a_loss_that_is_computed_and_not_stepped_teaches_nothing():
     """Computing a loss changes no weight. The reward r(s, a) = -log(1 - sigmoid(D(s, a))) =
     softplus(D) then stays a random function: over many initial D, in about half of them the policy
-    has the higher reward, and its updates lead away from the expert. After steps on
+    has the higher reward, and nothing in its updates leads to the expert. After steps on
     E softplus(-D(expert)) + E softplus(D(policy)) the expert has the higher reward for every one.
     The same slip is found in adversarial training, where the generator of the perturbations gets a
     loss and no step. (GAIL also bounds each step of the policy, and rewards its entropy: not tested

@@ -19,13 +19,14 @@ F64 = {"dtype": np.float64}
     "T1",
     claim="The ring of eight Gaussians has its centres at the angles `linspace(0, 2 pi, 8)`.",
     correct="These are seven distinct centres, one with twice the mass; the angles are 2 pi k / 8.",
-    sources=("arXiv:1611.02163, its demo notebook", "arXiv:1712.04086"),
+    sources=("arXiv:1611.02163, the demo notebook of its authors", "arXiv:1712.04086, section 4.1"),
 )
 def test_linspace_to_two_pi_gives_seven_modes():
     """linspace holds both ends, and 0 and 2 pi are one point of the circle. So 8 angles are 7 modes
-    at distances of 2 pi / 7, of which the first has the mass 2/8. A count of "7 of 8 modes" is then
-    full coverage, and the KL divergence to a uniform law over modes has a floor: by the closed form
-    for masses (2, 1, 1, 1, 1, 1, 1) / 8 against 1/7 it is log 7 - H = 0.04.
+    at angles of 2 pi / 7, of which the first has the mass 2/8. A count of "7 of 8 modes" is then
+    full coverage. And a generator that copies these data perfectly isn't uniform over their modes:
+    the KL divergence of its masses (2, 1, 1, 1, 1, 1, 1) / 8 to 1/7 each is log 7 - H = 0.04, with
+    H the entropy of the masses.
     """
 
     def distinct(angles):
@@ -44,13 +45,13 @@ def test_linspace_to_two_pi_gives_seven_modes():
     claim="The Jacobian of the game's field has a row for each gradient in the list of parameters.",
     correct="It has a row for each *entry* of each gradient; appended outside the inner loop, only "
     "the last entry's row of each tensor is kept.",
-    sources=("arXiv:1705.10461, its notebook mog-eigval-dist",),
+    sources=("arXiv:1705.10461, its authors' notebook mog-eigval-dist.ipynb",),
 )
 def test_a_jacobian_has_a_row_for_every_entry():
     """The field v stacks the gradients of all parameters, flattened, and J = dv / d(parameters) is
     square. With tensors of n_1, n_2, ... entries, a loop over i < n_k that appends once *after* the
-    loop gives as many rows as tensors: no square matrix and no eigenvalues, except where
-    every tensor is a single number, when the mistake can't be seen.
+    loop gives as many rows as tensors: no square matrix and no eigenvalues, except where every
+    tensor is a single number, as in the Dirac-GAN, when the mistake can't be seen.
 
     Here theta and psi have two entries each and L_G = -L_D = theta A psi, so J = [[0, A],
     [-A^T, 0]] with the eigenvalues +- i times the singular values of A.
@@ -88,15 +89,20 @@ def test_a_jacobian_has_a_row_for_every_entry():
     claim="A WGAN-GP critic may have batch norm, and a fixed number of interpolation weights.",
     correct="The penalty is on the slope at each sample; batch norm ties the samples together, so "
     "the critic has none. The weights are as many as the batch has samples.",
-    sources=("arXiv:1704.00028, section 4", "Keras-GAN, wgan_gp.py"),
+    sources=("arXiv:1704.00028, section 4", "Keras-GAN, wgan_gp/wgan_gp.py at 0293a4e"),
 )
 def test_batch_norm_mixes_the_slopes_that_a_penalty_measures():
     """The usual code differentiates the *sum* of the logits: d/dx_i sum_j D(x)_j. If logit j
     depends on x_j alone, that is D'(x_i), the slope that the penalty means. With batch norm in
     training mode every logit depends on every sample, and the sum has N - 1 cross terms: dD_j /
-    dx_i isn't 0 for j != i, and D isn't even a function of one sample.
+    dx_i isn't 0 for j != i, and D isn't even a function of one sample. (Layer norm mixes no
+    samples; the paper recommends it instead.)
 
     Code that draws 32 weights alpha works for batches of 32; a last batch of 20 doesn't broadcast.
+
+    The file that has both (Keras-GAN's, as stored) also takes RMSprop at 5e-5, the optimizer of the
+    clipped WGAN, where the paper of the penalty takes Adam, and reads two names, noise_shape and
+    img_shape, that are never defined.
     """
     x = constant(Stream(0, "x").normal((8, 3), np.float64))
 
@@ -116,9 +122,10 @@ def test_batch_norm_mixes_the_slopes_that_a_penalty_measures():
     summed, own, cross = slopes(lambda: nn.BatchNorm1d(6, **F64))
     assert cross > 0.01
     assert np.abs(summed - own).max() > 0.01
-    summed, own, cross = slopes(nn.Identity)
-    assert cross == 0
-    np.testing.assert_allclose(summed, own, rtol=1e-10)
+    for norm in (nn.Identity, lambda: nn.LayerNorm(6, **F64)):
+        summed, own, cross = slopes(norm)
+        assert cross == 0
+        np.testing.assert_allclose(summed, own, rtol=1e-10)
 
     last = Tensor(np.zeros((20, 3)))
     with pytest.raises(ShapeError, match="one number a sample"):
@@ -127,17 +134,19 @@ def test_batch_norm_mixes_the_slopes_that_a_penalty_measures():
 
 @erratum(
     "T4",
-    claim="The log-likelihood of samples under the mixture is that of `norm(scale=variance)`.",
+    claim="The likelihood of samples under a mixture of Gaussians is that of "
+    "`norm(scale=variance)`.",
     correct="scale is the standard deviation: its square is the variance.",
-    sources=("arXiv:1712.04086, its code",),
+    sources=("arXiv:1712.04086, its authors' code, pacgan/extensions.py",),
 )
 def test_a_normal_law_is_scaled_by_its_deviation_and_not_its_variance():
     """The mean log density of N(0, s^2) samples under N(0, t^2) is
 
         -log(t sqrt(2 pi)) - s^2 / (2 t^2),
 
-    at its highest for t = s. With s = 0.01 and t = s^2 = 0.0001, it is 8.3 - 5000 instead of 3.2
-    for each coordinate: true samples look impossible. For s = 1 the mistake can't be seen.
+    at its highest for t = s. With s = 0.01 and t = s^2 = 0.0001, it is 8.3 - 5000 instead of
+    3.7 - 0.5 for each coordinate: true samples look impossible. For s = 1 the mistake can't be
+    seen.
     """
     ring = TOYS["ring"]
     points, labels = ring.sample(4000, Stream(0, "ring"))
@@ -156,9 +165,12 @@ def test_a_normal_law_is_scaled_by_its_deviation_and_not_its_variance():
 @erratum(
     "T5",
     claim="R1 with gamma = 10 is the same setting in every code base.",
-    correct="The paper and StyleGAN take gamma / 2 times the squared slope, GAN_stability's code "
-    "gamma times: its 10 is their 20.",
-    sources=("arXiv:1801.04406, equation 9, and its code", "arXiv:1812.04948"),
+    correct="The paper and StyleGAN's code take gamma / 2 times the squared slope, GAN_stability, "
+    "the code of the paper's own authors, gamma times: its 10 is their 20.",
+    sources=(
+        "arXiv:1801.04406, equation 9, and its authors' code, gan_training/train.py",
+        "arXiv:1812.04948",
+    ),
 )
 def test_r1_has_a_half_in_the_paper_and_none_in_its_code():
     """R1 = gamma/2 E ||grad D(x)||^2, so that the pull on a linear D(x) = w x is gamma w, with no
@@ -209,8 +221,8 @@ def test_the_second_argument_of_batch_norm_is_eps():
 @erratum(
     "T7",
     claim="Spectral norm makes a convolution 1-Lipschitz.",
-    correct="It divides by the norm of the kernel reshaped to a matrix (O, C R S). The operator's "
-    "norm on images is up to sqrt(R S) times that, at stride 1.",
+    correct="It divides by the norm of the kernel reshaped to a matrix (O, C R S). The norm of the "
+    "convolution as an operator on images can be up to sqrt(R S) times that, at stride 1.",
     sources=("arXiv:1802.05957", "arXiv:1805.10408", "arXiv:1802.04034"),
 )
 def test_spectral_norm_of_the_reshaped_kernel_is_not_that_of_the_convolution():
@@ -221,7 +233,8 @@ def test_spectral_norm_of_the_reshaped_kernel_is_not_that_of_the_convolution():
 
     and a 3 x 3 kernel of ones comes close: sigma(W) = 3, while a constant image is multiplied by 9
     away from the border. After division by sigma(W) it is still nearly 3, per layer. For 1 x 1
-    kernels the two norms are one.
+    kernels the two norms are equal. (At stride t a pixel is in at most ceil(R / t) ceil(S / t)
+    patches: where patches don't overlap the norms are equal too.)
     """
 
     def operator_norm(w, padding):

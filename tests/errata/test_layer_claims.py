@@ -51,8 +51,8 @@ def test_strided_convolutions_shrink_and_fractionally_strided_ones_enlarge():
 @erratum(
     "E14",
     claim='A transposed convolution ("deconvolution") undoes a convolution.',
-    correct="It is the convolution's adjoint: it restores the shape and not the image. A strided "
-    "convolution maps different images to one and has no inverse.",
+    correct="It is the convolution's adjoint: it restores the shape and not the image. A "
+    "convolution that returns fewer numbers than it takes has no inverse at all.",
     sources=("arXiv:1603.07285", "arXiv:1511.06434"),
 )
 def test_a_transposed_convolution_is_the_adjoint_and_not_the_inverse():
@@ -60,10 +60,11 @@ def test_a_transposed_convolution_is_the_adjoint_and_not_the_inverse():
 
         <A x, y> = <x, A^T y>    for all x and y,
 
-    which is why it is also the convolution's gradient. An inverse can't exist: with one channel in
-    and out, stride 2 takes 64 numbers to 16, so the kernel of A has at least 48 dimensions. Take
-    any x and remove from it what A^T reaches, A^T (A A^T)^-1 A x; the rest, x0, is not 0, yet
-    A x0 = 0, and x and x - x0 give one output.
+    which is why it is also the convolution's gradient. Here an inverse can't exist: with one
+    channel in and out, stride 2 takes 64 numbers to 16, so the null space of A, the images x0 with
+    A x0 = 0, has at least 48 dimensions. Take an image x and remove from it what A^T reaches,
+    A^T (A A^T)^-1 A x; the rest, x0, is in that null space, and x and x - x0 give one output. Where
+    A is square and has an inverse, A^T is that only if A is orthogonal.
     """
     rng = np.random.default_rng(1)
     x, y = rng.normal(size=(1, 1, 8, 8)), rng.normal(size=(1, 1, 4, 4))
@@ -95,7 +96,10 @@ def test_a_transposed_convolution_is_the_adjoint_and_not_the_inverse():
     "recovery(generator(z)).",
     correct="It compares latent series only, and a synthetic series is "
     "recovery(supervisor(generator(z))), as in the authors' code.",
-    sources=("Yoon, Jarrett & van der Schaar, NeurIPS 2019, and its code timegan.py",),
+    sources=(
+        "Yoon, Jarrett & van der Schaar, Time-series Generative Adversarial Networks, NeurIPS 2019",
+        "its code, timegan.py",
+    ),
 )
 def test_timegan_judges_latents_and_decodes_the_supervised_ones():
     """The parts, at each time t:
@@ -107,10 +111,10 @@ def test_timegan_judges_latents_and_decodes_the_supervised_ones():
     features of another width, and no adversarial loss has a gradient with respect to r, which
     learns from reconstruction alone.
 
-    Which latents are decoded matters. Let everything be linear and exact: r(e(x)) = x, and s one
-    step of the data's dynamics, s(e(x_t)) = e(x_(t+1)). With gamma = 0, D pulls the law of s(g(z))
-    to that of e(x), and the equilibrium is a g that lags one step. Then r(s(g(z))) has the law of
-    the data, and r(g(z)) that of the data one step before.
+    Which latents are decoded matters. Take a case where everything is linear and exact:
+    r(e(x)) = x, and s is one step of the data's dynamics, s(e(x_t)) = e(x_(t+1)). With gamma = 0, D
+    pulls the law of s(g(z)) to that of e(x), so a g that lags one step is in equilibrium. Then
+    r(s(g(z))) has the law of the data, and r(g(z)) that of the data one step before.
     """
     rng = np.random.default_rng(2)
     basis = np.linalg.qr(rng.normal(size=(5, 2)))[0]  # data lie in a plane of 5 features

@@ -16,25 +16,29 @@ def rmse(logit, target):
 @erratum(
     "E1",
     claim="The GAN's loss is the root mean squared error between D's outputs and the labels.",
-    correct="It is binary cross-entropy, whose minimum is 2 log 2 - 2 JS(p, q); squared error is "
-    "a GAN loss as LSGAN, on D's raw output and without the root.",
+    correct="The original GAN's is binary cross-entropy, whose minimum is 2 log 2 - 2 JS(p, q); "
+    "squared error is a GAN loss as LSGAN, on D's raw output and without the root.",
     sources=("arXiv:1406.2661", "arXiv:1611.04076"),
 )
 def test_root_mean_squared_error_is_not_the_loss_of_a_gan():
     """Three properties of the game's loss are lost with the root and the sigmoid.
 
-    1. A loss of minibatches must be a mean over samples, or its gradient is biased. The root of a
-       mean is not: by Jensen's inequality the mean of two halves' RMSE is below the RMSE of all.
+    1. The loss of a minibatch should be that of all samples on average, or descent follows another
+       function. A mean over samples is. The root of a mean isn't: roots are concave, so by Jensen's
+       inequality the mean of two halves' RMSE is at most the RMSE of all, and less if they differ.
 
-    2. A D that is wrong and sure must hear of it. With d = sigmoid(l) and a real sample,
+    2. A D that is wrong and sure must hear of it. With d = sigmoid(l) and one real sample,
 
-           d/dl (d - 1)^2 = 2 (d - 1) d (1 - d)  ~  -2 exp(l)  ->  0    as l -> -inf,
-           d/dl -log d    = -(1 - d)                           -> -1.
+           d/dl RMSE   = d/dl (1 - d) = -d (1 - d)  ~  -exp(l)  ->   0    as l -> -inf,
+           d/dl -log d = -(1 - d)                               ->  -1.
 
        LSGAN's (l - 1)^2 / 2 has the slope l - 1: without the sigmoid it grows.
 
-    3. At the best D, which is D* = p / (p + q) for both, cross-entropy is 2 log 2 - 2 JS(p, q), so
-       that G's descent minimises the Jensen-Shannon divergence. RMSE's minimum is another number.
+    3. Let D be free in every x. Both losses are then least at D* = p / (p + q). Cross-entropy is
+       2 log 2 - 2 JS(p, q) there, so that a G which descends it beside the best D minimises the
+       Jensen-Shannon divergence. RMSE knows another distance, of the chi-square kind:
+
+           RMSE^2 = 1/2 sum p q / (p + q) = 1/4 - 1/8 sum (p - q)^2 / (p + q).
     """
     logits = np.array([3.0, 0.5, -2.0, 0.1])
     halves = [float(rmse(constant(half), 1.0)) for half in (logits[:2], logits[2:])]
@@ -54,9 +58,12 @@ def test_root_mean_squared_error_is_not_the_loss_of_a_gan():
     m = (p + q) / 2
     js = 0.5 * (p * np.log(p / m)).sum() + 0.5 * (q * np.log(q / m)).sum()
     assert entropy == pytest.approx(2 * np.log(2) - 2 * js, rel=1e-12)
-    d = ops.sigmoid(best).data
-    least_rmse = np.sqrt(0.5 * (p * (1 - d) ** 2 + q * d**2).sum())
-    assert abs(least_rmse - entropy) > 0.4
+    logit = leaf(best.data)
+    d = ops.sigmoid(logit)
+    squared = 0.5 * ops.sum(constant(p) * ops.square(1.0 - d) + constant(q) * ops.square(d))
+    np.testing.assert_allclose(grad(ops.sqrt(squared), logit).data, 0, atol=1e-15)
+    chi_square = ((p - q) ** 2 / (p + q)).sum()
+    assert float(squared) == pytest.approx(0.25 - chi_square / 8, rel=1e-12)
 
 
 @erratum(
@@ -71,6 +78,9 @@ def test_the_critic_ascends_the_gap_between_real_and_fake():
     Take f(x) = w x with |w| <= 1, reals at 2, fakes at 0, so W1 = 2. Minimising the gap 2 w ends at
     w = -1, where it is -2: reals score lower than fakes, and G, which raises its own score, is
     driven away from the data. Minimising the negative ends at w = 1, and the gap is W1.
+
+    (Code that turns both signs around, so that fakes score high and G *lowers* its score, plays the
+    same game with -D for D. One sign alone must not turn.)
     """
     real, fake = constant(np.full((8, 1), 2.0)), constant(np.zeros((8, 1)))
 
@@ -96,9 +106,10 @@ def test_the_hinge_loss_is_the_negative_of_the_sum_of_minima():
     """min(0, a) = -max(0, -a), so the two forms differ by their sign: D maximises the one and
     minimises the other.
 
-    Both minima are at most 0 and have no lower bound: descending them sends the reals' logits to
-    minus infinity and the fakes' to plus infinity. The hinge is at least 0 and reaches 0 once every
-    real logit is above 1 and every fake one below -1; then it leaves D alone.
+    Both minima are at most 0 and have no lower bound: descending them sends the reals' logits that
+    are below 1 to minus infinity and the fakes' above -1 to plus infinity; the others have no
+    slope. The hinge is at least 0 and reaches 0 once every real logit is at least 1 and every fake
+    one at most -1; then it leaves D alone.
     """
 
     def minima(real, fake):
@@ -125,18 +136,20 @@ def test_the_hinge_loss_is_the_negative_of_the_sum_of_minima():
     "E5",
     claim="D minimises -log D(x) + log(1 - D(G(z))), and the generator minimises the critic's "
     "score of its samples.",
-    correct="Both terms of D's loss are negative, and G maximises the critic's score.",
+    correct="Both terms of D's loss have a minus, and G maximises the critic's score, if the "
+    "critic is trained to score reals high.",
     sources=("arXiv:1406.2661", "arXiv:1701.07875"),
 )
-def test_both_terms_of_d_are_negative_and_g_raises_its_score():
+def test_both_terms_of_d_have_a_minus_and_g_raises_its_score():
     """With D = sigmoid(l), -log D = softplus(-l) and -log(1 - D) = softplus(l).
 
-    With the second sign wrong, the loss is E softplus(-l_r) - E softplus(l_f). It has no minimum:
-    l_f -> +inf lowers it for ever, and D calls everything real. With both negative, the logits of
-    reals and fakes part.
+    With l_r and l_f the logits of reals and fakes and the second sign wrong, the loss is
+    E softplus(-l_r) - E softplus(l_f). It has no minimum: l_f -> +inf lowers it for ever, and D
+    calls everything real. With a minus before both logarithms, the logits of reals and fakes part.
 
-    A critic scores reals high. On the line, with data at 1, a fake at theta < 1 and f(x) = x, the
-    distance is W1 = 1 - theta, so a step down E f(G(z)) = theta moves the fake away.
+    The critic that descends E f(G(z)) - E f(x) scores reals high. On the line, with data at 1, a
+    fake at theta < 1 and f(x) = x, the distance is W1 = 1 - theta, so a step down E f(G(z)) = theta
+    moves the fake away.
     """
 
     def mixed(real, fake):
@@ -175,11 +188,13 @@ def test_detach_blocks_the_gradient_to_g_and_leaves_that_of_d():
     """detach(y) is the function y with the derivative declared 0.
 
     So d loss(D(detach(G(z)))) / d theta_G = 0 for every loss, and no optimizer can move G by it.
-    The derivative with respect to D's weights doesn't pass through G(z), and is the same with and
-    without: detaching in D's step only saves work, and spares a later G step stale gradients.
+    The derivative with respect to D's weights doesn't pass through G's, and is the same with and
+    without: detaching in D's step saves work, and keeps ``backward`` from leaving the gradient of
+    D's loss in G's ``.grad``, where G's next step would find it.
 
     In G's step the fakes stay attached, and its update theta - lr * grad is a *descent* of
-    softplus(-D(G(z))).
+    softplus(-D(G(z))) = -log sigmoid(D(G(z))). (That is an ascent of log sigmoid(D(G(z))): one
+    step, two names. What an optimizer is given is a loss to descend.)
     """
     z = constant([[0.3], [-1.2]])
     g, d = leaf([[0.5, -0.4]]), leaf([[0.7], [0.2]])
@@ -195,6 +210,8 @@ def test_detach_blocks_the_gradient_to_g_and_leaves_that_of_d():
     d_loss((z @ g).detach()).backward()
     assert g.grad is None
     assert isinstance(d.grad, Tensor)
+    d_loss(z @ g).backward()
+    assert g.grad.data.any()  # stale, if G's own step doesn't clear it first
 
     before, score = float(ops.nonsaturating_g_loss(z @ g @ d)), float(ops.mean(z @ g @ d))
     after = descend(lambda: ops.nonsaturating_g_loss(z @ g @ d), [g], lr=0.1, steps=1)

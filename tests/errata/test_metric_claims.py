@@ -20,6 +20,12 @@ def covered(points, of, k=3):
     return (distances(points, of) <= radius).any(axis=1).mean()
 
 
+def coverage(real, fake, k=5):
+    """Share of the reals whose ball, out to the k-th real neighbour, holds a fake."""
+    radius = np.sort(distances(real, real), axis=1)[:, k]
+    return (distances(real, fake).min(axis=1) <= radius).mean()
+
+
 def inception_score(logits):
     """exp E_x KL(p(y|x) || p(y))."""
     p = ops.softmax(constant(logits), 1).data
@@ -31,8 +37,8 @@ def inception_score(logits):
     claim="Precision is the share of unique samples; FID below 50 and an Inception Score above 7 "
     "are good; a collapsed generator shows by a low Inception Score with a high coverage.",
     correct="Precision is the share of fakes inside the data's neighbourhoods; FID's scale is that "
-    "of its features and sample size; one image a class has the highest Inception Score and "
-    "next to no recall.",
+    "of its features and sample size; one image a class can have the highest Inception Score, with "
+    "next to no recall and a low coverage.",
     sources=("arXiv:1904.06991", "arXiv:2002.09797", "arXiv:1706.08500", "arXiv:1801.01973"),
 )
 def test_precision_is_not_uniqueness_and_no_score_is_good_by_itself():
@@ -44,10 +50,12 @@ def test_precision_is_not_uniqueness_and_no_score_is_good_by_itself():
     Inception Score. exp E KL(p(y|x) || p(y)) = exp(H(y) - H(y|x)): it rewards a marginal with high
     entropy and sure single predictions. A G that emits one image for each of K classes has
     H(y) = log K and H(y|x) ~ 0, so the score is ~ K, its maximum, with collapse inside each class.
-    Diverse and less sure samples of all classes score lower.
+    Diverse and less sure samples of all classes score lower. Coverage, the share of reals whose
+    ball (to the fifth neighbour) holds a fake, is what falls with such a collapse.
 
     FID. Features times s have a distance times s^2, so 50 means something in one feature space
-    alone. And it is biased: two sets from one law have a distance that falls with their size n.
+    alone. And it is biased: two sets of n samples from one law have a distance above 0, that falls
+    as n grows.
     """
     rng = np.random.default_rng(0)
     real = rng.normal(size=(300, 4))
@@ -68,7 +76,10 @@ def test_precision_is_not_uniqueness_and_no_score_is_good_by_itself():
     one_each = centres[labels]  # the same ten samples, again and again
     assert inception_score(one_each) == pytest.approx(10.0, rel=0.02)
     assert inception_score(diverse) < 9
-    assert covered(diverse, one_each) < 0.02  # coverage isn't high: it is gone
+    assert covered(diverse, one_each) < 0.02  # recall
+    assert coverage(diverse, one_each) < 0.35
+    afresh = centres[labels] + 3.0 * rng.normal(size=(1000, 10))
+    assert coverage(diverse, afresh) > 0.9
 
     a, b = rng.normal(size=(500, 8)), rng.normal(size=(500, 8)) + 1.0
     fid = frechet_distance(*gaussian_statistics(a), *gaussian_statistics(b))
@@ -114,9 +125,12 @@ def test_ms_ssim_diversity_leaves_out_a_sample_beside_itself():
 
         mean over all pairs = 1/N + (1 - 1/N) * mean over i != j,
 
-    which is always too high (that is: shows too little diversity), by an amount that depends on N.
-    Two sets of one law, of 4 and 32 samples, get different scores. The mean over i != j is an
-    unbiased estimate of E s(x, x') for independent x, x', whatever N.
+    which is too high (that is: shows too little diversity) by (1 - mean over i != j) / N, an amount
+    that depends on N. Two sets of one law, of 4 and 32 samples, get different scores. The mean over
+    i != j is an unbiased estimate of E s(x, x') for independent x, x', whatever N.
+
+    Of the similarity s this uses s(x, x) = 1 and no more. The test's is a small relative of
+    MS-SSIM: SSIM at two scales, multiplied.
     """
     digits = load("digits:16").arrays[:64].astype(np.float64)
     n = len(digits)

@@ -26,10 +26,11 @@ def test_a_wasserstein_gan_clips_weights_and_not_gradients():
 
         W1(p, q) = sup { E_p f - E_q f : |f(x) - f(y)| <= |x - y| }.
 
-    Take f(x) = w x, reals at 3 and fakes at 0, so W1 = 3. The loss is -3 w. A clipped gradient is
-    still a gradient of constant sign: w grows by lr * c in every step, without end, and the value
-    estimates nothing. Clipped weights end at w = c, where the gap is c W1: the distance, times a
-    known constant.
+    Take f(x) = w x, reals at 3 and fakes at 0, so W1 = 3. The loss is -3 w. A gradient clipped to
+    size c is still a gradient of constant sign: w grows by lr * c in every step, without end, and
+    the value estimates nothing. Clipped weights end at w = c, where the gap is c W1: the distance,
+    times a constant. (Of a deeper critic it is known only that the gap is at most K W1, with K the
+    largest slope that weights in +-c allow.)
 
     Nor is f(x) a verdict: f + b has the same loss for every b, so the sign of a score means
     nothing. A classifier's loss does depend on b.
@@ -68,7 +69,7 @@ def test_a_wasserstein_gan_clips_weights_and_not_gradients():
     sources=("arXiv:1701.02386",),
 )
 def test_averaging_generators_makes_samples_that_no_generator_makes():
-    """Averaging samples convolves their laws; a mixture averages the densities.
+    """Averaging independent samples convolves their laws; a mixture averages the densities.
 
     If x ~ p and y ~ q are independent, (x + y) / 2 has the (rescaled) convolution of p and q, whose
     mass lies *between* theirs. Two generators that each know one mode of the ring, at c and -c,
@@ -110,24 +111,27 @@ def closeness(features, kernels):
     "does it by adding randomness.",
     correct="Minibatch discrimination is deterministic and compares the samples of a batch, so D "
     "sees that they are alike; the other three don't aim at diversity.",
-    sources=("arXiv:1606.03498", "arXiv:1502.03167"),
+    sources=("arXiv:1606.03498, section 3.2", "arXiv:1502.03167", "arXiv:1712.04086"),
 )
-def test_only_minibatch_discrimination_sees_that_samples_are_alike():
+def test_minibatch_discrimination_compares_samples_and_draws_no_random_number():
     """A collapsed G repeats one good sample. To object, D must look at several samples at once.
 
-    Dropout and weight decay leave D a function of one sample. So the logit of x is the same beside
-    copies of itself as beside other data, and
+    Dropout and weight decay leave D a function of one sample (and, for dropout, of the mask). So
+    the logit of x is the same beside copies of itself as beside other data, and
 
         mean over i of mean D(x_i, x_i, ..., x_i)  =  mean D(x_1, ..., x_n):
 
-    batches that repeat a random real sample score what real batches score.
+    batches that repeat a random real sample score on average what real batches score.
 
-    Batch norm does mix samples, but by their mean: of n equal rows it makes 0, whatever they are,
-    so every collapsed batch has the same logits and G the gradient 0, with no way out.
+    Batch norm does mix samples, but what they have in common is what it removes: of n equal rows it
+    makes 0, whatever they are. So every fully collapsed batch has the same logits and G the
+    gradient 0: D can tell such a batch, and can't tell G the way out.
 
     Minibatch discrimination gives D also o_b(x_i) = sum over j != i of exp(-||M_ib - M_jb||_1),
-    where M = f(x) T. For equal samples each is n - 1, the maximum; for distinct ones it is less.
-    Near collapse its gradient drives the samples apart. It draws no random number.
+    where M = f(x) T and T is learned. For equal samples each is n - 1, the maximum; for samples
+    that differ in M it is less, and a step down its gradient drives them apart. It draws no random
+    number. (Other ways to show D several samples at once: packing, which joins them, and the
+    standard deviation over the batch. None is proven to end collapse.)
     """
     n = 16
     real = constant(TOYS["ring"].sample(n, Stream(0, "real"))[0])
@@ -173,15 +177,16 @@ def test_only_minibatch_discrimination_sees_that_samples_are_alike():
 @erratum(
     "E10",
     claim="At the Nash equilibrium training oscillates.",
-    correct="There the gradient field of the game is zero and nothing moves; oscillation is the "
-    "rotation of the field around the equilibrium, before it is reached.",
+    correct="There the gradient field of the game is zero, and full-batch descent stands still; "
+    "oscillation is the rotation of the field around the equilibrium, before it is reached.",
     sources=("arXiv:1705.10461", "arXiv:1801.04406"),
 )
-def test_nothing_moves_at_a_nash_equilibrium_and_the_field_rotates_around_it():
+def test_the_field_is_zero_at_a_nash_equilibrium_and_may_rotate_around_it():
     """Take the bilinear game L_G = theta psi, L_D = -theta psi, with its equilibrium at (0, 0).
 
     The field v = (dL_G/dtheta, dL_D/dpsi) = (psi, -theta) is 0 there, as it is at every equilibrium
-    inside the domain, since each player's loss is at a minimum in its own weights.
+    of smooth losses without constraints, since each player's loss is at a minimum in its own
+    weights. (Minibatches give v plus noise of mean 0: with them players tremble around it.)
 
     Elsewhere v stands at a right angle to (theta, psi), and its Jacobian [[0, 1], [-1, 0]] has the
     eigenvalues +-i: a pure rotation. A simultaneous step of size h gives
@@ -189,8 +194,8 @@ def test_nothing_moves_at_a_nash_equilibrium_and_the_field_rotates_around_it():
         |x - h v|^2 = |x|^2 + h^2 |v|^2 = (1 + h^2) |x|^2,
 
     an outward spiral. A penalty gamma/2 psi^2 (R1 of D(x) = psi x) makes the Jacobian
-    [[0, 1], [-1, gamma]]. Its eigenvalues have positive real part, and the descent is a spiral
-    inwards.
+    [[0, 1], [-1, gamma]]. Its eigenvalues gamma/2 +- sqrt(gamma^2/4 - 1) have positive real part,
+    and descent in small enough steps goes inwards, for gamma < 2 in a spiral.
     """
     data = constant([[0.4]])  # R1 of a linear D is the same everywhere
 
@@ -221,19 +226,83 @@ def test_nothing_moves_at_a_nash_equilibrium_and_the_field_rotates_around_it():
     np.testing.assert_allclose(eigenvalues(1.0).real, 0.5, atol=1e-12)
 
 
+def few_points_with_the_same_mean(values):
+    """Weigh at most d + 1 of the rows so that their mean is that of all: Caratheodory's theorem.
+
+    Shapes: (N, d) -> (N,). Any d + 2 rows (value, 1) depend on each other linearly: shifting their
+    weights along such a relation keeps the sum and the mean, until one weight is 0.
+    """
+    n, d = values.shape
+    rows = np.concatenate([values, np.ones((n, 1))], axis=1)
+    weights = np.full(n, 1 / n)
+    while (used := np.nonzero(weights)[0]).size > d + 1:
+        block = used[: d + 2]
+        relation = np.linalg.svd(rows[block].T)[2][-1]
+        steps = weights[block] / np.where(relation > 0, relation, np.nan)
+        gone = np.nanargmin(steps)
+        weights[block] -= steps[gone] * relation
+        weights[block[gone]] = 0.0
+    return weights
+
+
+@erratum(
+    "E19",
+    claim="Feature matching reduces mode collapse.",
+    correct="It asks G for the mean features of the data, which a few points can have. Its authors "
+    "report a better classifier in semi-supervised learning and worse-looking samples; minibatch "
+    "discrimination does the reverse.",
+    sources=("arXiv:1606.03498, sections 3.1, 5 and 6",),
+)
+def test_feature_matching_is_for_the_classifier_and_can_be_zero_with_few_modes():
+    """Feature matching is ||E f(x) - E f(G(z))||^2, with the d features f of a layer of D.
+
+    The mean of any set of points in d dimensions is a weighted mean of d + 1 of them at most
+    (Caratheodory's theorem). So for every f there is a G that makes d + 1 samples of the data, some
+    more often than others, and has the loss 0. With 6 features and the 25 modes of the grid, such a
+    G has at most 7 of the modes. Minibatch discrimination does see it: samples are equal.
+
+    (f changes in training, so a G can't stay there; but no f asks it for more than d numbers. That
+    the classifier is good is a report on trained networks: it is cited here, not tested.)
+    """
+    grid, n = TOYS["grid"], 500
+    real = grid.sample(n, Stream(0, "real"))[0].astype(np.float64)
+    f = np.random.default_rng(2).normal(size=(2, 6))
+
+    def features(x):
+        return ops.leaky_relu(constant(x) @ f)
+
+    weights = few_points_with_the_same_mean(features(real).data)
+    assert (weights >= 0).all()
+    made = weights > 0
+    mean_real = ops.mean(features(real), 0)
+    mean_fake = constant(weights[made]) @ features(real[made])
+    assert float(ops.sum(ops.square(mean_real - mean_fake))) < 1e-20
+    assert len(set(on_a_mode(real, grid)[1])) == 25
+    assert len(set(on_a_mode(real[made], grid)[1])) <= 7
+
+    kernels = constant(Stream(0, "T").normal((2, 5, 3), np.float64))
+    fake = np.repeat(real[made], np.ceil(64 * weights[made]).astype(int), axis=0)[:64]
+    alike, diverse = (closeness(constant(x), kernels).data for x in (fake, real[:64]))
+    assert alike.mean() > 2 * diverse.mean()
+
+
 @erratum(
     "E21",
     claim="Training the discriminator first, alone, makes the GAN converge faster.",
-    correct="A discriminator near its optimum leaves the saturating generator no gradient; "
-    "training ahead is safe for a critic of bounded slope.",
-    sources=("arXiv:1701.04862", "arXiv:1701.07875"),
+    correct="Where data and fakes don't overlap, a discriminator near its optimum leaves the "
+    "saturating generator next to no gradient; training ahead is safe for a critic of bounded "
+    "slope.",
+    sources=("arXiv:1701.04862", "arXiv:1701.07875", "arXiv:1710.10345"),
 )
 def test_a_nearly_optimal_discriminator_starves_the_saturating_generator():
     """On the line, reals about 0, fakes about theta = 2, which a logit l(x) = w x + b separates.
 
     The gradient of the saturating loss is d/dtheta -softplus(l(theta)) = -sigmoid(l(theta)) w. As D
-    is trained, l at the fakes goes to -inf: the slope w grows like log t after t steps, but
-    sigmoid(l) shrinks exponentially in w, so G's gradient vanishes, the faster, the better D.
+    is trained, l at the fakes goes to -inf: |w| grows like log t after t steps, but sigmoid(l)
+    shrinks exponentially in |w|, so G's gradient vanishes: the better D, the smaller it is.
+
+    The non-saturating loss has the gradient (1 - sigmoid(l)) |w| in size, which doesn't vanish. It
+    grows with D's slope instead.
 
     A critic with |w| <= 1 reaches w = -1 and stays: G's gradient is 1, however long it was trained.
     """
@@ -252,6 +321,8 @@ def test_a_nearly_optimal_discriminator_starves_the_saturating_generator():
     saturating = [slope_after(t, ops.logistic_d_loss, ops.saturating_g_loss) for t in pretraining]
     assert saturating[0] > 2 * saturating[1] > 4 * saturating[2]
     assert saturating[2] < 0.03
+    others = [slope_after(t, ops.logistic_d_loss, ops.nonsaturating_g_loss) for t in pretraining]
+    assert 1 < others[0] < others[1] < others[2]
     losses = ops.wasserstein_d_loss, ops.wasserstein_g_loss
     critics = [slope_after(t, *losses, clip=1.0) for t in pretraining]
     np.testing.assert_allclose(critics, 1.0, rtol=1e-12)
