@@ -128,12 +128,13 @@ def test_empty_batches():
 
 def test_what_does_not_fit_is_named():
     x, w = np.ones((1, 4, 5, 5, 5)), np.ones((2, 4, 3, 3, 3))
+    x1, w1 = x[..., 0, 0], w[..., 0, 0]
     refusals = [
         (ShapeError, "axes", lambda: ops.conv3d(x[0], w)),
         (ShapeError, "axes", lambda: ops.conv1d(x, w)),
         (ShapeError, "4 channels", lambda: ops.conv3d(x[:, :3], w)),
         (ShapeError, "groups=3", lambda: ops.conv3d(x, w, groups=3)),
-        (ShapeError, "span 3", lambda: ops.conv3d(x[:, :, :2], w)),
+        (ShapeError, "spans 3", lambda: ops.conv3d(x[:, :, :2], w)),
         (ShapeError, "spans 3", lambda: ops.conv3d(x[:, :, :, :2], w)),
         (ShapeError, r"b \(3,\) must be \(2,\)", lambda: ops.conv3d(x, w, np.ones(3))),
         (ShapeError, "axes", lambda: ops.conv_transpose3d(x[0], w)),
@@ -146,9 +147,25 @@ def test_what_does_not_fit_is_named():
         ),
         (OptionError, "stride", lambda: ops.conv3d(x, w, stride=(1, 2))),
         (OptionError, "stride", lambda: ops.conv1d(x[..., 0, 0], w[..., 0, 0], stride=(1, 2))),
+        (OptionError, "stride=0: use an int, at", lambda: ops.conv1d(x1, w1, stride=0)),
+        (OptionError, "padding='same'", lambda: ops.conv1d(x1, w1, padding="same")),
+        (OptionError, "groups=0", lambda: ops.conv1d(x1, w1, groups=0)),
+        (ShapeError, "4 channels", lambda: ops.conv1d(x1[:, :3], w1)),
+        (ShapeError, "padding >= 1", lambda: ops.conv1d(x1[..., :2], w1)),
+        (ShapeError, "nothing", lambda: ops.conv1d(x1[..., :0], w1)),
+        (ShapeError, "2 channels", lambda: ops.conv_transpose1d(x1, w1)),
+        (ShapeError, "padding <= 3", lambda: ops.conv_transpose1d(x1[:, :2], w1, padding=9)),
         (DtypeError, "float32", lambda: ops.conv3d(x.astype(np.float32), w)),
+        (DtypeError, "b float32", lambda: ops.conv3d(x, w, np.ones(2, np.float32))),
+        (
+            DtypeError,
+            "b float32",
+            lambda: ops.conv_transpose3d(x[:, :2], w, np.ones(4, np.float32)),
+        ),
     ]
     for kind, words, call in refusals:
         with pytest.raises(kind, match=words) as error:
             call()
         assert "\n" not in str(error.value)
+        assert str(error.value).startswith("conv")
+        assert "2d" not in str(error.value)

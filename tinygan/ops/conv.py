@@ -16,7 +16,7 @@ from typing import Any
 from ..autograd import Tensor, kernel_op
 from ..autograd.linear import as_tensor
 from ..autograd.op import Cotangents, Needs, Tensors
-from ..errors import DtypeError
+from ..errors import DtypeError, OptionError
 from ..kernels.arrays import Shape
 from ..kernels.conv2d.spec import ConvSpec, pair
 from .activation import bias_act
@@ -75,11 +75,15 @@ def conv2d(
     Raises:
         ShapeError: the shapes do not fit.
         DtypeError: x, w and b differ in dtype.
+        OptionError: an option is of another kind or too small.
 
     Differentiable: any order. Source: arXiv:1603.07285.
     """
     x, w = _operands("conv2d", x, w, b)
-    spec = ConvSpec.of(stride=stride, padding=padding, dilation=dilation, groups=groups)
+    try:
+        spec = ConvSpec.of(stride=stride, padding=padding, dilation=dilation, groups=groups)
+    except OptionError as error:
+        raise OptionError(f"conv2d: {error}") from None
     spec.out_shape(x.shape, w.shape)
     return _add_bias(_conv2d(x, w, spec=spec), b)
 
@@ -103,12 +107,16 @@ def conv_transpose2d(
     Raises:
         ShapeError: the shapes do not fit.
         DtypeError: x, w and b differ in dtype.
+        OptionError: an option is of another kind or too small.
 
     Differentiable: any order. Source: arXiv:1603.07285, chapter 4.
     """
     x, w = _operands("conv_transpose2d", x, w, b)
-    spec = ConvSpec.of(stride=stride, padding=padding, dilation=dilation, groups=groups)
-    shape = spec.transposed_shape(x.shape, w.shape, pair(output_padding, "output_padding"))
+    try:
+        spec = ConvSpec.of(stride=stride, padding=padding, dilation=dilation, groups=groups)
+        shape = spec.transposed_shape(x.shape, w.shape, pair(output_padding, "output_padding"))
+    except OptionError as error:
+        raise OptionError(f"conv_transpose2d: {error}") from None
     return _add_bias(_dgrad(x, w, spec=spec, x_shape=shape), b)
 
 

@@ -16,37 +16,14 @@ from typing import Any
 
 from ..autograd import Tensor
 from ..autograd.linear import as_tensor, reshape, transpose
-from ..errors import OptionError, ShapeError
 from ..kernels.arrays import Shape
 from ..kernels.conv2d.spec import ConvSpec
 from .activation import bias_act
 from .conv import conv2d, conv_transpose2d
+from .conv_check import check
 from .unfold import fold, unfold
 
 Triple = tuple[int, int, int]
-
-
-def _single(value: int | tuple[int], name: str) -> int:
-    one = value[0] if isinstance(value, tuple | list) and len(value) == 1 else value
-    if type(one) is not int:
-        raise OptionError(f"{name}={value!r}: use an int")
-    return one
-
-
-def _triple(value: int | Triple, name: str) -> Triple:
-    three = (value,) * 3 if isinstance(value, int) else value
-    if not isinstance(three, tuple | list) or len(three) != 3 or {type(v) for v in three} != {int}:
-        raise OptionError(f"{name}={value!r}: use an int or three ints (depth, height, width)")
-    return three[0], three[1], three[2]
-
-
-def _check(op: str, x: Tensor, w: Tensor, b: Any, axes: str, out: int) -> None:
-    """Check the number of axes, and that b has one number for each of the ``out`` channels."""
-    count = axes.count(",") + 1
-    if x.ndim != count or w.ndim != count:
-        raise ShapeError(f"{op}: x {x.shape} and w {w.shape} must have axes ({axes})")
-    if b is not None and as_tensor(b).shape != (out,):
-        raise ShapeError(f"{op}: b {as_tensor(b).shape} must be ({out},) for w {w.shape}")
 
 
 def conv1d(
@@ -67,18 +44,20 @@ def conv1d(
     Raises:
         ShapeError: the shapes do not fit.
         DtypeError: x, w and b differ in dtype.
+        OptionError: an option is of another kind or too small.
 
     Differentiable: any order.
     """
     x, w = as_tensor(x), as_tensor(w)
-    _check("conv1d", x, w, b, "N, C, L", w.shape[0] if w.ndim else 0)
+    window = {"stride": stride, "padding": padding, "dilation": dilation}
+    sizes = check("conv1d", 1, x, w, b, groups, window)
     y = conv2d(
         reshape(x, (*x.shape[:2], 1, x.shape[2])),
         reshape(w, (*w.shape[:2], 1, w.shape[2])),
         b,
-        stride=(1, _single(stride, "stride")),
-        padding=(0, _single(padding, "padding")),
-        dilation=(1, _single(dilation, "dilation")),
+        stride=(1, *sizes["stride"]),
+        padding=(0, *sizes["padding"]),
+        dilation=(1, *sizes["dilation"]),
         groups=groups,
     )
     return reshape(y, (*y.shape[:2], y.shape[3]))
@@ -103,19 +82,22 @@ def conv_transpose1d(
     Raises:
         ShapeError: the shapes do not fit.
         DtypeError: x, w and b differ in dtype.
+        OptionError: an option is of another kind or too small.
 
     Differentiable: any order.
     """
     x, w = as_tensor(x), as_tensor(w)
-    _check("conv_transpose1d", x, w, b, "N, C, L", w.shape[1] * groups if w.ndim > 1 else 0)
+    window = {"stride": stride, "padding": padding, "dilation": dilation}
+    window["output_padding"] = output_padding
+    sizes = check("conv_transpose1d", 1, x, w, b, groups, window)
     y = conv_transpose2d(
         reshape(x, (*x.shape[:2], 1, x.shape[2])),
         reshape(w, (*w.shape[:2], 1, w.shape[2])),
         b,
-        stride=(1, _single(stride, "stride")),
-        padding=(0, _single(padding, "padding")),
-        output_padding=(0, _single(output_padding, "output_padding")),
-        dilation=(1, _single(dilation, "dilation")),
+        stride=(1, *sizes["stride"]),
+        padding=(0, *sizes["padding"]),
+        output_padding=(0, *sizes["output_padding"]),
+        dilation=(1, *sizes["dilation"]),
         groups=groups,
     )
     return reshape(y, (*y.shape[:2], y.shape[3]))
@@ -166,21 +148,15 @@ def conv3d(
     Raises:
         ShapeError: the shapes do not fit.
         DtypeError: x, w and b differ in dtype.
+        OptionError: an option is of another kind or too small.
 
     Differentiable: any order. Memory: a copy of x for each of the T slices of the filter.
     """
     x, w = as_tensor(x), as_tensor(w)
-    _check("conv3d", x, w, b, "N, C, D, H, W", w.shape[0] if w.ndim else 0)
-    (sd, *s), (pd, *p), (dd, *d) = (
-        _triple(v, name)
-        for v, name in ((stride, "stride"), (padding, "padding"), (dilation, "dilation"))
-    )
+    window = {"stride": stride, "padding": padding, "dilation": dilation}
+    sizes = check("conv3d", 3, x, w, b, groups, window)
+    (sd, *s), (pd, *p), (dd, *d) = (sizes[name] for name in window)
     o, c, t, r, width = w.shape
-    if x.shape[1] != c * groups:
-        raise ShapeError(
-            f"conv3d: x {x.shape} and w {w.shape} do not fit groups={groups}: "
-            f"x must have {c * groups} channels"
-        )
     n, channels, _, height, columns = x.shape
     seen = unfold(_flat_depth(x), (t, 1), (dd, 1), (pd, 0), (sd, 1))  # (N, H W C T, D')
     depth = seen.shape[2]
@@ -227,22 +203,17 @@ def conv_transpose3d(
     Raises:
         ShapeError: the shapes do not fit.
         DtypeError: x, w and b differ in dtype.
+        OptionError: an option is of another kind or too small.
 
     Differentiable: any order. Memory: a copy of y for each of the T slices of the filter.
     """
     x, w = as_tensor(x), as_tensor(w)
-    outer = w.shape[1] * groups if w.ndim > 1 else 0
-    _check("conv_transpose3d", x, w, b, "N, C, D, H, W", outer)
-    (sd, *s), (pd, *p), (ed, *e), (dd, *d) = (
-        _triple(v, name)
-        for v, name in (
-            (stride, "stride"),
-            (padding, "padding"),
-            (output_padding, "output_padding"),
-            (dilation, "dilation"),
-        )
-    )
+    window = {"stride": stride, "padding": padding, "dilation": dilation}
+    window["output_padding"] = output_padding
+    sizes = check("conv_transpose3d", 3, x, w, b, groups, window)
+    (sd, *s), (pd, *p), (dd, *d), (ed, *e) = (sizes[name] for name in window)
     c, o, t, r, width = w.shape
+    outer = o * groups
     n, _, slices, _, _ = x.shape
     along = ConvSpec.of(stride=(sd, 1), padding=(pd, 0), dilation=(dd, 1))
     depth = along.transposed_shape((n, 1, slices, 1), (1, 1, t, 1), (ed, 0))[2]
