@@ -55,9 +55,9 @@ def conv1d(
         reshape(x, (*x.shape[:2], 1, x.shape[2])),
         reshape(w, (*w.shape[:2], 1, w.shape[2])),
         b,
-        stride=(1, *sizes["stride"]),
-        padding=(0, *sizes["padding"]),
-        dilation=(1, *sizes["dilation"]),
+        stride=(1, sizes["stride"][0]),
+        padding=(0, sizes["padding"][0]),
+        dilation=(1, sizes["dilation"][0]),
         groups=groups,
     )
     return reshape(y, (*y.shape[:2], y.shape[3]))
@@ -94,10 +94,10 @@ def conv_transpose1d(
         reshape(x, (*x.shape[:2], 1, x.shape[2])),
         reshape(w, (*w.shape[:2], 1, w.shape[2])),
         b,
-        stride=(1, *sizes["stride"]),
-        padding=(0, *sizes["padding"]),
-        output_padding=(0, *sizes["output_padding"]),
-        dilation=(1, *sizes["dilation"]),
+        stride=(1, sizes["stride"][0]),
+        padding=(0, sizes["padding"][0]),
+        output_padding=(0, sizes["output_padding"][0]),
+        dilation=(1, sizes["dilation"][0]),
         groups=groups,
     )
     return reshape(y, (*y.shape[:2], y.shape[3]))
