@@ -6,6 +6,7 @@ Each section has the claim, what holds, the derivation (the docstring), the test
 import importlib
 import inspect
 import re
+import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,7 +75,7 @@ def tests() -> Iterator[Callable[[], None]]:
 
 def entries() -> list[Entry]:
     """List the errata in the order of their numbers: E, then B, then T."""
-    found = [Entry(e, e.title, e.why) for e in CITED]
+    found = [Entry(e, e.title, textwrap.fill(e.why, 100)) for e in CITED]
     for test in tests():
         found.append(Entry(test.erratum, title_of(test.__name__), inspect.getdoc(test), test))
     order = list(GROUPS)

@@ -120,7 +120,7 @@ def test_a_slice_up_to_zero_holds_no_pixel():
     "B11",
     claim="To augment a data set, call the generator in a loop, one sample at a time.",
     correct="Put it in eval mode and record no graph first; in training mode batch norm normalises "
-    "each sample by itself and forgets its running statistics.",
+    "each sample by itself, and moves its running statistics with every call.",
     sources=("arXiv:1502.03167",),
 )
 def test_sampling_one_by_one_needs_eval_mode():
@@ -166,13 +166,16 @@ def test_sampling_one_by_one_needs_eval_mode():
     claim="The norm in WGAN-GP's penalty is `gradients.norm(2, dim=1)`.",
     correct="It runs over all axes but the batch's. On images dim=1 is the channels: one norm a "
     "pixel, each pulled to 1.",
-    sources=("arXiv:1704.00028",),
+    sources=("arXiv:1704.00028", "issues caogang/wgan-gp#47 and Zeleni9/pytorch-wgan#40"),
 )
 def test_a_norm_over_channels_asks_for_a_slope_far_above_one():
     """For an image (N, C, H, W), norm(dim=1) is a map (N, H, W): the slope is measured pixel by
     pixel. With the true norm s spread evenly, each pixel has s / sqrt(H W): for 32 x 32 pixels a
     slope of 1.1 is seen as 0.03, and the penalty pulls *upwards*. Its minimum, 1 at every pixel, is
     a slope of sqrt(H W) = 32: 32 times too steep. The flat norm ends at 1.
+
+    (The authors' code flattens its images first: there axis 1 holds all of a sample. A D that
+    scores patches may be meant to have a slope of 1 for each; this is about one logit an image.)
     """
     rng = np.random.default_rng(0)
     start = rng.normal(size=(3, 32, 32))

@@ -86,7 +86,8 @@ def test_fakes_that_g_did_not_make_have_no_path_to_g():
 def test_descending_the_label_zero_loss_moves_g_the_wrong_way():
     """Against the label 0 the loss is softplus(l): D's own. Its slope in l is sigmoid(l) > 0, so
     descent *lowers* l and helps D. Against 1 it is softplus(-l), with the slope -sigmoid(-l) < 0:
-    descent raises l. Ascending softplus(l), the saturating loss, raises it too.
+    descent raises l. So does ascent of softplus(l), that is, descent of the saturating loss
+    -softplus(l).
     """
     w = constant([[2.0], [-1.0]])  # D(x) = w x
     z = constant(Stream(0, "z").normal((32, 2), np.float64))

@@ -23,7 +23,7 @@ F64 = {"dtype": np.float64}
 )
 def test_linspace_to_two_pi_gives_seven_modes():
     """linspace holds both ends, and 0 and 2 pi are one point of the circle. So 8 angles are 7 modes
-    at angles of 2 pi / 7, of which the first has the mass 2/8. A count of "7 of 8 modes" is then
+    2 pi / 7 apart, of which the first has the mass 2/8. A count of "7 of 8 modes" is then
     full coverage. And a generator that copies these data perfectly isn't uniform over their modes:
     the KL divergence of its masses (2, 1, 1, 1, 1, 1, 1) / 8 to 1/7 each is log 7 - H = 0.04, with
     H the entropy of the masses.
@@ -198,8 +198,8 @@ def test_r1_has_a_half_in_the_paper_and_none_in_its_code():
 )
 def test_the_second_argument_of_batch_norm_is_eps():
     """y = (x - mean) / sqrt(var + eps): with eps = 0.8 a channel of variance v comes out with the
-    variance v / (v + 0.8). For v = 0.01, typical of layers at the start, that is 1/81: the layer
-    hardly normalises. So hyper-parameters are keywords here, and the call raises.
+    variance v / (v + 0.8). For a channel of small activations, v = 0.01, that is 1/81: the layer
+    doesn't normalise. So hyper-parameters are keywords here, and the call raises.
 
     Running statistics: Keras keeps 0.8 old + 0.2 new, PyTorch's momentum m is that of the new:
     (1 - m) old + m new.
@@ -223,7 +223,12 @@ def test_the_second_argument_of_batch_norm_is_eps():
     claim="Spectral norm makes a convolution 1-Lipschitz.",
     correct="It divides by the norm of the kernel reshaped to a matrix (O, C R S). The norm of the "
     "convolution as an operator on images can be up to sqrt(R S) times that, at stride 1.",
-    sources=("arXiv:1802.05957", "arXiv:1805.10408", "arXiv:1802.04034"),
+    sources=(
+        "arXiv:1802.05957",
+        "arXiv:1805.10408",
+        "arXiv:1802.04034",
+        "pfnet-research/sngan_projection#37",
+    ),
 )
 def test_spectral_norm_of_the_reshaped_kernel_is_not_that_of_the_convolution():
     """The convolution multiplies the reshaped kernel W by the image's patches. Each pixel is in at

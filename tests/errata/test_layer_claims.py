@@ -21,7 +21,7 @@ from tinygan.metrics import frechet_distance, gaussian_statistics
     sources=("arXiv:1511.06434", "arXiv:1603.07285"),
 )
 def test_strided_convolutions_shrink_and_fractionally_strided_ones_enlarge():
-    """A convolution with kernel 4, stride 2, padding 1 takes H pixels to
+    """A convolution with kernel 4, stride 2, padding 1 takes an even number H of pixels to
 
         floor((H + 2 - 4) / 2) + 1 = H / 2,
 

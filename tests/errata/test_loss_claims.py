@@ -35,7 +35,7 @@ def test_root_mean_squared_error_is_not_the_loss_of_a_gan():
        LSGAN's (l - 1)^2 / 2 has the slope l - 1: without the sigmoid it grows.
 
     3. Let D be free in every x. Both losses are then least at D* = p / (p + q). Cross-entropy is
-       2 log 2 - 2 JS(p, q) there, so that a G which descends it beside the best D minimises the
+       2 log 2 - 2 JS(p, q) there: a G that works against the best D, and so raises it, lowers the
        Jensen-Shannon divergence. RMSE knows another distance, of the chi-square kind:
 
            RMSE^2 = 1/2 sum p q / (p + q) = 1/4 - 1/8 sum (p - q)^2 / (p + q).

@@ -47,15 +47,20 @@ def test_precision_is_not_uniqueness_and_no_score_is_good_by_itself():
     in the B that is made of the fakes. Far-away noise is unique (share 1) with precision 0; copies
     of one real sample have precision 1, and next to no uniqueness and recall.
 
-    Inception Score. exp E KL(p(y|x) || p(y)) = exp(H(y) - H(y|x)): it rewards a marginal with high
-    entropy and sure single predictions. A G that emits one image for each of K classes has
-    H(y) = log K and H(y|x) ~ 0, so the score is ~ K, its maximum, with collapse inside each class.
+    Inception Score. A classifier gives each sample x a law of labels p(y|x), whose mean is p(y).
+    With H(y) the entropy of p(y) and H(y|x) the mean entropy of p(y|x), the score is
+
+        exp E KL(p(y|x), p(y)) = exp(H(y) - H(y|x)):
+
+    it rewards labels of all kinds and sure single predictions. A G that emits one image for each of
+    K classes has H(y) = log K and H(y|x) near 0, so the score is near K, its maximum, with collapse
+    inside each class.
     Diverse and less sure samples of all classes score lower. Coverage, the share of reals whose
     ball (to the fifth neighbour) holds a fake, is what falls with such a collapse.
 
-    FID. Features times s have a distance times s^2, so 50 means something in one feature space
-    alone. And it is biased: two sets of n samples from one law have a distance above 0, that falls
-    as n grows.
+    FID is the distance of two Gaussians with the means and covariances of the features. Features
+    times s have a distance times s^2, so 50 means something in one feature space alone. And it is
+    biased: two sets of n samples from one law have a distance above 0, that falls as n grows.
     """
     rng = np.random.default_rng(0)
     real = rng.normal(size=(300, 4))

@@ -182,16 +182,17 @@ def test_minibatch_discrimination_compares_samples_and_draws_no_random_number():
     sources=("arXiv:1705.10461", "arXiv:1801.04406"),
 )
 def test_the_field_is_zero_at_a_nash_equilibrium_and_may_rotate_around_it():
-    """Take the bilinear game L_G = theta psi, L_D = -theta psi, with its equilibrium at (0, 0).
+    """Take the bilinear game L_G = theta psi, L_D = -theta psi of two numbers, u = (theta, psi),
+    with its equilibrium at (0, 0).
 
     The field v = (dL_G/dtheta, dL_D/dpsi) = (psi, -theta) is 0 there, as it is at every equilibrium
     of smooth losses without constraints, since each player's loss is at a minimum in its own
     weights. (Minibatches give v plus noise of mean 0: with them players tremble around it.)
 
-    Elsewhere v stands at a right angle to (theta, psi), and its Jacobian [[0, 1], [-1, 0]] has the
-    eigenvalues +-i: a pure rotation. A simultaneous step of size h gives
+    Elsewhere v stands at a right angle to u, and its Jacobian [[0, 1], [-1, 0]] has the eigenvalues
+    +-i: a pure rotation. A step of size h that both players take at once gives
 
-        |x - h v|^2 = |x|^2 + h^2 |v|^2 = (1 + h^2) |x|^2,
+        |u - h v|^2 = |u|^2 + h^2 |v|^2 = (1 + h^2) |u|^2,
 
     an outward spiral. A penalty gamma/2 psi^2 (R1 of D(x) = psi x) makes the Jacobian
     [[0, 1], [-1, gamma]]. Its eigenvalues gamma/2 +- sqrt(gamma^2/4 - 1) have positive real part,
@@ -259,7 +260,7 @@ def test_feature_matching_is_for_the_classifier_and_can_be_zero_with_few_modes()
     The mean of any set of points in d dimensions is a weighted mean of d + 1 of them at most
     (Caratheodory's theorem). So for every f there is a G that makes d + 1 samples of the data, some
     more often than others, and has the loss 0. With 6 features and the 25 modes of the grid, such a
-    G has at most 7 of the modes. Minibatch discrimination does see it: samples are equal.
+    G has at most 7 of the modes. Minibatch discrimination does see it, since samples repeat.
 
     (f changes in training, so a G can't stay there; but no f asks it for more than d numbers. That
     the classifier is good is a report on trained networks: it is cited here, not tested.)
