@@ -7,10 +7,11 @@
              | d^2 L_phi / dphi dtheta     d^2 L_phi / dphi^2        |
 
 For one player J is a Hessian. For two it is not symmetric, and that is what is new about games:
-where the players' interests oppose each other the off-diagonal blocks are antisymmetric, the
-eigenvalues of J complex, and descent turns around an equilibrium. With the eigenvalues lambda of J
-at an equilibrium, descent with learning rate h converges near it if |1 - h lambda| < 1 for all of
-them: real parts must be positive, and h small where imaginary parts are large.
+where the players' interests are opposite, L_phi = -L_theta, each off-diagonal block is minus the
+transpose of the other, the eigenvalues of J may be complex, and descent then turns around an
+equilibrium. With the eigenvalues lambda of J at an equilibrium, descent with learning rate h
+converges near it if |1 - h lambda| < 1 for all of them: real parts must be positive, and h small
+where imaginary parts are large.
 
 Deviation from the papers: they write v for the gradients of utilities that players *climb*; here
 players descend losses, so v and J have the opposite sign.

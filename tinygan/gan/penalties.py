@@ -6,7 +6,8 @@
     dragan             E (||grad D(x_hat)|| - 1)^2,  x_hat around real x          arXiv:1705.07215
 
 The norm runs over *all* axes of a sample. Published code that takes ``norm(dim=1)`` of an image
-gradient penalises the norm over the channels at each pixel instead, and teaches D nothing of use.
+gradient penalises the norm over the channels at each pixel instead: an image of H W pixels whose
+every pixel has slope 1 has slope sqrt(H W).
 Each function differentiates a derivative: ``create_graph=True`` is what lets the penalty act on D's
 weights. A logit depends on its own sample alone, so the gradient of the sum of the logits holds
 each sample's own gradient; batch norm in D breaks that, which is why WGAN-GP's critic has none.
