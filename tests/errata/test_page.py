@@ -43,3 +43,15 @@ def test_sources_are_linked():
     linked = page.linked("arXiv:1701.07875, section 3")
     assert linked == "[arXiv:1701.07875](https://arxiv.org/abs/1701.07875), section 3"
     assert not re.search(r"(?<!\[)arXiv:\d", page.render().split("**Sources**")[1].split("\n")[0])
+
+
+def test_links_lead_somewhere_and_the_markdown_is_sound():
+    text = page.render()
+    anchors = re.findall(r'<a id="(\w+)"></a>', text)
+    assert re.findall(r"\]\(#(\w+)\)", text) == anchors
+    for file in set(re.findall(r"\]\((\.\.[^)]*)\)", text)):
+        assert (page.PAGE.parent / file).is_file(), file
+    for part in text.split("\n\n"):
+        if not part.startswith("    "):  # code
+            assert part.count("`") % 2 == 0, part
+            assert not re.search(r"<(?!a id=|/a>)[A-Za-z/!]", part), part  # HTML by mistake
