@@ -144,7 +144,7 @@ def test_a_term_on_real_images_does_nothing_in_the_loss_of_g():
     correct="A flag that stays set freezes D for good, and against a frozen D the loss of G can "
     "fall to 0 while its samples run away. Ask each step for one player's gradient: then no flag "
     "is needed.",
-    sources=("arXiv:1406.2661", "arXiv:1701.04862"),
+    sources=("arXiv:1406.2661", "arXiv:1701.04862", "on compile and trainable: issue Keras-GAN#22"),
 )
 def test_a_falling_loss_against_a_frozen_discriminator_proves_nothing():
     """A loss of G is a loss against *this* D. With data at 1, G = theta and D(x) = x frozen,
