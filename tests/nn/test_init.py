@@ -20,7 +20,7 @@ def is_uniform(values, bound):
     """Tell whether values fill [-bound, bound) evenly: extremes, mean, deviation, quartiles."""
     v, n = values.ravel().astype(np.float64) / bound, values.size
     return (
-        np.abs(v).max() <= 1
+        np.abs(v).max() <= 1 + 2.0**-24  # the bound itself, rounded to float32
         and np.abs(v).max() > 1 - 20 / n
         and abs(v.mean()) < 5 / math.sqrt(3 * n)
         and abs(v.std() - 1 / math.sqrt(3)) < 5 / math.sqrt(n)
