@@ -28,6 +28,21 @@ LAYERS = {
         ),
         (2, 4, 5, 4),
     ),
+    "conv valid": (lambda m: m.Conv2d(3, 4, 3, 2, "valid"), (2, 3, 7, 6)),
+    "conv same": (lambda m: m.Conv2d(3, 4, (4, 3), padding="same", dilation=(2, 1)), (2, 3, 7, 6)),
+    "conv reflect": (
+        lambda m: m.Conv2d(3, 4, 3, 2, (2, 1), padding_mode="reflect"),
+        (2, 3, 7, 6),
+    ),
+    "conv same circular": (
+        lambda m: m.Conv2d(4, 4, (2, 5), padding="same", padding_mode="circular", groups=2),
+        (2, 4, 7, 6),
+    ),
+    "conv1d same": (lambda m: m.Conv1d(3, 4, 5, padding="same"), (2, 3, 7)),
+    "conv3d replicate": (
+        lambda m: m.Conv3d(2, 3, 3, padding=(0, 1, 2), padding_mode="replicate", bias=False),
+        (2, 2, 4, 3, 3),
+    ),
     "conv1d": (lambda m: m.Conv1d(4, 6, 3, 2, 1, dilation=2, groups=2), (2, 4, 9)),
     "conv3d": (lambda m: m.Conv3d(2, 4, (2, 3, 2), (1, 2, 1), (0, 1, 1)), (2, 2, 4, 5, 4)),
     "conv3d grouped": (

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from tinygan import nn, random
+from tinygan import nn, ops, random
 from tinygan.autograd import Tensor
 from tinygan.errors import OptionError, ShapeError
 from tinygan.kernels.arrays import as_channels_last, is_channels_last
@@ -70,6 +70,38 @@ def test_conv_transpose2d_stamps_filters(stride, padding, extra):
     x = images(2, 3, 5, 4)
     expected = naive_conv_transpose(x, layer.weight.data, layer.bias.data, stride, padding, extra)
     np.testing.assert_allclose(layer(Tensor(x)).data, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("taps", [1, 2, 3, 4])
+@pytest.mark.parametrize("mode", ["zeros", "reflect", "replicate", "circular"])
+def test_same_padding_keeps_the_size_and_surrounds_by_the_mode(mode, taps):
+    layer = nn.Conv2d(2, 3, taps, padding="same", padding_mode=mode, dilation=2)
+    x = images(2, 2, 7, 8)
+    before = taps - 1  # dilation * (taps - 1) in all, which is even
+    sides = [(0, 0), (0, 0), (before, before), (before, before)]
+    padded = ops.pad(x, sides, mode="constant" if mode == "zeros" else mode)
+    y = layer(Tensor(x))
+    assert y.shape == (2, 3, 7, 8)
+    want = ops.conv2d(padded, layer.weight, layer.bias, dilation=2)
+    np.testing.assert_allclose(y.data, want.data, atol=1e-6)
+
+
+def test_the_one_more_of_same_padding_comes_last():
+    layer = nn.Conv1d(1, 1, 2, padding="same", bias=False)
+    layer.weight.assign_(np.array([[[1.0, 10.0]]], np.float32))
+    y = layer(Tensor(np.array([[[1.0, 2.0, 3.0]]], np.float32)))
+    assert y.data.tolist() == [[[21.0, 32.0, 3.0]]]
+
+
+def test_padding_mode_is_read_at_every_call():
+    layer = nn.EqualConv2d(2, 3, 3, padding=1, padding_mode="reflect")
+    x = Tensor(images(1, 2, 4, 5))
+    y = layer(x)
+    layer.padding_mode = "circular"
+    assert np.abs(layer(x).data - y.data).max() > 1e-3
+    assert "padding_mode='circular'" in repr(layer)
+    with pytest.raises(ShapeError, match="conv2d"):
+        layer(x[0])
 
 
 def test_convolutions_take_pairs():
@@ -289,6 +321,14 @@ def test_linear_names_the_width_that_it_takes():
         lambda: nn.Conv2d(3, 4, 0),
         lambda: nn.Conv2d(3, 4, (3, 3, 3)),
         lambda: nn.Conv2d(0, 4, 3),
+        lambda: nn.Conv2d(3, 4, 2.5),
+        lambda: nn.Conv2d(3, 4, 3, 0),
+        lambda: nn.Conv2d(3, 4, 3, 2, "same"),
+        lambda: nn.Conv2d(3, 4, 3, 1, "full"),
+        lambda: nn.Conv2d(3, 4, 3, 1, -1),
+        lambda: nn.Conv2d(3, 4, 3, padding_mode="mirror"),
+        lambda: nn.ConvTranspose2d(3, 4, 3, 1, "same"),
+        lambda: nn.Conv1d(3, 4, 3, dilation=(1, 1)),
         lambda: nn.Linear(0, 4),
         lambda: nn.Dropout(1.0),
         lambda: nn.Dropout(-0.1),

@@ -92,18 +92,20 @@ class EqualConv2d(Conv2d):
         out_channels: int,
         kernel_size: Size,
         stride: Size = 1,
-        padding: Size = 0,
+        padding: Size | str = 0,
         *,
         dilation: Size = 1,
         groups: int = 1,
         bias: bool = True,
+        padding_mode: str = "zeros",
         gain: float = 1.0,
         lr_multiplier: float = 1.0,
         dtype: Any = np.float32,
     ) -> None:
         self.gain, self.lr_multiplier = gain, lr_multiplier
         sizes = (in_channels, out_channels, kernel_size, stride, padding)
-        super().__init__(*sizes, dilation=dilation, groups=groups, bias=bias, dtype=dtype)
+        options: dict[str, Any] = {"dilation": dilation, "groups": groups, "bias": bias}
+        super().__init__(*sizes, **options, padding_mode=padding_mode, dtype=dtype)
 
     def reset_parameters(self) -> None:
         """Draw the filters anew from N(0, 1 / lr_multiplier^2), and set the bias to 0."""
@@ -113,9 +115,7 @@ class EqualConv2d(Conv2d):
         """Apply the layer."""
         w = _scaled(self.weight, self.gain * self.lr_multiplier)
         b = None if self.bias is None else self.bias * self.lr_multiplier
-        window: dict[str, Any] = {"stride": self.stride, "padding": self.padding}
-        window["dilation"] = self.dilation
-        return ops.conv2d(x, w, b, groups=self.groups, **window)
+        return self._convolve(x, w, b)
 
 
 def _draw(layer: Affine, lr_multiplier: float, bias_init: float) -> None:
