@@ -213,3 +213,10 @@ def test_lists_are_indices_also_if_empty():
     assert x[[]].shape == (0, 3)
     np.testing.assert_array_equal(x[:, [2, 0]].data, [[2, 0], [5, 3]])
     np.testing.assert_array_equal(x[[False, True]].data, [[3, 4, 5]])
+
+
+@pytest.mark.parametrize("op", [ops.softmax, ops.log_softmax, ops.logsumexp])
+def test_softmax_over_no_entries_is_refused(op):
+    assert op(np.zeros((0, 2))).size == 0
+    with pytest.raises(ShapeError, match=r"x \(2, 0\) has no element along axis 1"):
+        op(np.zeros((2, 0)))

@@ -326,3 +326,15 @@ def test_bad_parameters_are_refused(bad):
 def test_output_padding_must_stay_below_the_stride():
     with pytest.raises(OptionError, match="output_padding"):
         ConvSpec.of(stride=2).transposed_shape((1, 4, 4, 4), (4, 3, 3, 3), (2, 0))
+
+
+@pytest.mark.parametrize("op", OPS)
+@pytest.mark.parametrize(("inner", "outer"), [(0, 3), (2, 0), (0, 0)])
+def test_sums_over_no_channels_are_zeros(op, inner, outer):
+    spec = ConvSpec.of(padding=1)
+    problem = Problem(np.random.default_rng(5), spec, (2, inner, 4, 5), (outer, inner, 3, 2))
+    want = {"conv2d": (2, outer, 4, 6), "conv2d_dgrad": problem.x.shape}.get(op, problem.w.shape)
+    for kernel in kernels.kernels(op):
+        if kernel.refusal(*problem.operands(op), **problem.params(op)) is None:
+            got = problem.run(kernel)
+            assert (got.shape, got.any()) == (want, False), kernel.key

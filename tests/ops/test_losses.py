@@ -39,6 +39,11 @@ def test_cross_entropy_refuses_floats_for_labels():
         ops.cross_entropy(np.zeros((2, 3)), np.zeros(2))
 
 
+def test_cross_entropy_refuses_an_empty_batch():
+    with pytest.raises(ShapeError, match="no sample to average"):
+        ops.cross_entropy(np.zeros((0, 3)), np.zeros(0, np.int64))
+
+
 @pytest.mark.parametrize("labels", [[0, 3], [-1, 2]])
 def test_cross_entropy_refuses_labels_out_of_range(labels):
     with pytest.raises(ShapeError, match=r"labels run from .* take 0 to 2"):

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
+from ..errors import ShapeError
 from ..kernels.arrays import Array, elementwise, empty_like, xp_of
 from .axes import check_broadcast
 from .linear import (
@@ -348,6 +349,8 @@ def min(
 
 def _shifted_exp(x: Array, axis: int) -> tuple[Any, Any]:
     """Return exp(x - m) and m, the maximum over ``axis`` (0 where it is infinite)."""
+    if not x.shape[axis]:
+        raise ShapeError(f"softmax, logsumexp: x {x.shape} has no element along axis {axis}")
     xp = xp_of(x)
     m = x.max(axis=axis, keepdims=True)
     m = xp.where(xp.isfinite(m), m, x.dtype.type(0))

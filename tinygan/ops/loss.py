@@ -117,7 +117,7 @@ def cross_entropy(logits: Any, labels: Any) -> Tensor:
     Shapes: logits (N, K), labels (N,) integers in [0, K) -> (). Differentiable: any order.
 
     Raises:
-        ShapeError: shapes do not fit, or a label is out of range.
+        ShapeError: shapes do not fit, there is no sample, or a label is out of range.
         DtypeError: labels are not of integers.
     """
     logits, labels = as_tensor(logits), as_tensor(labels)
@@ -128,7 +128,9 @@ def cross_entropy(logits: Any, labels: Any) -> Tensor:
         )
     if labels.dtype.kind not in "iu":
         raise DtypeError(f"cross_entropy: labels are integers, got {labels.dtype}")
-    if labels.size and not 0 <= int(labels.data.min()) <= int(labels.data.max()) < logits.shape[1]:
+    if not labels.size:
+        raise ShapeError(f"cross_entropy: logits {logits.shape} have no sample to average")
+    if not 0 <= int(labels.data.min()) <= int(labels.data.max()) < logits.shape[1]:
         raise ShapeError(
             f"cross_entropy: labels run from {int(labels.data.min())} to "
             f"{int(labels.data.max())}, logits {logits.shape} take 0 to {logits.shape[1] - 1}"

@@ -125,7 +125,7 @@ def modulated_conv2d(
     if demodulate:
         filters = filters * rsqrt(sum(square(filters), (2, 3, 4), True) + eps)
     filters = _oriented(filters, transposed)
-    filters = reshape(filters, (-1, *filters.shape[2:]))
+    filters = reshape(filters, (n * filters.shape[1], *filters.shape[2:]))
     y = convolve(reshape(x, (1, n * i, *x.shape[2:])), filters, groups=n, **window)
     return reshape(y, (n, o, *y.shape[2:]))
 

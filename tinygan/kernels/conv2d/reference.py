@@ -46,7 +46,8 @@ def _taps(spec: ConvSpec, w: Shape, gy: Shape) -> Iterator[tuple[int, int, slice
 
 def _pixels(x: Array) -> Array:
     """Return x (N, C, P, Q) as a matrix, a row a pixel: (N * P * Q, C)."""
-    return x.transpose(0, 2, 3, 1).reshape(-1, x.shape[1])
+    n, c, p, q = x.shape  # no -1: it can't be told where c is 0
+    return x.transpose(0, 2, 3, 1).reshape(n * p * q, c)
 
 
 def _times(x: Array, w: Array) -> Array:
