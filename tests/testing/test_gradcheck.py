@@ -7,7 +7,7 @@ from tinygan import Tensor, ops
 from tinygan.autograd import Op, grad
 from tinygan.autograd.op import kernel_op
 from tinygan.autograd.tensor import is_recording, recording
-from tinygan.errors import GradientCheckError, OptionError
+from tinygan.errors import GradientCheckError, GraphError, OptionError
 from tinygan.ops.norm import _batch_norm_composite
 from tinygan.testing import adjoint_identity, check_grads
 
@@ -35,6 +35,32 @@ def test_a_detached_factor_fails_at_order_2_only():
     check_grads(square, [RNG.normal(size=3)], order=1)
     with pytest.raises(GradientCheckError, match="order 2"):
         check_grads(square, [RNG.normal(size=3)], order=2)
+
+
+def check_inputs_alone(fn):
+    for seed in range(8):  # each asks for the derivative by one of the two inputs alone
+        check_grads(fn, [RNG.normal(size=3), RNG.normal(size=3)], order=1, seed=seed)
+
+
+def test_a_rule_that_asks_for_the_wrong_input_is_found():
+    product = op(
+        lambda a, b: a * b,
+        lambda g, y, xs, needs: (
+            g[0] * xs[1] if needs[1] else None,
+            g[0] * xs[0] if needs[1] else None,
+        ),
+    )
+    with pytest.raises((GradientCheckError, GraphError)):
+        check_inputs_alone(product)
+
+
+def test_a_rule_that_forgets_a_term_when_one_input_is_asked_for_is_found():
+    product = op(
+        lambda a, b: a * b,
+        lambda g, y, xs, needs: (g[0] * xs[1] * (1.0 if needs[1] else 2.0), g[0] * xs[0]),
+    )
+    with pytest.raises(GradientCheckError, match="by it alone"):
+        check_inputs_alone(product)
 
 
 def test_a_fault_at_order_3_is_found_there():

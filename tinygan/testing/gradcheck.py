@@ -13,6 +13,9 @@ At order k the checked function is itself k - 1 times differentiated, whose deri
 extrapolation (4 D(h) - D(2h)) / 3 at larger steps h, of error 4 h^4 |f^(5)| / 120 + u |f| / h:
 it needs a bounded fifth derivative where D(e) needs a small |f| / |f'|. The tolerance is the same,
 the difference is better. A wrong rule is off by far more in all of them.
+
+A rule is told which of its inputs matter. All of them do here, so at each order the derivative by
+one input, drawn at random, is asked for again, alone: it must be the same.
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ from ..random import Stream
 Function = Callable[..., Any]
 
 _STEP = 6e-6  # about the cube root of float64's unit roundoff, the optimum of a central difference
+_ALONE = 1e-9  # relative; both are the same sums, but kernels may form them in other orders
 _RICHARDSON = (3e-4, 3e-5)  # its optimum is near the fifth root, and lower where f^(5) is large
 
 
@@ -135,7 +139,11 @@ def _check(fn: Function, arrays: Sequence[Array], order: int, check: Check) -> N
     xs = [Tensor(a, requires_grad=i in floats) for i, a in enumerate(arrays)]
     ys = _outputs(fn, xs)
     vs = [check.normal(y.shape) for y in ys]
-    gs = grad(ys, [xs[i] for i in floats], [Tensor(v) for v in vs])
+    cotangents = [Tensor(v) for v in vs]
+    gs = grad(ys, [xs[i] for i in floats], cotangents, retain_graph=True)
+    if floats:
+        k = int(check.stream.integers((), 0, len(floats)))
+        _compare_alone(floats[k], gs[k].data, grad(ys, xs[floats[k]], cotangents).data, check)
     for i, g in zip(floats, gs, strict=True):
         _compare(fn, arrays, i, g.data, vs, check)
     if order > 1:
@@ -162,6 +170,16 @@ def _vjp_as_function(
         return total
 
     return _vjp
+
+
+def _compare_alone(i: int, g: Array, alone: Array, check: Check) -> None:
+    """Compare a derivative that was asked for alone with the one asked for among the others."""
+    apart = float(np.max(abs(alone - g), initial=0.0))
+    if not apart <= _ALONE * float(np.max(abs(g), initial=0.0)):
+        raise GradientCheckError(
+            f"order {check.depth}{check.label}, input {i} {g.shape}: the derivative by it alone "
+            f"and the one beside the other inputs' are {apart:.1e} apart"
+        )
 
 
 def _compare(
