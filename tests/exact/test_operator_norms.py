@@ -93,7 +93,12 @@ def test_layers_in_training_reach_the_first_singular_value_to_ten_digits(make):
 def test_the_slope_of_sigma_is_the_outer_product_of_its_singular_vectors(backend):
     """d s_1 / dW = u_1 v_1^T, though u and v are constants: u^T W v is stationary in both.
 
-    So |W / s_1|^2 has the slope 2 W / s_1^2 - 2 |W|^2 / s_1^3 u_1 v_1^T.
+    So |W / s_1|^2 has the slope 2 W / s_1^2 - 2 |W|^2 / s_1^3 u_1 v_1^T. Moved along E, with
+    e = u_1^T E v_1 and u_1, v_1 constant, that slope changes by
+
+        2 E / s^2 - 4 e W / s^3 + (6 e |W|^2 / s^4 - 4 <W, E> / s^3) u_1 v_1^T:
+
+    the second derivative of what the engine computes; that of s_1 itself has terms in du_1, dv_1.
     """
     w, _ = matrix_of(VALUES, 6, 9, seed=3)
     left, values, right = np.linalg.svd(w)
@@ -101,10 +106,16 @@ def test_the_slope_of_sigma_is_the_outer_product_of_its_singular_vectors(backend
     with kernels.use_backend(backend, "numpy"):
         u, v = ops.power_iteration(w, np.ones(6), steps=200)
         y = ops.spectral_norm(weight, u, v)
-        slope = grad(ops.sum(y * y), weight).data
+        slope = grad(ops.sum(y * y), weight, create_graph=True)
+        moved = np.random.default_rng(4).normal(size=w.shape)
+        bent = grad(ops.sum(slope * moved), weight).data
     outer = np.outer(left[:, 0], right[0])
     expected = 2 * w / values[0] ** 2 - 2 * (w**2).sum() / values[0] ** 3 * outer
-    np.testing.assert_allclose(slope, expected, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(slope.data, expected, rtol=1e-10, atol=1e-12)
+    s, e, size = values[0], (outer * moved).sum(), (w**2).sum()
+    along = 6 * e * size / s**4 - 4 * (w * moved).sum() / s**3
+    expected = 2 * moved / s**2 - 4 * e * w / s**3 + along * outer
+    np.testing.assert_allclose(bent, expected, rtol=1e-10, atol=1e-12)
 
 
 # --- convolutions as operators ---
