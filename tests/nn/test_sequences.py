@@ -194,10 +194,12 @@ def test_misfits_are_named():
         nn.MultiheadAttention(4, 2, dropout=1.0)
     layer = nn.MultiheadAttention(4, 2, batch_first=True)
     x = Tensor(normal(2, 3, 4).astype(np.float32))
-    with pytest.raises(ShapeError, match=r"sizes \(4, 4, 4\)"):
+    with pytest.raises(ShapeError, match=r"do not fit \(N, L, 4\), \(N, S, 4\)"):
         layer(x, x, x[..., :3])
-    with pytest.raises(ShapeError, match=r"\(3, 4\) among operands of 3 axes"):
+    with pytest.raises(ShapeError, match=r"key \(3, 4\) and value \(2, 3, 4\) do not"):
         layer(x, x[0], x)
+    with pytest.raises(ShapeError, match=r"MultiheadAttention: .* value \(2, 2, 4\) do not fit"):
+        layer(x, x, x[:, :2])
     with pytest.raises(ShapeError, match=r"key_padding_mask \(2, 4\) is not \(2, 3\)"):
         layer(x, x, x, key_padding_mask=np.zeros((2, 4), bool))
     with pytest.raises(ShapeError, match=r"attn_mask \(3, 4\) is neither \(3, 3\) nor \(4, 3, 3\)"):
@@ -208,6 +210,8 @@ def test_misfits_are_named():
         nn.SelfAttention2d(4)
     with pytest.raises(ShapeError, match=r"SelfAttention2d takes x \(N, 8, H, W\)"):
         nn.SelfAttention2d(8)(x)
+    with pytest.raises(ShapeError, match=r"SelfAttention2d: x \(1, 8, 1, 4\) is too small to pool"):
+        nn.SelfAttention2d(8)(Tensor(np.ones((1, 8, 1, 4), np.float32)))
     with pytest.raises(OptionError, match="sizes 0, 2"):
         nn.GRUCell(0, 2)
     with pytest.raises(OptionError, match="num_layers 0"):
@@ -217,8 +221,28 @@ def test_misfits_are_named():
     with pytest.raises(ShapeError, match=r"LSTM takes x \(L, N, 3\)"):
         nn.LSTM(3, 2)(x)
     rnn = nn.GRU(4, 2, bidirectional=True)
-    with pytest.raises(ShapeError, match=r"states \[\(1, 3, 2\)\] do not fit"):
+    with pytest.raises(ShapeError, match=r"states \(1, 3, 2\) do not fit"):
         rnn(x, Tensor(np.zeros((1, 3, 2), np.float32)))
+    h = Tensor(np.zeros((2, 3, 2), np.float32))
+    with pytest.raises(OptionError, match="GRU: hx is 2 states: one tensor h fits"):
+        rnn(x, (h, h))
+    with pytest.raises(OptionError, match=r"LSTM: hx is one tensor: a pair \(h, c\) fits"):
+        nn.LSTM(4, 2, bidirectional=True)(x, h)
+    with pytest.raises(DtypeError, match="got NoneType"):
+        ops.gru_cell(x, h, None, h)
+
+
+@pytest.mark.parametrize("kind", ["GRU", "LSTM", "GRUCell", "LSTMCell"])
+def test_recurrent_layers_take_arrays_as_other_layers_do(kind):
+    layer = getattr(nn, kind)(3, 2)
+    x = normal(5, 4, 3).astype(np.float32)
+    x = x[0] if kind.endswith("Cell") else x
+    h = np.zeros((4, 2) if kind.endswith("Cell") else (1, 4, 2), np.float32)
+    hx = (h, h) if "LSTM" in kind else h
+    for given in (None, hx):
+        ours, theirs = layer(x, given), layer(Tensor(x), given)
+        ours, theirs = (y[0] if isinstance(y, tuple) else y for y in (ours, theirs))
+        np.testing.assert_array_equal(ours.data, theirs.data)
 
 
 def test_layers_print_their_sizes():

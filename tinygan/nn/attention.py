@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import ops, random
 from ..autograd import Tensor
+from ..autograd.linear import as_tensor
 from ..errors import DtypeError, OptionError, ShapeError
 from ..kernels.arrays import Array, xp_of
 from . import init
@@ -110,9 +111,10 @@ class MultiheadAttention(Module):
         Raises:
             ShapeError: an operand or a mask does not fit.
         """
+        query, key, value = map(as_tensor, (query, key, value))
+        self._check(query, key, value)
         batched = query.ndim == 3
         q, k, v = (self._batch_first(t, batched) for t in (query, key, value))
-        self._check(q, k, v)
         mask = _sum(
             self._padding_mask(key_padding_mask, k, batched), self._attention_mask(attn_mask, q, k)
         )
@@ -133,19 +135,26 @@ class MultiheadAttention(Module):
 
     def _batch_first(self, x: Tensor, batched: bool) -> Tensor:
         """Return x as (N, length, size)."""
-        if x.ndim != 2 + batched:
-            raise ShapeError(f"MultiheadAttention: {x.shape} among operands of {2 + batched} axes")
         if not batched:
             return ops.expand_dims(x, 0)
         return x if self.batch_first else ops.transpose(x, (1, 0, 2))
 
     def _check(self, q: Tensor, k: Tensor, v: Tensor) -> None:
-        sizes = q.shape[2], k.shape[2], v.shape[2]
-        wanted = self.embed_dim, self.kdim, self.vdim
-        if sizes != wanted or len({q.shape[0], k.shape[0], v.shape[0]}) > 1:
+        sizes = self.embed_dim, self.kdim, self.vdim
+        fits = q.ndim in (2, 3) and q.ndim == k.ndim == v.ndim
+        fits = fits and (q.shape[-1], k.shape[-1], v.shape[-1]) == sizes
+        if fits and q.ndim == 3:
+            batch = 0 if self.batch_first else 1
+            fits = q.shape[batch] == k.shape[batch] == v.shape[batch]
+        if not fits or k.shape[:-1] != v.shape[:-1]:
+            lead = "(N, " if self.batch_first else "("
+            tail = "" if self.batch_first else "N, "
+            wanted = ", ".join(
+                f"{lead}{length}, {tail}{size})" for length, size in zip("LSS", sizes, strict=True)
+            )
             raise ShapeError(
-                f"MultiheadAttention: query, key, value {q.shape}, {k.shape}, {v.shape} "
-                f"(batch first) do not fit sizes {wanted} and one batch"
+                f"MultiheadAttention: query {q.shape}, key {k.shape} and value {v.shape} do not "
+                f"fit {wanted}, or all without N"
             )
 
     def _projections(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -265,6 +274,8 @@ class SelfAttention2d(Module):
         if x.ndim != 4 or x.shape[1] != self.channels:
             raise ShapeError(f"SelfAttention2d takes x (N, {self.channels}, H, W), got {x.shape}")
         n, _, h, w = x.shape
+        if self.pool and min(h, w) < 2:
+            raise ShapeError(f"SelfAttention2d: x {x.shape} is too small to pool: 2x2 pixels fit")
         keys, values = self.phi(x), self.g(x)
         if self.pool:
             keys, values = ops.max_pool2d(keys, 2), ops.max_pool2d(values, 2)

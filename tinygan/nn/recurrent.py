@@ -14,6 +14,7 @@ import numpy as np
 
 from .. import ops, random
 from ..autograd import Tensor
+from ..autograd.linear import as_tensor
 from ..errors import OptionError, ShapeError
 from ..kernels.arrays import Shape, xp_of
 from . import init
@@ -55,12 +56,16 @@ class _Recurrent(Module):
         """Return the states given, or zeros; all of ``shape``."""
         if hx is None:
             return (Tensor(xp_of(x.data).zeros(shape, x.dtype)),) * self.states
-        given = (hx,) if self.states == 1 else tuple(hx)
-        if len(given) != self.states or any(s.shape != shape for s in given):
-            shapes = [s.shape for s in given]
+        pair = isinstance(hx, tuple | list)
+        if pair == (self.states == 1) or (pair and len(hx) != self.states):
+            found = f"{len(hx)} states" if pair else "one tensor"
+            form = "one tensor h" if self.states == 1 else "a pair (h, c)"
+            raise OptionError(f"{type(self).__name__}: hx is {found}: {form} fits")
+        given = tuple(map(as_tensor, hx if pair else (hx,)))
+        if any(s.shape != shape for s in given):
+            shapes = ", ".join(str(s.shape) for s in given)
             raise ShapeError(
-                f"{type(self).__name__}: states {shapes} do not fit x {x.shape}: "
-                f"{self.states} of shape {shape}"
+                f"{type(self).__name__}: states {shapes} do not fit x {x.shape}: each {shape} fits"
             )
         return given
 
@@ -77,12 +82,14 @@ class _Cell(_Recurrent):
         self._allocate(input_size, "", dtype)
         self.reset_parameters()
 
-    def _check(self, x: Tensor) -> None:
+    def _input(self, given: Any) -> Tensor:
+        x: Tensor = as_tensor(given)
         if x.ndim not in (1, 2) or x.shape[-1] != self.input_size:
             raise ShapeError(
                 f"{type(self).__name__} takes x (N, {self.input_size}) or ({self.input_size},), "
                 f"got {x.shape}"
             )
+        return x
 
 
 class GRUCell(_Cell):
@@ -97,6 +104,7 @@ class GRUCell(_Cell):
         dtype: of the weights.
 
     Raises:
+        OptionError: h is not one tensor.
         ShapeError: x or h does not fit.
 
     Differentiable: any order.
@@ -106,7 +114,7 @@ class GRUCell(_Cell):
 
     def forward(self, x: Tensor, hx: Tensor | None = None) -> Tensor:
         """Return h'; without h, it begins at 0."""
-        self._check(x)
+        x = self._input(x)
         (h,) = self._state(x, hx, (*x.shape[:-1], self.hidden_size))
         return ops.gru_cell(x, h, *self._weights())
 
@@ -123,6 +131,7 @@ class LSTMCell(_Cell):
         dtype: of the weights.
 
     Raises:
+        OptionError: (h, c) is no pair.
         ShapeError: x, h or c does not fit.
 
     Differentiable: any order.
@@ -132,7 +141,7 @@ class LSTMCell(_Cell):
 
     def forward(self, x: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
         """Return (h', c'); without (h, c), they begin at 0."""
-        self._check(x)
+        x = self._input(x)
         h, c = self._state(x, hx, (*x.shape[:-1], self.hidden_size))
         return ops.lstm_cell(x, (h, c), *self._weights())
 
@@ -167,8 +176,9 @@ class _Layers(_Recurrent):
     def _suffixes(self, k: int) -> list[str]:
         return [f"_l{k}", f"_l{k}_reverse"][: 1 + self.bidirectional]
 
-    def _run(self, x: Tensor, hx: Any) -> tuple[Tensor, State]:
+    def _run(self, x: Any, hx: Any) -> tuple[Tensor, State]:
         """Return h of all steps of the last layer, and the last states of all layers."""
+        x = as_tensor(x)
         if x.ndim not in (2, 3) or x.shape[-1] != self.input_size:
             raise ShapeError(
                 f"{type(self).__name__} takes x (L, N, {self.input_size}) (N first if "
@@ -223,7 +233,7 @@ class GRU(_Layers):
         dtype: of the weights.
 
     Raises:
-        OptionError: sizes are not positive, or dropout is no probability.
+        OptionError: sizes are not positive, dropout is no probability, or h_0 is not one tensor.
         ShapeError: x or h_0 does not fit, or L is 0.
 
     Differentiable: any order.

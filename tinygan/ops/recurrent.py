@@ -163,12 +163,10 @@ def _affine(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 def _operands(*given: Any) -> tuple[State, Weights]:
     """Make tensors of x, the states and the weights; the last two, the biases, may be None."""
-    *first, weight_ih, weight_hh, bias_ih, bias_hh = (
-        None if v is None else as_tensor(v) for v in given
-    )
-    assert weight_ih is not None
-    assert weight_hh is not None
-    return tuple(v for v in first if v is not None), (weight_ih, weight_hh, bias_ih, bias_hh)
+    *needed, bias_ih, bias_hh = given
+    *first, weight_ih, weight_hh = map(as_tensor, needed)
+    biases = [None if b is None else as_tensor(b) for b in (bias_ih, bias_hh)]
+    return tuple(first), (weight_ih, weight_hh, biases[0], biases[1])
 
 
 def _check(op: str, gates: int, x: Tensor, state: State, weights: Weights, lead: int) -> None:
