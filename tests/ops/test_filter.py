@@ -46,6 +46,23 @@ def test_a_separable_filter_is_the_outer_product_of_two():
         np.testing.assert_allclose(twice.data, once.data, atol=1e-12)
 
 
+def test_a_gain_may_be_negative_also_of_a_separable_filter():
+    x, taps = RNG.normal(size=(1, 2, 5, 6)), RNG.normal(size=3)
+    for f in (taps, np.outer(taps, taps)):
+        y = ops.upfirdn2d(x, f, padding=1, gain=-2.5)
+        np.testing.assert_allclose(y.data, -2.5 * ops.upfirdn2d(x, f, padding=1).data)
+
+
+def test_without_a_filter_pixels_are_spread_padded_and_kept():
+    x = RNG.normal(size=(1, 2, 3, 4)).astype(np.float32)
+    y = ops.upfirdn2d(x, None, up=2, padding=(1, 0, 0, 1), gain=4)
+    assert y.shape == (1, 2, 7, 9)
+    assert y.dtype == np.float32
+    np.testing.assert_array_equal(y.data[:, :, :6:2, 1::2], 4 * x)
+    back = ops.upfirdn2d(y, None, down=2, padding=(-1, 0, 0, -1))
+    np.testing.assert_array_equal(back.data, 4 * x)
+
+
 def test_paddings_are_an_int_two_or_four():
     x, f = RNG.normal(size=(1, 1, 4, 5)), RNG.normal(size=(2, 2))
     for short, long in ((2, (2, 2, 2, 2)), ((1, 3), (1, 1, 3, 3))):
@@ -179,7 +196,13 @@ def test_what_does_not_fit_is_named():
         (ShapeError, "5 taps", lambda: ops.upfirdn2d(x, np.ones(5, np.float32))),
         (OptionError, "padding", lambda: ops.upfirdn2d(x, f, padding=(1, 2, 3))),
         (OptionError, "padding", lambda: ops.upfirdn2d(x, f, padding=(1.0, 2))),
-        (OptionError, "up", lambda: ops.upfirdn2d(x, f, up=0)),
+        (OptionError, "upfirdn2d: up=0", lambda: ops.upfirdn2d(x, f, up=0)),
+        (OptionError, "upfirdn2d: down=", lambda: ops.upfirdn2d(x, f, down=(2, 1.5))),
+        (OptionError, "interpolate: size=", lambda: ops.interpolate(x, "4")),
+        (OptionError, "unfold: kernel_size=", lambda: ops.unfold(x, 0)),
+        (OptionError, "fold: stride=", lambda: ops.fold(x[0], 4, 2, stride=0)),
+        (OptionError, "max_pool2d: stride=", lambda: ops.max_pool2d(x, 2, 1.5)),
+        (OptionError, "upsample_nearest: scale=", lambda: ops.upsample_nearest(x, 1.5)),
         (OptionError, "either", lambda: ops.interpolate(x)),
         (OptionError, "either", lambda: ops.interpolate(x, 2, 2.0)),
         (OptionError, "trilinear", lambda: ops.interpolate(x, 2, mode="trilinear")),

@@ -18,8 +18,8 @@ from ..autograd import Tensor, kernel_op
 from ..autograd.linear import as_tensor, expand_dims
 from ..autograd.op import Cotangents, Needs, Tensors
 from ..errors import DtypeError, OptionError, ShapeError
-from ..kernels.arrays import Shape
-from ..kernels.conv2d.spec import Pair, pair
+from ..kernels.arrays import Shape, xp_of
+from ..kernels.conv2d.spec import Pair
 from ..kernels.upfirdn2d import UpfirdnSpec
 
 _upfirdn2d = kernel_op("upfirdn2d")
@@ -68,7 +68,7 @@ def upfirdn2d(
 
     Args:
         x: images.
-        f: taps of the filter, of the dtype of x.
+        f: taps of the filter, of the dtype of x; None is the filter that does nothing.
         up: factor, an int or (height, width).
         down: factor, an int or (height, width).
         padding: pixels of the stuffed image: an int for all sides, (width, height), or
@@ -82,16 +82,18 @@ def upfirdn2d(
         DtypeError: x and f differ in dtype.
 
     Differentiable: any order in x and f. Source: arXiv:1912.04958, appendix B, and
-    arXiv:2106.12423; names and argument order as there.
+    arXiv:2106.12423; names as in their code. Deviation: pairs of up and down are (height, width),
+    as everywhere here, and not [x, y]; padding does begin with the width.
     """
-    x, f = as_tensor(x), as_tensor(f)
+    x = as_tensor(x)
+    f = Tensor(xp_of(x.data).ones((1, 1), dtype=x.dtype)) if f is None else as_tensor(f)
     if x.dtype != f.dtype or x.dtype.kind != "f":
         raise DtypeError(f"upfirdn2d: x {x.dtype}, f {f.dtype}: both float32 or both float64 fit")
     if f.ndim not in (1, 2):
         raise ShapeError(f"upfirdn2d: f {f.shape} must be (R, S), or (T,) if it is separable")
     (top, bottom), (left, right) = _sides(padding)
-    (up_h, up_w), (down_h, down_w) = pair(up, "up"), pair(down, "down")
-    taps = f if gain == 1.0 else f * (gain ** (f.ndim / 2))  # a separable filter runs twice
+    (up_h, up_w), (down_h, down_w) = _factors("up", up), _factors("down", down)
+    taps = f if gain == 1.0 else f * float(gain)
     if f.ndim == 2:
         spec = UpfirdnSpec(
             (up_h, up_w), (down_h, down_w), ((top, bottom), (left, right)), flip_filter
@@ -100,9 +102,16 @@ def upfirdn2d(
         return _upfirdn2d(x, taps, spec=spec)
     along_w = UpfirdnSpec((1, up_w), (1, down_w), ((0, 0), (left, right)), flip_filter)
     along_h = UpfirdnSpec((up_h, 1), (down_h, 1), ((top, bottom), (0, 0)), flip_filter)
-    row, column = expand_dims(taps, 0), expand_dims(taps, 1)
+    row, column = expand_dims(taps, 0), expand_dims(f, 1)
     along_h.out_shape(along_w.out_shape(x.shape, row.shape), column.shape)
     return _upfirdn2d(_upfirdn2d(x, row, spec=along_w), column, spec=along_h)
+
+
+def _factors(name: str, value: int | Pair) -> Pair:
+    both = value if isinstance(value, tuple | list) else (value, value)
+    if len(both) != 2 or any(type(n) is not int or n < 1 for n in both):
+        raise OptionError(f"upfirdn2d: {name}={value!r}: use an int or (height, width), at least 1")
+    return both[0], both[1]
 
 
 def _sides(padding: int | Sequence[int]) -> tuple[Pair, Pair]:
