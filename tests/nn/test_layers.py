@@ -104,6 +104,12 @@ def test_padding_mode_is_read_at_every_call():
         layer(x[0])
 
 
+def test_upsample_takes_lists_as_pairs():
+    x = Tensor(images(1, 2, 3, 4))
+    assert nn.Upsample([5, 6])(x).shape == (1, 2, 5, 6)
+    assert nn.Upsample(scale_factor=[2, 3.0])(x).shape == (1, 2, 6, 12)
+
+
 def test_convolutions_take_pairs():
     y = nn.Conv2d(1, 1, (3, 1), (2, 1), (1, 0), dilation=(1, 1))(Tensor(images(1, 1, 8, 5)))
     assert y.shape == (1, 1, 4, 5)
@@ -335,9 +341,13 @@ def test_linear_names_the_width_that_it_takes():
         lambda: nn.Upsample(scale_factor=-1.5),
         lambda: nn.Upsample(scale_factor=2, mode="trilinear"),
         lambda: nn.Upsample(2, 2),
+        lambda: nn.Upsample("4"),
+        lambda: nn.Upsample((2, 2, 2)),
         lambda: nn.ReflectionPad2d((1, 2)),
         lambda: nn.Blur((1, -1)),
         lambda: nn.Blur(up=2, down=2),
+        lambda: nn.Blur(up=(2, 1)),
+        lambda: nn.Blur(up=1.5),
         lambda: nn.Conv1d(3, 4, (3, 3)),
         lambda: nn.Conv3d(3, 4, (3, 3)),
     ],

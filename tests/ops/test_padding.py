@@ -105,6 +105,12 @@ def test_what_does_not_fit_is_named():
         ops.pad(x, [(1, 1)], mode="reflect")
     with pytest.raises(OptionError, match="no mode"):
         ops.pad(x, [(0, 0)] * 4, mode="mirror")
-    for padding in ((1, 2), -1, 1.5, (1, 2, 3, -1)):
-        with pytest.raises((OptionError, TypeError)):
+    for widths in ((1, 1, 1, 1), 1, [(1, 1), (0, 0), (1,), (2, 2)], [(0.5, 1)] * 4, "same"):
+        for mode in ("constant", "reflect"):
+            with pytest.raises(ShapeError, match=r"pad: 4 pairs \(before, after\) of ints >= 0"):
+                ops.pad(x, widths, mode=mode)
+    for padding in ((1, 2), -1, 1.5, (1, 2, 3, -1), None):
+        with pytest.raises(OptionError, match="reflection_pad2d: padding"):
             ops.reflection_pad2d(x, padding)
+        with pytest.raises(OptionError, match="ReflectionPad2d: padding"):
+            nn.ReflectionPad2d(padding)

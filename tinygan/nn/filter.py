@@ -51,7 +51,7 @@ class Blur(Module):
         f = np.asarray(taps, np.float64)
         if f.ndim != 1 or not f.size or f.sum() == 0:
             raise OptionError(f"Blur: taps {taps!r}: numbers whose sum is not 0 fit")
-        if min(up, down) != 1:
+        if any(type(n) is not int for n in (up, down)) or min(up, down) != 1:
             raise OptionError(f"Blur: up={up}, down={down}: integers fit of which one is 1")
         self.up, self.down = up, down
         f /= f.sum()

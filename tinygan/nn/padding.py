@@ -22,7 +22,7 @@ class _Pad2d(Module):
     op: ClassVar[Callable[..., Tensor]]
 
     def __init__(self, padding: Sides) -> None:
-        sides = (padding,) * 4 if isinstance(padding, int) else tuple(padding)
+        sides = tuple(padding) if isinstance(padding, tuple | list) else (padding,) * 4
         if len(sides) != 4 or any(not isinstance(n, int) or n < 0 for n in sides):
             raise OptionError(
                 f"{type(self).__name__}: padding {padding!r}: use an int or "

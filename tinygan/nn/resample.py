@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from .. import ops
 from ..autograd import Tensor
 from ..errors import OptionError
@@ -91,8 +93,10 @@ class Upsample(Module):
         if (size is None) == (scale_factor is None):
             raise OptionError("Upsample: give either size or scale_factor")
         given = scale_factor if size is None else size
-        if not all(n and n > 0 for n in (given if isinstance(given, tuple) else (given,))):
-            raise OptionError(f"Upsample: {given}: positive numbers fit")
+        kinds = int | float | np.integer | np.floating
+        each = given if isinstance(given, tuple | list) else (given, given)
+        if len(each) != 2 or not all(isinstance(n, kinds) and n > 0 for n in each):
+            raise OptionError(f"Upsample: {given!r}: a positive number or a pair of them fits")
         if mode not in MODES:
             raise OptionError(f"Upsample: no mode {mode!r}; use one of {', '.join(MODES)}")
         self.size, self.scale_factor, self.mode = size, scale_factor, mode

@@ -51,7 +51,10 @@ def upsample_nearest(x: Any, scale: int | Pair = 2) -> Tensor:
         DtypeError: x holds no floats.
     """
     x = _image("upsample_nearest", x)
-    sh, sw = pair(scale, "scale")
+    try:
+        sh, sw = pair(scale, "scale")
+    except OptionError as error:
+        raise OptionError(f"upsample_nearest: {error}") from None
     if sh < 1 or sw < 1:
         raise OptionError(f"upsample_nearest: scale must be at least 1, got {scale}")
     h, w = x.shape[2:]
@@ -105,7 +108,7 @@ def interpolate(
         raise OptionError("interpolate: recompute_scale_factor fits scale_factor, not size")
     step = None
     if size is not None:
-        out = pair(size, "size")
+        out = _size(size)
     else:
         factors = _factors(scale_factor)
         out = math.floor(h * factors[0]), math.floor(w * factors[1])
@@ -121,6 +124,13 @@ def interpolate(
     except OptionError as error:
         raise OptionError(f"interpolate: {error}") from None
     return _resize2d(x, spec=spec)
+
+
+def _size(size: int | Pair) -> Pair:
+    try:
+        return pair(size, "size")
+    except OptionError as error:
+        raise OptionError(f"interpolate: {error}") from None
 
 
 def _factors(scale_factor: Any) -> tuple[float, float]:

@@ -6,8 +6,10 @@ the mirror image of a mirror image. The adjoint adds the slabs back in the oppos
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
+
+import numpy as np
 
 from ..autograd import Op, Tensor
 from ..autograd.linear import as_tensor
@@ -121,13 +123,9 @@ def pad(
     x = as_tensor(x)
     if mode not in MODES:
         raise OptionError(f"pad: no mode {mode!r}: use one of {', '.join(MODES)}")
+    pairs = _pairs(x, widths)
     if mode == "constant":
-        return _pad_constant(x, widths, value=value)
-    pairs = tuple((int(before), int(after)) for before, after in widths)
-    if len(pairs) != x.ndim or any(n < 0 for both in pairs for n in both):
-        raise ShapeError(
-            f"pad: {x.ndim} pairs (before, after) >= 0 fit {x.shape}, got {tuple(widths)}"
-        )
+        return _pad_constant(x, pairs, value=value)
     for n, both in zip(x.shape, pairs, strict=True):
         most = {"reflect": max(n - 1, 0), "circular": n, "replicate": max(both) if n else 0}[mode]
         if max(both) > most:
@@ -138,11 +136,24 @@ def pad(
     return _border(x, widths=pairs, mode=mode)
 
 
+def _pairs(x: Tensor, widths: Any) -> Widths:
+    """Return the widths as a pair of ints an axis."""
+    given = tuple(widths) if isinstance(widths, Iterable) else (widths,)
+    pairs = [tuple(w) if isinstance(w, Iterable) else (w,) for w in given]
+    whole = all(isinstance(n, int | np.integer) and n >= 0 for both in pairs for n in both)
+    if len(pairs) != x.ndim or any(len(both) != 2 for both in pairs) or not whole:
+        raise ShapeError(
+            f"pad: {x.ndim} pairs (before, after) of ints >= 0, one an axis, fit {x.shape}, "
+            f"got {widths}"
+        )
+    return tuple((int(before), int(after)) for before, after in pairs)
+
+
 def _pad2d(op: str, x: Any, padding: int | Sequence[int], mode: str) -> Tensor:
     x = as_tensor(x)
     if x.ndim != 4:
         raise ShapeError(f"{op}: x must be (N, C, H, W), got {x.shape}")
-    sides = (padding,) * 4 if isinstance(padding, int) else tuple(padding)
+    sides = tuple(padding) if isinstance(padding, tuple | list) else (padding,) * 4
     if len(sides) != 4 or any(type(n) is not int or n < 0 for n in sides):
         raise OptionError(
             f"{op}: padding={padding!r}: use an int or (left, right, top, bottom), at least 0"

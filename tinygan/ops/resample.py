@@ -12,7 +12,7 @@ from .. import kernels
 from ..autograd import Op, Tensor, kernel_op
 from ..autograd.linear import as_tensor
 from ..autograd.op import Cotangents, Needs, Tensors
-from ..errors import ShapeError
+from ..errors import OptionError, ShapeError
 from ..kernels.arrays import Array, as_channels_last
 from ..kernels.conv2d.spec import Pair, pair
 
@@ -46,14 +46,17 @@ def _(g: Tensors, y: Tensors, xs: Tensors, needs: Needs, *, x_shape: Any) -> Cot
 
 
 def _window(
-    kernel_size: int | Pair, stride: int | Pair | None, padding: int | Pair
+    op: str, kernel_size: int | Pair, stride: int | Pair | None, padding: int | Pair
 ) -> dict[str, Pair]:
     """Return the parameters of a pooling window as pairs; ``stride`` is ``kernel_size`` if None."""
-    return {
-        "kernel": pair(kernel_size, "kernel_size"),
-        "stride": pair(kernel_size if stride is None else stride, "stride"),
-        "padding": pair(padding, "padding"),
-    }
+    try:
+        return {
+            "kernel": pair(kernel_size, "kernel_size"),
+            "stride": pair(kernel_size if stride is None else stride, "stride"),
+            "padding": pair(padding, "padding"),
+        }
+    except OptionError as error:
+        raise OptionError(f"{op}: {error}") from None
 
 
 def _image(op: str, x: Any) -> Tensor:
@@ -84,7 +87,7 @@ def avg_pool2d(
     """
     return _avg_pool2d(
         _image("avg_pool2d", x),
-        **_window(kernel_size, stride, padding),
+        **_window("avg_pool2d", kernel_size, stride, padding),
         count_include_pad=count_include_pad,
     )
 
@@ -103,7 +106,8 @@ def max_pool2d(
     Differentiable: any order, off ties.
     """
     x = _image("max_pool2d", x)
-    index = kernels.call("max_pool2d_index", x.data, **_window(kernel_size, stride, padding))
+    window = _window("max_pool2d", kernel_size, stride, padding)
+    index = kernels.call("max_pool2d_index", x.data, **window)
     return _gather2d(x, Tensor(index))
 
 

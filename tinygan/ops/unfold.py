@@ -7,7 +7,7 @@ from typing import Any
 from ..autograd import Tensor, kernel_op
 from ..autograd.linear import as_tensor
 from ..autograd.op import Cotangents, Needs, Tensors
-from ..errors import DtypeError, ShapeError
+from ..errors import DtypeError, OptionError, ShapeError
 from ..kernels.arrays import Shape
 from ..kernels.conv2d.spec import ConvSpec, Pair, pair
 from ..kernels.unfold import UnfoldSpec
@@ -29,10 +29,13 @@ def _(
 
 
 def _spec(
-    kernel_size: int | Pair, dilation: int | Pair, padding: int | Pair, stride: int | Pair
+    op: str, kernel_size: int | Pair, dilation: int | Pair, padding: int | Pair, stride: int | Pair
 ) -> UnfoldSpec:
-    conv = ConvSpec.of(stride=stride, padding=padding, dilation=dilation)
-    return UnfoldSpec(pair(kernel_size, "kernel_size"), conv)
+    try:
+        conv = ConvSpec.of(stride=stride, padding=padding, dilation=dilation)
+        return UnfoldSpec(pair(kernel_size, "kernel_size"), conv)
+    except OptionError as error:
+        raise OptionError(f"{op}: {error}") from None
 
 
 def _floats(op: str, x: Any, ndim: int, fitting: str) -> Tensor:
@@ -66,12 +69,13 @@ def unfold(
 
     Raises:
         ShapeError: x is not 4-d, or no window fits.
+        OptionError: an option is of another kind or too small.
         DtypeError: x holds no floats.
 
     Differentiable: any order. Source: arXiv:1410.0759, section 3.
     """
     x = _floats("unfold", x, 4, "(N, C, H, W)")
-    spec = _spec(kernel_size, dilation, padding, stride)
+    spec = _spec("unfold", kernel_size, dilation, padding, stride)
     spec.cols_shape("unfold", x.shape)
     return _unfold(x, spec=spec)
 
@@ -100,12 +104,13 @@ def fold(
 
     Raises:
         ShapeError: x is not 3-d, or does not hold the windows of such an image.
+        OptionError: an option is of another kind or too small.
         DtypeError: x holds no floats.
 
     Differentiable: any order.
     """
     x = _floats("fold", x, 3, "(N, C*R*S, L)")
-    spec = _spec(kernel_size, dilation, padding, stride)
+    spec = _spec("fold", kernel_size, dilation, padding, stride)
     taps, (h, w) = spec.kernel[0] * spec.kernel[1], pair(output_size, "output_size")
     shape = (x.shape[0], x.shape[1] // taps, h, w)
     spec.check_fold(x.shape, shape)
