@@ -110,6 +110,25 @@ def test_modulated_conv_refuses_what_does_not_fit():
         ops.modulated_conv2d(x, w, s.astype(np.float32))
     with pytest.raises(OptionError, match="holds nothing"):
         nn.ModulatedConv2d(3, 0, 3, 4)
+    with pytest.raises(OptionError, match="output_padding 1 fits transposed=True alone"):
+        ops.modulated_conv2d(x, w, s, output_padding=1)
+    with pytest.raises(OptionError, match="output_padding fits transposed=True alone"):
+        nn.ModulatedConv2d(3, 2, 3, 4, output_padding=1)
+    layer = nn.ModulatedConv2d(3, 2, 3, 4)
+    for x, w in ((batch(2, 3, 5, 5), batch(2, 3)), (batch(2, 2, 5, 5), batch(2, 4))):
+        with pytest.raises(ShapeError, match=r"ModulatedConv2d takes x \(N, 3, H, W\) and w"):
+            layer(x, w)
+
+
+def test_styles_that_do_not_fit_are_refused_under_the_name_of_the_op():
+    x, fits = batch(2, 3, 4, 4), batch(2, 3)
+    for op in (ops.film, ops.adain, ops.conditional_batch_norm):
+        for styles in ((batch(2, 4), fits), (fits, batch(1, 3))):
+            with pytest.raises(ShapeError, match=rf"^{op.__name__}: s.* one a channel and sample"):
+                op(x, *styles)
+    for image, w in ((x, batch(2, 4)), (x, batch(3, 5)), (batch(2, 4, 4, 4), batch(2, 5))):
+        with pytest.raises(ShapeError, match=r"AdaIN takes x \(N, 3, L, ...\) and w \(N, 5\)"):
+            nn.AdaIN(3, 5)(image, w)
 
 
 def test_modulated_conv_layer_scales_filters_by_the_style():

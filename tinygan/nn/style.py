@@ -162,8 +162,13 @@ class AdaIN(Module):
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """Apply the layer."""
-        style = self.style(w)
         c = self.num_features
+        if x.ndim < 3 or x.shape[1] != c or w.shape != (x.shape[0], self.style.in_features):
+            raise ShapeError(
+                f"AdaIN takes x (N, {c}, L, ...) and w (N, {self.style.in_features}), "
+                f"got {x.shape} and {w.shape}"
+            )
+        style = self.style(w)
         return ops.adain(x, style[:, :c], style[:, c:], eps=self.eps)
 
     def extra_repr(self) -> str:
@@ -194,6 +199,8 @@ class ModulatedConv2d(Module):
         dtype: of the weights.
 
     Raises:
+        OptionError: an option is of another kind or too small, or ``output_padding`` comes without
+            ``transposed``.
         ShapeError: x or w does not fit.
 
     Differentiable: any order. Source: arXiv:1912.04958, section 2.2 and appendix B.
@@ -213,6 +220,8 @@ class ModulatedConv2d(Module):
         output_padding: int | Pair = 0,
         dtype: Any = np.float32,
     ) -> None:
+        if not transposed and output_padding not in (0, (0, 0)):
+            raise OptionError("ModulatedConv2d: output_padding fits transposed=True alone")
         shape = (out_channels, in_channels, *pair(kernel_size, "kernel_size"))
         if any(n < 1 for n in shape):
             raise OptionError(f"ModulatedConv2d: a weight of shape {shape} holds nothing")
@@ -228,6 +237,12 @@ class ModulatedConv2d(Module):
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """Apply the layer."""
+        channels, style_dim = self.style.out_features, self.style.in_features
+        if x.ndim != 4 or x.shape[1] != channels or w.shape != (x.shape[0], style_dim):
+            raise ShapeError(
+                f"ModulatedConv2d takes x (N, {channels}, H, W) and w (N, {style_dim}), "
+                f"got {x.shape} and {w.shape}"
+            )
         return ops.modulated_conv2d(
             x,
             _scaled(self.weight, 1.0),

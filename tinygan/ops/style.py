@@ -13,7 +13,7 @@ from typing import Any
 from ..autograd import Tensor
 from ..autograd.basic import rsqrt, square
 from ..autograd.linear import as_tensor, matmul, reshape, sum, transpose
-from ..errors import DtypeError, ShapeError
+from ..errors import DtypeError, OptionError, ShapeError
 from ..kernels.conv2d.spec import Pair
 from .conv import conv2d, conv_transpose2d
 from .norm import batch_norm
@@ -31,8 +31,8 @@ def film(x: Any, scale: Any, shift: Any) -> Tensor:
     Differentiable: any order. Source: arXiv:1709.07871, equation 2.
     """
     x, scale, shift = as_tensor(x), as_tensor(scale), as_tensor(shift)
-    y: Tensor = x * _per_sample("scale", scale, x) + _per_sample("shift", shift, x)
-    return y
+    _check_style("film", x, scale, shift)
+    return _film(x, scale, shift)
 
 
 def adain(x: Any, scale: Any, shift: Any, *, eps: float = 1e-5) -> Tensor:
@@ -49,7 +49,9 @@ def adain(x: Any, scale: Any, shift: Any, *, eps: float = 1e-5) -> Tensor:
 
     Differentiable: any order. Source: arXiv:1812.04948, equation 1; arXiv:1703.06868, equation 8.
     """
-    return film(instance_norm(x, eps=eps), scale, shift)
+    x, scale, shift = as_tensor(x), as_tensor(scale), as_tensor(shift)
+    _check_style("adain", x, scale, shift)
+    return _film(instance_norm(x, eps=eps), scale, shift)
 
 
 def conditional_batch_norm(x: Any, scale: Any, shift: Any, *, eps: float = 1e-5) -> Tensor:
@@ -62,8 +64,9 @@ def conditional_batch_norm(x: Any, scale: Any, shift: Any, *, eps: float = 1e-5)
 
     Differentiable: any order. Source: arXiv:1707.00683; arXiv:1610.07629.
     """
-    x = as_tensor(x)
-    return film(batch_norm(x, *affine(x, None, None, x.shape[1:2]), eps=eps), scale, shift)
+    x, scale, shift = as_tensor(x), as_tensor(scale), as_tensor(shift)
+    _check_style("conditional_batch_norm", x, scale, shift)
+    return _film(batch_norm(x, *affine(x, None, None, x.shape[1:2]), eps=eps), scale, shift)
 
 
 def modulated_conv2d(
@@ -108,6 +111,8 @@ def modulated_conv2d(
     Raises:
         ShapeError: the shapes do not fit.
         DtypeError: x, w and style differ in dtype.
+        OptionError: an option is of another kind or too small, or there is an ``output_padding``
+            and no transposed convolution.
 
     Differentiable: any order. Source: arXiv:1912.04958, equations 1 to 3.
     """
@@ -116,6 +121,10 @@ def modulated_conv2d(
     window: dict[str, Any] = {"stride": stride, "padding": padding}
     if transposed:
         window["output_padding"] = output_padding
+    elif output_padding not in (0, (0, 0)):
+        raise OptionError(
+            f"modulated_conv2d: output_padding {output_padding} fits transposed=True alone"
+        )
     convolve = conv_transpose2d if transposed else conv2d
     if not grouped or not len(x):
         y = convolve(x * _column(style, x), _oriented(w, transposed), **window)
@@ -162,9 +171,14 @@ def _column(v: Tensor, x: Tensor) -> Tensor:
     return reshape(v, (*v.shape, *[1] * (x.ndim - 2)))
 
 
-def _per_sample(name: str, v: Tensor, x: Tensor) -> Tensor:
-    if x.ndim < 2 or v.shape != x.shape[:2]:
-        raise ShapeError(
-            f"film: {name} {v.shape} does not fit x {x.shape}: one a channel and sample"
-        )
-    return _column(v, x)
+def _check_style(op: str, x: Tensor, scale: Tensor, shift: Tensor) -> None:
+    for name, v in (("scale", scale), ("shift", shift)):
+        if x.ndim < 2 or v.shape != x.shape[:2]:
+            raise ShapeError(
+                f"{op}: {name} {v.shape} does not fit x {x.shape}: one a channel and sample"
+            )
+
+
+def _film(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    y: Tensor = x * _column(scale, x) + _column(shift, x)
+    return y
