@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -45,9 +46,9 @@ def conv_axis(c: Choices, widest: int = 7) -> _Axis:
 
 
 def conv_channels(c: Choices) -> tuple[int, int, int]:
-    """Choose groups, and the channels of a group on both sides."""
+    """Choose groups, and the channels of a group on both sides, rarely none."""
     groups = c.pick(1, 1, 1, 2, 3)
-    return groups, c.integer(1, 3), c.integer(1, 3)
+    return groups, c.extent(3, zero=True), c.extent(3, zero=True)
 
 
 @family("conv2d", kernels=_KERNELS)
@@ -96,4 +97,4 @@ def _conv_transpose2d(c: Choices) -> Drawn:
 def conv_filters(c: Choices, shape: tuple[int, ...]) -> Array:
     """Draw filters whose outputs are about as large as their inputs (integers stay as they are)."""
     w = c.normal(shape)
-    return w if c.small_integers else w / np.sqrt(np.prod(shape[1:]))
+    return w if c.small_integers else w / np.sqrt(max(math.prod(shape[1:]), 1))

@@ -28,7 +28,7 @@ def _sides(c: Choices, size: int, taps: int, up: int) -> tuple[int, int]:
 
 @family("upfirdn2d", kernels=("upfirdn2d", "upfirdn2d_fgrad"))
 def _upfirdn2d(c: Choices) -> Drawn:
-    n, channels, h, w = c.extent(2, zero=True), c.extent(3), c.extent(4), c.extent(4)
+    (n, channels), (h, w) = c.shape(2, 3, zero=True), c.shape(2, 4)
     separable = c.chance(3)
     r = c.extent(4)
     s = r if separable else c.extent(4)
@@ -46,7 +46,7 @@ def _upfirdn2d(c: Choices) -> Drawn:
 
 @family("interpolate", kernels=_RESIZED)
 def _interpolate(c: Choices) -> Drawn:
-    n, channels, h, w = c.extent(2, zero=True), c.extent(3), c.extent(5), c.extent(5)
+    (n, channels), (h, w) = c.shape(2, 3, zero=True), c.shape(2, 5)
     mode = c.pick(*MODES)
     params: dict[str, Any] = {"mode": mode}
     if mode in CORNERED:
@@ -64,7 +64,7 @@ def _interpolate(c: Choices) -> Drawn:
 @family("upsample_nearest", kernels=_RESIZED)
 def _upsample_nearest(c: Choices) -> Drawn:
     scale = c.integer(1, 3) if c.chance(2) else (c.integer(1, 3), c.integer(1, 3))
-    x = c.image(c.extent(2, zero=True), c.extent(3), c.extent(3), c.extent(3))
+    x = c.normal((*c.shape(2, 3, zero=True), c.extent(3), c.extent(3)))
     return Drawn(lambda x: ops.upsample_nearest(x, scale), [x])
 
 
@@ -75,7 +75,7 @@ def _upsample_nearest(c: Choices) -> Drawn:
 def _unfold(c: Choices) -> Drawn:
     h, w = conv_axis(c, 3), conv_axis(c, 3)
     window = [tuple(getattr(a, key) for a in (h, w)) for key in _WINDOW]
-    x = c.image(c.extent(2, zero=True), c.extent(3), h.size, w.size)
+    x = c.normal((*c.shape(2, 3, zero=True), h.size, w.size))
     return Drawn(lambda x: ops.unfold(x, *window), [x])
 
 
@@ -83,16 +83,19 @@ def _unfold(c: Choices) -> Drawn:
 def _fold(c: Choices) -> Drawn:
     h, w = conv_axis(c, 3), conv_axis(c, 3)
     window = [tuple(getattr(a, key) for a in (h, w)) for key in _WINDOW]
-    shape = (c.extent(2, zero=True), c.extent(3) * h.kernel * w.kernel, h.out * w.out)
+    n, channels = c.shape(2, 3, zero=True)
+    shape = (n, channels * h.kernel * w.kernel, h.out * w.out)
     return Drawn(lambda x: ops.fold(x, (h.size, w.size), *window), [c.normal(shape)])
 
 
 # --- padding ---
 
 
-def _padded(c: Choices, op: Callable[..., Any], most: Callable[[int], int]) -> Drawn:
+def _padded(
+    c: Choices, op: Callable[..., Any], most: Callable[[int], int], *, zero: bool = False
+) -> Drawn:
     """Draw an image and a padding of at most so many pixels for the length of an axis."""
-    n, channels, h, w = c.extent(2, zero=True), c.extent(2), c.extent(4), c.extent(4)
+    (n, channels), (h, w) = c.shape(2, 2, zero=True), c.shape(2, 4, zero=zero)
     sides = [c.integer(0, most(size)) for size in (w, w, h, h)]
     padding = min(sides) if c.chance(4) else tuple(sides)
     return Drawn(lambda x: op(x, padding), [c.image(n, channels, h, w)])
@@ -100,7 +103,7 @@ def _padded(c: Choices, op: Callable[..., Any], most: Callable[[int], int]) -> D
 
 @family("zero_pad2d")
 def _zero_pad2d(c: Choices) -> Drawn:
-    return _padded(c, ops.zero_pad2d, lambda size: 3)
+    return _padded(c, ops.zero_pad2d, lambda size: 3, zero=True)
 
 
 @family("reflection_pad2d")

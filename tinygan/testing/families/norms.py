@@ -34,7 +34,7 @@ def _batch_norm(c: Choices) -> Drawn:
 
 @family("batch_norm_eval")
 def _batch_norm_eval(c: Choices) -> Drawn:
-    channels = c.extent(3)
+    channels = c.extent(3, zero=True)
     shape = (c.extent(3, zero=True), channels, *c.shape(c.integer(0, 2), 3, zero=True))
     eps, per_channel = c.pick(1e-5, 1e-3, 0.1), (channels,)
     statistics = [c.normal(per_channel), c.positive(per_channel)]

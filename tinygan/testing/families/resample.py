@@ -41,7 +41,7 @@ def _pooling(c: Choices) -> tuple[tuple[int, int], dict[str, Any]]:
 def _avg_pool2d(c: Choices) -> Drawn:
     pixels, params = _pooling(c)
     counted = c.chance(2)
-    x = c.image(c.extent(2, zero=True), c.extent(2), *pixels)
+    x = c.normal((*c.shape(2, 2, zero=True), *pixels))
     return Drawn(lambda x: ops.avg_pool2d(x, count_include_pad=counted, **params), [x])
 
 
@@ -49,19 +49,21 @@ def _avg_pool2d(c: Choices) -> Drawn:
 @family("max_pool2d", kernels=("max_pool2d_index", "gather2d", "scatter2d"))
 def _max_pool2d(c: Choices) -> Drawn:
     (h, w), params = _pooling(c)
-    x = c.distinct((c.extent(2, zero=True), c.extent(2), h, w))
+    x = c.distinct((*c.shape(2, 2, zero=True), h, w))
     return Drawn(lambda x: ops.max_pool2d(x, **params), [x])
 
 
 @family("pixel_shuffle")
 def _pixel_shuffle(c: Choices) -> Drawn:
     r = c.pick(1, 2, 2, 3)
-    x = c.image(c.extent(2, zero=True), c.extent(2) * r * r, c.extent(3), c.extent(2))
+    n, channels, h, w = c.shape(4, 3, zero=True)
+    x = c.image(n, channels * r * r, h, w)
     return Drawn(lambda x: ops.pixel_shuffle(x, r), [x])
 
 
 @family("pixel_unshuffle")
 def _pixel_unshuffle(c: Choices) -> Drawn:
     r = c.pick(1, 2, 2, 3)
-    x = c.image(c.extent(2, zero=True), c.extent(3), r * c.extent(2), r * c.extent(2))
+    n, channels, h, w = c.shape(4, 2, zero=True)
+    x = c.image(n, channels, r * h, r * w)
     return Drawn(lambda x: ops.pixel_unshuffle(x, r), [x])

@@ -55,7 +55,7 @@ def _attention_weights(c: Choices) -> Drawn:
 @family("scaled_dot_product_attention", kernels=("max", "sum"))
 def _scaled_dot_product_attention(c: Choices) -> Drawn:
     drawn = _Attention(c)
-    v = c.normal((*drawn.lead, drawn.columns, c.extent(3)))
+    v = c.normal((*drawn.lead, drawn.columns, c.extent(3, zero=True)))
     return drawn.drawn(ops.scaled_dot_product_attention, v)
 
 
@@ -65,7 +65,7 @@ _GATES = ("bias_act", "bias_act_vjp")
 def _recurrent(c: Choices, gates: int, states: int, steps: tuple[int, ...] = ()) -> list[Array]:
     """Draw x, the states, both weights, and both biases or none."""
     batch = (c.extent(2, zero=True),) if c.chance(2) else ()
-    inputs, size = c.extent(2), c.extent(2)
+    inputs, size = c.shape(2, 2, zero=True)
     args = [c.normal((*steps, *batch, inputs))]
     args += [c.normal((*batch, size)) for _ in range(states)]
     args += [c.normal((gates * size, inputs)), c.normal((gates * size, size))]
@@ -102,12 +102,12 @@ def _lstm(c: Choices) -> Drawn:
 # equal samples agree in every entry: all distances would lie on their kink
 @family("minibatch_discrimination", kernels=("sum",), broadcast=False)
 def _minibatch_discrimination(c: Choices) -> Drawn:
-    n, a, b, k = c.extent(3, zero=True), c.extent(3), c.extent(2), c.extent(2)
+    n, a, b, k = *c.shape(2, 3, zero=True), c.extent(2), c.extent(2)
     while True:
         f, weight = c.normal((n, a)), c.normal((a, b, k))
         m = np.tensordot(f, weight, 1)
         gaps = np.abs(m[:, None] - m)[~np.eye(n, dtype=bool)]
-        if c.small_integers or not gaps.size or gaps.min() >= _GAP:
+        if c.small_integers or not gaps.size * a or gaps.min() >= _GAP:
             return Drawn(ops.minibatch_discrimination, [f, weight])
 
 
