@@ -7,6 +7,7 @@ import pytest
 
 from tinygan import nn, optim
 from tinygan.autograd import Tensor, grad
+from tinygan.errors import StateError
 from tinygan.nn import init
 from tinygan.nn.utils import clip_grad_norm_, spectral_norm
 
@@ -177,6 +178,28 @@ def test_spectral_norm_equals_its_twin(name, steps):
     theirs.eval()
     ours.eval()
     compare_step(theirs, ours, RNG.normal(size=shape))
+
+
+@pytest.mark.parametrize("kind", ["spectral_norm", "weight_norm"])
+@pytest.mark.parametrize("name", SPECTRAL)
+def test_the_state_of_a_parametrization_loads_by_its_own_names(name, kind):
+    make, shape = SPECTRAL[name]
+    theirs = getattr(torch.nn.utils.parametrizations, kind)(make(torch.nn))
+    ours = getattr(nn.utils, kind)(make(nn))
+    with torch.no_grad():
+        theirs(torch.ones(shape))
+    ours.load_state_dict(theirs.state_dict())
+    x = RNG.normal(size=shape).astype(np.float32)
+    y = theirs.eval()(torch.tensor(x))
+    np.testing.assert_allclose(ours.eval()(Tensor(x)).data, y.detach().numpy(), atol=1e-5)
+
+
+def test_parameters_load_as_they_are_and_bfloat16_is_named():
+    theirs, ours = torch.nn.Linear(3, 2), nn.Linear(3, 2)
+    ours.load_state_dict(dict(theirs.named_parameters()))
+    np.testing.assert_array_equal(ours.weight.data, theirs.weight.detach().numpy())
+    with pytest.raises(StateError, match="'weight' can't be read as an array"):
+        ours.load_state_dict(theirs.bfloat16().state_dict())
 
 
 def moments(values):

@@ -125,6 +125,45 @@ def test_loading_reports_all_that_is_missing_unexpected_and_misshapen_at_once():
         np.testing.assert_array_equal(value, before[name])
 
 
+def test_a_state_from_before_batches_were_counted_fits():
+    norm = nn.BatchNorm2d(3)
+    state = norm.state_dict()
+    del state["num_batches_tracked"]
+    state["running_mean"] += 1
+    assert norm.load_state_dict(state).missing_keys == []
+    assert norm.running_mean.data.tolist() == [1, 1, 1]
+
+
+def test_what_is_no_array_is_named():
+    class Strange:
+        def __array__(self, dtype=None, copy=None):
+            raise TypeError("unsupported BFloat16\nand more")
+
+    net = Net()
+    state = {**net.state_dict(), "first.bias": Strange()}
+    with pytest.raises(StateError, match=r"^state dict: 'first.bias' can't be .*BFloat16\)$"):
+        net.load_state_dict(state)
+
+
+def test_names_of_parametrizations_are_taken_for_the_older_ones():
+    net = nn.Sequential(
+        nn.utils.spectral_norm(nn.Linear(3, 2)), nn.utils.weight_norm(nn.Linear(2, 4))
+    )
+    state = {name: value + 1 for name, value in net.state_dict().items()}
+    news = {"orig": "original", "u": "0._u", "v": "0._v"}
+    given = {}
+    for name, value in state.items():
+        prefix, _, part = name.partition(".weight_")
+        parts = news if prefix == "0" else {"g": "original0", "v": "original1"}
+        new = f"{prefix}.parametrizations.weight.{parts[part]}" if part else name
+        given[new] = value
+    net.load_state_dict(given)
+    for name, value in net.state_dict().items():
+        np.testing.assert_array_equal(value, state[name])
+    with pytest.raises(StateError, match=r"unexpected '0\.parametrizations\.bias\.original7'"):
+        net.load_state_dict({**given, "0.parametrizations.bias.original7": np.ones(2)})
+
+
 def test_loading_that_is_not_strict_takes_what_fits_and_says_what_did_not():
     net = Net()
     missing, unexpected = net.load_state_dict(

@@ -142,6 +142,21 @@ def test_weight_norm_equals_its_twin(name, dim):
     close(ours.weight, theirs.weight)
 
 
+def test_weight_norm_has_the_second_derivatives_of_torchs_small_ops():
+    # PyTorch's own weight_norm takes ||v|| for a constant in its second backward (2.13)
+    v, g, c, u = (RNG.normal(size=shape) for shape in ((4, 3), (4, 1), (4, 3), (4, 3)))
+    tv, tg = (torch.tensor(a, requires_grad=True) for a in (v, g))
+    ov, og = (Tensor(a, requires_grad=True) for a in (v, g))
+    tw = tv * (tg / torch.linalg.vector_norm(tv, dim=1, keepdim=True))
+    ow = ops.weight_norm(ov, og)
+    (ts,) = torch.autograd.grad((tw.tanh() * torch.tensor(c)).sum(), [tv], create_graph=True)
+    (os,) = grad((ops.tanh(ow) * Tensor(c)).sum(), [ov], create_graph=True)
+    theirs = torch.autograd.grad((ts * torch.tensor(u)).sum(), [tv, tg])
+    ours = grad((os * Tensor(u)).sum(), [ov, og])
+    for a, b in zip(ours, theirs, strict=True):
+        close(a, b)
+
+
 @pytest.mark.parametrize("dim", [0, 1, None])
 @pytest.mark.filterwarnings("ignore:.*weight_norm.*")
 def test_weight_norm_starts_as_its_twin(dim):

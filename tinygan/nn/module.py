@@ -168,18 +168,22 @@ class Module:
         """Copy arrays into parameters and buffers by name; all of them, or none if one misfits.
 
         A tied tensor needs one of its names. Each tensor keeps its dtype and its memory layout.
+        ``num_batches_tracked``, which PyTorch wrote from 0.4.1 on, may be missing, and the names of
+        its ``parametrizations`` are taken for those of its ``spectral_norm`` and ``weight_norm``.
 
         Args:
-            state: arrays or tensors by name, as ``state_dict`` or ``load_pth`` returns them.
+            state: arrays or tensors by name, as ``state_dict`` or ``load_pth`` returns them; also
+                PyTorch's tensors, on the CPU.
             strict: refuse missing and unexpected names too, and not only wrong shapes.
 
         Raises:
-            StateError: the state does not fit; every misfit is listed.
+            StateError: the state does not fit, or is not of arrays; every misfit is listed.
         """
         own = dict(tensors(self))
-        given = {name: _host(value) for name, value in state.items()}
+        given = {_plain(name, own): _host(name, value) for name, value in state.items()}
         reached = {id(own[name]) for name in given if name in own}
         missing = [name for name, t in own.items() if id(t) not in reached]
+        missing = [name for name in missing if not name.endswith("num_batches_tracked")]
         unexpected = [name for name in given if name not in own]
         problems = list(_misfits(own, given))
         if strict:
@@ -267,9 +271,26 @@ def _unique(pairs: Iterator[tuple[str, _T]]) -> Iterator[tuple[str, _T]]:
 # --- loading ---
 
 
-def _host(value: Any) -> Array:
-    array: Array = value.numpy() if isinstance(value, Tensor) else np.asarray(value)
-    return array
+_PARAMETRIZED = {"original": "orig", "0._u": "u", "0._v": "v", "original0": "g", "original1": "v"}
+
+
+def _plain(name: str, own: Mapping[str, Tensor]) -> str:
+    """Turn ``conv.parametrizations.weight.original`` into ``conv.weight_orig``, and so on."""
+    prefix, found, rest = name.rpartition("parametrizations.")
+    tensor, _, part = rest.partition(".")
+    if name in own or not found or part not in _PARAMETRIZED:
+        return name
+    return f"{prefix}{tensor}_{_PARAMETRIZED[part]}"
+
+
+def _host(name: str, value: Any) -> Array:
+    if isinstance(value, Tensor):
+        return value.numpy()
+    try:
+        return np.asarray(value.detach() if hasattr(value, "detach") else value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise StateError(f"state dict: {name!r} can't be read as an array ({reason})") from None
 
 
 def _misfits(own: Mapping[str, Tensor], given: Mapping[str, Array]) -> Iterator[str]:
