@@ -1,6 +1,7 @@
 """Layers that surround images (N, C, H, W) with something; none has weights.
 
-Each takes one width for all sides or (left, right, top, bottom), as PyTorch does.
+Each takes one width for all sides or (left, right, top, bottom), as PyTorch does, and raises
+``OptionError`` for anything else, ``ShapeError`` for images that it does not fit.
 """
 
 from __future__ import annotations

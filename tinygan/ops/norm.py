@@ -158,7 +158,12 @@ def weight_norm(v: Any, g: Any, *, dim: int | None = 0) -> Tensor:
 def power_iteration(w: Any, u: Any, *, steps: int = 1, eps: float = 1e-12) -> tuple[Tensor, Tensor]:
     """Move (u, v) towards the leading singular vectors of w, seen as a matrix (O, rest).
 
-    ``steps`` times v = normalize(W^T u), u = normalize(W v). Differentiable: no (constants).
+    ``steps`` times v = normalize(W^T u), u = normalize(W v).
+
+    Shapes: w (O, ...), u (O,) -> (O,), (rest,). Differentiable: no (constants).
+
+    Raises:
+        ShapeError: u does not fit w.
     """
     w, u = as_tensor(w), as_tensor(u)
     if w.ndim < 2 or u.shape != w.shape[:1]:

@@ -106,6 +106,9 @@ def pad(
 ) -> Tensor:
     """Surround ``x``; ``widths`` is (before, after) for each axis.
 
+    Shapes: x (n_0, n_1, ...) -> (before_0 + n_0 + after_0, ...). The widths are those of
+    ``numpy.pad``, from the first axis on; PyTorch's ``F.pad`` counts from the last.
+
     Args:
         x: a tensor of any shape.
         widths: how many entries to add, at least 0.

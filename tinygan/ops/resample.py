@@ -138,6 +138,9 @@ def pixel_shuffle(x: Any, upscale_factor: int) -> Tensor:
 
     Shapes: x (N, C*r*r, H, W) -> (N, C, H*r, W*r). Differentiable: any order.
     Source: arXiv:1609.05158.
+
+    Raises:
+        ShapeError: x is not 4-d, or its channels are no multiple of r*r.
     """
     x = _image("pixel_shuffle", x)
     if upscale_factor < 1 or x.shape[1] % upscale_factor**2:
@@ -151,6 +154,9 @@ def pixel_unshuffle(x: Any, downscale_factor: int) -> Tensor:
     """Undo ``pixel_shuffle``: r x r blocks of pixels become channels.
 
     Shapes: x (N, C, H*r, W*r) -> (N, C*r*r, H, W). Differentiable: any order.
+
+    Raises:
+        ShapeError: x is not 4-d, or its sizes are no multiples of r.
     """
     x = _image("pixel_unshuffle", x)
     if downscale_factor < 1 or any(n % downscale_factor for n in x.shape[2:]):
