@@ -169,6 +169,9 @@ def test_minibatch_discrimination_compares_samples_and_draws_no_random_number():
     kernels = constant(Stream(0, "T").normal((2, 5, 3), np.float64))
     np.testing.assert_allclose(closeness(repeat(0), kernels).data, n - 1)
     assert closeness(real, kernels).data.max() < n - 1.5
+    m = np.einsum("na,abc->nbc", real.data, kernels.data)
+    o = [sum(np.exp(-np.abs(m[i] - m[j]).sum(axis=1)) for j in range(n) if j != i) for i in (0, 9)]
+    np.testing.assert_allclose(closeness(real, kernels).data[[0, 9]], o, rtol=1e-12)
     near = leaf(repeat(0).data + 0.01 * Stream(0, "off").normal((n, 2), np.float64))
     apart = near.data - 0.001 * grad(ops.sum(closeness(near, kernels)), near).data
     assert apart.std(axis=0).min() > 1.2 * near.data.std(axis=0).min()
