@@ -16,6 +16,12 @@ def as_tensor(x: Any) -> Tensor:
     return x if isinstance(x, Tensor) else Tensor(x)
 
 
+def listed(given: tuple[Any, ...]) -> tuple[int, ...]:
+    """Return the integers of ``f(2, 3)``, and of ``f((2, 3))`` too."""
+    alone = len(given) == 1 and not isinstance(given[0], int | np.integer)
+    return tuple(given[0]) if alone else given
+
+
 def normalize_axis(axis: Axis, ndim: int, dim: Axis = None) -> tuple[int, ...]:
     """Return ``axis`` (or ``dim``) as a sorted tuple of non-negative axes; None means all.
 
@@ -25,7 +31,7 @@ def normalize_axis(axis: Axis, ndim: int, dim: Axis = None) -> tuple[int, ...]:
     axis = dim if axis is None else axis
     if axis is None:
         return tuple(range(ndim))
-    named = (axis,) if isinstance(axis, int) else tuple(axis)
+    named = (axis,) if isinstance(axis, int | np.integer) else tuple(axis)
     if any(not -ndim <= a < ndim for a in named):
         raise ShapeError(f"axis {axis} is out of range for {ndim} axes")
     axes = tuple(sorted(a % ndim for a in named))

@@ -24,7 +24,7 @@ from ..kernels.arrays import (
     zeros_channels_last,
 )
 from .axes import as_tensor as as_tensor
-from .axes import check_broadcast, common_dtype, is_basic_index, plain_index
+from .axes import check_broadcast, common_dtype, is_basic_index, listed, plain_index
 from .axes import normalize_axis as normalize_axis
 from .op import Cotangents, Needs, Op, Tensors
 from .tensor import Axis, Tensor
@@ -48,7 +48,7 @@ def reshape(x: Any, *shape: Any) -> Tensor:
     Differentiable: any order.
     """
     x = as_tensor(x)
-    wanted = shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape
+    wanted = listed(shape)
     known = math.prod(n for n in wanted if n != -1)
     open_ = x.size // known if known else 0
     full = tuple(open_ if n == -1 else n for n in wanted)
@@ -84,8 +84,7 @@ def expand_dims(x: Any, axis: int) -> Tensor:
 def transpose(x: Any, *axes: Any) -> Tensor:
     """Permute the axes; without ``axes``, reverse them. A view. Differentiable: any order."""
     x = as_tensor(x)
-    named = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes
-    named = named or range(x.ndim)[::-1]
+    named = listed(axes) or range(x.ndim)[::-1]
     order = tuple(a + x.ndim if a < 0 else a for a in named)
     if sorted(order) != list(range(x.ndim)):
         raise ShapeError(f"transpose: axes {named} are no permutation of the axes of {x.shape}")

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..autograd import Tensor, fused
+from ..autograd.axes import listed
 from ..autograd.basic import mean, sqrt, square
 from ..autograd.linear import as_tensor, broadcast_to, reshape
 from ..errors import OptionError, ShapeError
@@ -167,7 +168,7 @@ def layer_norm(
     Differentiable: any order, through mean and variance. Source: arXiv:1607.06450.
     """
     x = as_tensor(x)
-    shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    shape = listed((normalized_shape,))
     if not shape or x.shape[max(x.ndim - len(shape), 0) :] != shape:
         raise ShapeError(f"layer_norm: the last axes of x {x.shape} are not {shape}")
     weight, bias = affine(x, weight, bias, shape)
