@@ -338,3 +338,20 @@ def test_sums_over_no_channels_are_zeros(op, inner, outer):
         if kernel.refusal(*problem.operands(op), **problem.params(op)) is None:
             got = problem.run(kernel)
             assert (got.shape, got.any()) == (want, False), kernel.key
+
+
+@pytest.mark.parametrize(
+    ("x", "kernel"),
+    [
+        ((2, 3, 48, 55), (3, 3)),  # parts of the pixels that are not equal
+        ((1, 2, 3, 600), (1, 5)),  # rows longer than a block of pixels
+    ],
+)
+@pytest.mark.parametrize("op", OPS)
+def test_many_pixels_are_added_up_exactly(op, x, kernel):
+    spec = ConvSpec.of(padding=(kernel[0] // 2, kernel[1] // 2))
+    problem = Problem(np.random.default_rng(6), spec, x, (5, x[1], *kernel), np.float32)
+    want = problem.run(REFERENCE[op])
+    for k in kernels.kernels(op):
+        if k.exact and k.refusal(*problem.operands(op), **problem.params(op)) is None:
+            np.testing.assert_array_equal(problem.run(k), want, err_msg=k.key)

@@ -26,6 +26,7 @@ Operands = tuple[list["Array | None"], dict[str, Any]]
 Draw = Callable[[Choices], Operands]
 
 _WIDTHS = (1, 3, 8, 15, 16, 33, 64, 70)  # about the widths of vectors and of blocks, and beside
+_BLOCK = 32768  # elements that csrc/reduce/columns.hpp cuts arrays to
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,9 @@ def _conv2d_dgrad(c: Choices) -> Operands:
 @generator("conv2d_wgrad", large=True)
 def _conv2d_wgrad(c: Choices) -> Operands:
     spec, x, w, y = _convolution(c)
+    if c.chance(3):  # few weights and many pixels, or long rows: they are added up in parts
+        x, w = (2, 3, *c.pick((48, 55), (7, 600))), (c.pick(1, 5), 3, *w[2:])
+        y = spec.out_shape(x, w)
     return [c.normal(x), c.normal(y)], {"spec": spec, "w_shape": w}
 
 
@@ -223,8 +227,10 @@ def _batch_norm_vjp(c: Choices) -> Operands:
 
 @generator("layer_norm", large=True)
 def _layer_norm(c: Choices) -> Operands:
-    shape = (c.pick(*_WIDTHS), c.integer(1, 5), c.pick(*_WIDTHS))
-    return _normalised(c, shape, shape[c.integer(1, 2) :]), {"eps": c.pick(1e-5, 0.1)}
+    shape, axes = (c.pick(*_WIDTHS), c.integer(1, 5), c.pick(*_WIDTHS)), c.integer(1, 2)
+    if c.chance(3):  # several tiles below each other, or side by side
+        shape, axes = c.pick(((700, 1, 65), 1), ((3, 1, 2500), 2))
+    return _normalised(c, shape, shape[3 - axes :]), {"eps": c.pick(1e-5, 0.1)}
 
 
 @generator("layer_norm_vjp", large=True)
@@ -238,6 +244,8 @@ def _layer_norm_vjp(c: Choices) -> Operands:
 def _group_norm(c: Choices) -> Operands:
     groups = c.integer(1, 5)
     shape = (c.integer(1, 4), groups * c.pick(1, 3, 8, 17), c.integer(1, 13), c.integer(1, 18))
+    if c.chance(3):  # a sample of several blocks
+        shape = (c.integer(1, 2), shape[1], _BLOCK // (17 * shape[1]) + shape[2], 17)
     params = {"num_groups": groups, "eps": c.pick(1e-5, 0.1)}
     return _normalised(c, shape, shape[1:2]), params
 
@@ -252,6 +260,8 @@ def _group_norm_vjp(c: Choices) -> Operands:
 def _reduction(c: Choices) -> Operands:
     shape = (c.pick(1, 7, 300), c.pick(*_WIDTHS), c.pick(1, 5, 21))
     axes = tuple(a for a in range(3) if c.chance(2))
+    if c.chance(3):  # several blocks
+        shape, axes = (300, c.integer(60, 70), 5), c.pick((0, 1), (0, 1, 2))
     return [c.normal(shape)], {"axis": axes, "keepdims": c.chance(2)}
 
 
