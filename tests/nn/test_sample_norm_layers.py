@@ -131,6 +131,7 @@ def test_integers_are_refused_and_not_rounded(layer):
 def test_layer_norm_refuses_shapes_that_are_none(shape):
     with pytest.raises(OptionError, match="positive ints fit, or one"):
         nn.LayerNorm(shape)
+    assert nn.LayerNorm(np.int64(3)).normalized_shape == (3,)
 
 
 def test_group_norm_refuses_a_fraction_of_groups():

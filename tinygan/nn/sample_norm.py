@@ -213,11 +213,11 @@ class LayerNorm(Module):
         dtype: Any = np.float32,
     ) -> None:
         shape = normalized_shape if isinstance(normalized_shape, Sequence) else (normalized_shape,)
-        if not shape or any(not isinstance(n, int) or n < 1 for n in shape):
+        if not shape or any(not isinstance(n, int | np.integer) or n < 1 for n in shape):
             raise OptionError(
                 f"LayerNorm: normalized_shape {normalized_shape!r}: positive ints fit, or one"
             )
-        self.normalized_shape: Shape = tuple(shape)
+        self.normalized_shape: Shape = tuple(map(int, shape))
         self.eps = eps
         ones, zeros = ones_and_zeros(self.normalized_shape, dtype)
         self.weight = Parameter(ones) if elementwise_affine else None
