@@ -109,7 +109,8 @@ class MultiheadAttention(Module):
             is_causal: hide the keys after i from query i.
 
         Raises:
-            ShapeError: an operand or a mask does not fit.
+            ShapeError: an operand or a mask does not fit, or there is no key.
+            DtypeError: a mask is neither boolean nor of floats.
         """
         query, key, value = map(as_tensor, (query, key, value))
         self._check(query, key, value)
