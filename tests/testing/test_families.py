@@ -1,5 +1,6 @@
 """The table of families is complete, its cases repeat, and reach what they are there to reach."""
 
+import collections
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ from tinygan import kernels as tgk
 from tinygan.errors import NotDifferentiableError, OptionError
 from tinygan.kernels.registry import tracing
 from tinygan.testing import FAMILIES, Choices, family
-from tinygan.testing.families.table import Drawn
+from tinygan.testing.families.table import Drawn, Family
+from tinygan.testing.layouts import LAYOUTS
 
 TESTS = Path(__file__).parents[1]
 
@@ -144,7 +146,74 @@ def test_an_op_has_one_family():
         family("conv2d")(lambda c: Drawn(ops.conv2d, []))
 
 
-def test_ops_with_empty_operands_are_among_the_cases():
-    for name in ("add", "sum", "matmul", "concatenate", "getitem", "bias_act", "conv2d", "take"):
-        cases = (FAMILIES[name].case(Choices.from_seed(seed)) for seed in range(200))
-        assert any(a.size == 0 for case in cases for a in case.args), name
+# They refuse empty operands, or divide by the norm of one.
+NEVER_EMPTY = {"batch_norm", "conditional_batch_norm", "cross_entropy", "gan_loss"}
+NEVER_EMPTY |= {"bce_with_logits", "minibatch_std", "spectral_norm", "weight_norm"}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_cases_have_empty_operands_where_the_op_takes_them(name):
+    cases = (FAMILIES[name].case(Choices.from_seed(seed)) for seed in range(200))
+    found = any(a.size == 0 for case in cases for a in case.args)
+    assert found == (name not in NEVER_EMPTY and not name.endswith("_loss"))
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_cases_come_in_all_layouts_and_broadcast(name, monkeypatch):
+    plans, plan = set(), Family._plan
+
+    def note(self, *args):
+        found = plan(self, *args)
+        plans.add(found)
+        return found
+
+    monkeypatch.setattr(Family, "_plan", note)
+    for seed in range(200):
+        FAMILIES[name].case(Choices.from_seed(seed))
+    assert {layout for layout, _ in plans} == set(LAYOUTS)
+    assert any(narrow for _, narrow in plans) == FAMILIES[name].broadcast
+
+
+@pytest.mark.parametrize("name", ["conv2d", "conv_transpose2d"])
+def test_convolutions_come_in_all_their_kinds(name):
+    seen = collections.defaultdict(set)
+
+    def note(kernel, arrays, params):
+        if kernel.op in ("conv2d", "conv2d_dgrad"):
+            taps, spec = arrays[1].shape[2:], params["spec"]
+            seen["batch"].add(len(arrays[0]))
+            seen["groups"].add(spec.groups)
+            seen["no channels"].add(0 in arrays[1].shape)
+            seen["rectangular"].add(taps[0] != taps[1])
+            seen["odd size"].add(arrays[0].shape[2] % 2)
+            seen["dilated and strided"].add(spec.dilation[0] > 1 and spec.stride[0] > 1)
+            if kernel.op == "conv2d_dgrad":
+                reach = (arrays[0].shape[2] - 1) * spec.stride[0] + spec.dilation[0] * (taps[0] - 1)
+                padded = params["x_shape"][2] + 2 * spec.padding[0]
+                seen["output padding"].add(padded - reach - 1)
+            for axis in range(2):
+                seen["taps"].add(taps[axis])
+                seen["stride"].add(spec.stride[axis])
+                seen["padding"].add(spec.padding[axis])
+                seen["dilation"].add(spec.dilation[axis])
+                seen["stride beyond the kernel"].add(spec.stride[axis] > taps[axis])
+
+    for seed in range(200):
+        case = FAMILIES[name].case(Choices.from_seed(seed))
+        with tgk.use_backend("numpy"), tracing(note):
+            case.fn(*(Tensor(a) for a in case.args))
+    both = {False, True}
+    assert seen.pop("output padding", {0, 1, 2, 3}) == {0, 1, 2, 3}
+    assert seen == {
+        "batch": {0, 1, 2},
+        "groups": {1, 2, 3},
+        "no channels": both,
+        "rectangular": both,
+        "odd size": {0, 1},
+        "dilated and strided": both,
+        "taps": set(range(1, 8)),
+        "stride": {1, 2, 3, 4},
+        "padding": set(range(5)),
+        "dilation": {1, 2, 3},
+        "stride beyond the kernel": both,
+    }
