@@ -33,7 +33,7 @@ from .generators import GENERATORS
 MODES = ("float32", "float64", "integers")
 IN_PLACE = {"adam": (0, 2, 3)}  # which operands an op changes; its results are these
 SECOND_ORDER = 3  # one case in so many is differentiated twice
-LARGE = 6  # one case in so many has large operands, where there is a generator of them
+LARGE = 3  # one case in so many has large operands, where there is a generator of them
 
 
 @dataclass(frozen=True, eq=False)
