@@ -390,4 +390,75 @@ LATER_OPS = [
     ),
 ]
 
-MUTANTS = [*ENGINE, *OPS, *LATER_OPS, *KERNELS]
+
+def conformance(op):
+    """Name the test that holds all kernels of an op to its reference."""
+    return f"tests/test_conformance.py::test_every_kernel_conforms[{op}]"
+
+
+VALUES, PIXELS = (
+    "tests/autograd/test_values.py::",
+    "tests/kernels/test_conv2d.py::test_many_pixels_are_added_up_exactly",
+)
+
+# Found by mutating operators and constants at random: the tests of then did not see them.
+SURVIVORS = [
+    Mutant(
+        "a rule takes one input to be needed for the other",
+        "tinygan/ops/conv.py",
+        "_dgrad(g[0], w, spec=spec, x_shape=x.shape) if needs[0] else None",
+        "_dgrad(g[0], w, spec=spec, x_shape=x.shape) if needs[1] else None",
+        gradients("conv2d"),
+    ),
+    Mutant(
+        "flip skips entries of the axes that it leaves, and its derivative fits",
+        "tinygan/autograd/linear.py",
+        "slice(None, None, -1 if i in axes else 1)",
+        "slice(None, None, -1 if i in axes else 2)",
+        VALUES + "test_functions_along_axes",
+    ),
+    Mutant(
+        "a method that does nothing, and its derivative fits",
+        "tinygan/autograd/tensor.py",
+        "return basic.tanh(self)",
+        "return self",
+        VALUES + "test_functions_of_one_array",
+    ),
+    Mutant(
+        "no last part of many pixels (C++)",
+        "csrc/conv2d/wgrad.cpp",
+        "g.blocks() * (part + 1) / g.parts",
+        "g.blocks() / g.parts * (part + 1)",
+        PIXELS,
+    ),
+    Mutant(
+        "the second block of a long row reads the first's cotangents (C++)",
+        "csrc/conv2d/wgrad.cpp",
+        "line->y + (from - line->first) * y_step",
+        "line->y + (from - line->first % g.span) * y_step",
+        PIXELS,
+    ),
+    Mutant(
+        "the taps of a column are a row's, where channels fill a vector (C++)",
+        "csrc/upfirdn2d/upfirdn2d.cpp",
+        "V tap = splat(f[i * a.up_h * a.f_r + j * a.up_w * a.f_s]);",
+        "V tap = splat(f[i * a.up_h * a.f_r + j * a.f_s]);",
+        conformance("upfirdn2d"),
+    ),
+    Mutant(
+        "weight gradients leave out all tiles but the first (C++)",
+        "csrc/layer_norm/layer_norm.cpp",
+        "for (long down = 0; down < t.down; ++down) {",
+        "for (long down = 0; down < 1; ++down) {",
+        conformance("layer_norm_vjp"),
+    ),
+    Mutant(
+        "the third block is not added (C++)",
+        "csrc/reduce/reduce.cpp",
+        "for (long b = 1; b < cut.blocks; ++b) total",
+        "for (long b = 1; b < min_of(cut.blocks, 2); ++b) total",
+        conformance("sum"),
+    ),
+]
+
+MUTANTS = [*ENGINE, *OPS, *LATER_OPS, *KERNELS, *SURVIVORS]
