@@ -6,7 +6,7 @@ Shapes are rectangular and axes are named from both ends: a transposed or shifte
 import numpy as np
 import pytest
 
-from tinygan import Tensor, ops
+from tinygan import Tensor, grad, ops
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(2, 3, 4))
@@ -184,3 +184,15 @@ def test_numbers_of_numpy_are_numbers_of_axes():
     np.testing.assert_array_equal(ops.layer_norm(x, np.int64(4)).data, ops.layer_norm(x, 4).data)
     np.testing.assert_array_equal(ops.softmax(x, np.int64(1)).data, ops.softmax(x, 1).data)
     assert Tensor(x).flatten(np.int64(0), np.int64(1)).shape == (12,)
+
+
+def test_entries_that_tie_share_the_cotangent_evenly():
+    a = Tensor(np.array([1.0, 2.0, 3.0]), requires_grad=True)
+    b = Tensor(np.array([1.0, 3.0, 2.0]), requires_grad=True)
+    for op, of_a in ((ops.maximum, [0.5, 0, 1]), (ops.minimum, [0.5, 1, 0])):
+        g, h = grad(op(a, b).sum(), [a, b])
+        np.testing.assert_array_equal(g.data, of_a)
+        np.testing.assert_array_equal(h.data, 1 - np.array(of_a))
+    x = Tensor(np.array([[4.0, 1.0, 4.0], [1.0, 2.0, 1.0]]), requires_grad=True)
+    np.testing.assert_array_equal(grad(ops.max(x, 1).sum(), x).data, [[0.5, 0, 0.5], [0, 1, 0]])
+    np.testing.assert_array_equal(grad(ops.min(x, 1).sum(), x).data, [[0, 1, 0], [0.5, 0, 0.5]])

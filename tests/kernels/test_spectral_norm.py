@@ -10,7 +10,7 @@ from kernel_checks import (
     normal,
 )
 
-from tinygan import kernels
+from tinygan import kernels, ops
 from tinygan.errors import DtypeError, OptionError, ShapeError
 
 LONG = np.longdouble
@@ -177,3 +177,8 @@ def test_binding_refuses_what_would_corrupt_memory():
                       (w, 2**63 - 1, 1e-12, u, v)]:  # fmt: skip
         with pytest.raises(ValueError, match=r"steps|shape|order|overlap"):
             native.power_iteration(*arguments)
+
+
+def test_a_weight_without_axes_is_refused():
+    with pytest.raises(ShapeError, match=r"do not fit w \(\)"):
+        ops.spectral_norm(np.ones(()), np.ones(1), np.ones(1))
