@@ -6,7 +6,7 @@ from kernel_checks import no_float64
 
 import tinygan
 from tinygan import Tensor, grad, hvp, jvp, no_grad, ops
-from tinygan.errors import DtypeError, NotDifferentiableError, ShapeError
+from tinygan.errors import DtypeError, NotDifferentiableError, OptionError, ShapeError
 from tinygan.testing import check_grads
 
 RNG = np.random.default_rng(0)
@@ -191,6 +191,9 @@ def test_misfits_are_named():
         hvp(ops.tanh, normal(2), normal(2))
     with pytest.raises(ShapeError, match=r"hvp: inputs\[0\] is \(2,\) but v\[0\] is \(3,\)"):
         hvp(ops.sum, normal(2), normal(3))
+    for other, kind in ((None, "NoneType"), ({"y": 1}, "dict")):
+        with pytest.raises(OptionError, match=f"jvp: fn must return .* got {kind}"):
+            jvp(lambda x, other=other: other, normal(2), normal(2))
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from tinygan import Tensor, grad, ops
-from tinygan.errors import DtypeError, ShapeError
+from tinygan import Tensor, grad, nn, ops
+from tinygan.errors import DtypeError, OptionError, ShapeError
 from tinygan.gan import game_field, game_jacobian, game_jvp, game_vjp
 
 RNG = np.random.default_rng(0)
@@ -142,3 +142,7 @@ def test_misfits_are_named():
         game_jvp(losses, players, [Tensor(np.ones(3))])
     with pytest.raises(DtypeError, match="game_vjp: a parameter is float64"):
         game_vjp(losses, players, [Tensor(np.ones(n, np.float32)) for n in (3, 2)])
+    G = nn.Linear(3, 2)
+    for product in (game_jvp, game_vjp):
+        with pytest.raises(OptionError, match=r"Linear.parameters\(\) fits, not the Linear"):
+            product(losses, (G, players[1]), [Tensor(np.ones(3))])

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
-from ..errors import DtypeError, ShapeError
+from ..errors import DtypeError, OptionError, ShapeError
 from ..kernels.arrays import xp_of
 from .fused import cut
 from .linear import as_tensor
@@ -47,6 +47,7 @@ def jvp(
     Raises:
         ShapeError: primals and tangents differ in number or in shape.
         DtypeError: a primal or an output is not floating point, or a tangent of another dtype.
+        OptionError: ``fn`` returns something else than tensors.
         NotDifferentiableError: an op on the path has no derivative.
 
     Differentiable: any order, with ``create_graph``. The argument order is ``torch.func.jvp``'s.
@@ -56,7 +57,10 @@ def jvp(
     with recording(True):
         inputs = cut(xs) if create_graph else [Tensor(x.data, requires_grad=True) for x in xs]
         outputs = fn(*inputs)
-        ys = _sequence(outputs)
+        ys = outputs if isinstance(outputs, tuple | list) else (outputs,)
+        if not all(isinstance(y, Tensor) for y in ys):
+            kinds = ", ".join(type(y).__name__ for y in ys)
+            raise OptionError(f"jvp: fn must return a tensor or a tuple of tensors, got {kinds}")
         moved = pushforward(ys, inputs, us, create_graph=create_graph)
     if not create_graph:
         ys = tuple(y.detach() for y in ys)

@@ -27,8 +27,9 @@ from ..autograd import Tensor, grad
 from ..autograd.jvp import pushforward
 from ..autograd.linear import concatenate, reshape, stack
 from ..autograd.op import Tensors
-from ..errors import DtypeError, ShapeError
+from ..errors import DtypeError, OptionError, ShapeError
 from ..kernels.arrays import xp_of
+from ..nn.module import Module
 
 Players: TypeAlias = "Sequence[Tensor | Sequence[Tensor]]"
 
@@ -49,6 +50,7 @@ def game_field(
 
     Raises:
         ShapeError: losses and players differ in number, or a loss is no single number.
+        OptionError: a player is a module.
         NotDifferentiableError: a parameter does not require grad.
 
     Differentiable: any order, with ``create_graph``.
@@ -57,8 +59,7 @@ def game_field(
         raise ShapeError(f"game_field: {len(losses)} losses for {len(players)} players: one each")
     found: list[Tensor] = []
     for loss, player in zip(losses, players, strict=True):
-        parameters = [player] if isinstance(player, Tensor) else list(player)
-        found += grad(loss, parameters, create_graph=create_graph, retain_graph=True)
+        found += grad(loss, _of(player), create_graph=create_graph, retain_graph=True)
     return tuple(found)
 
 
@@ -83,6 +84,7 @@ def game_jvp(
     Raises:
         ShapeError: losses, players or tangents don't fit.
         DtypeError: a tangent has another dtype than its parameter.
+        OptionError: a player is a module.
 
     Differentiable: any order, with ``create_graph``.
     """
@@ -112,6 +114,7 @@ def game_vjp(
     Raises:
         ShapeError: losses, players or cotangents don't fit.
         DtypeError: a cotangent has another dtype than its parameter.
+        OptionError: a player is a module.
 
     Differentiable: any order, with ``create_graph``.
     """
@@ -139,6 +142,7 @@ def game_jacobian(
 
     Raises:
         ShapeError: losses and players differ in number, or a loss is no single number.
+        OptionError: a player is a module.
 
     Differentiable: any order, with ``create_graph``.
     """
@@ -152,8 +156,16 @@ def game_jacobian(
     return stack(rows)
 
 
+def _of(player: Tensor | Sequence[Tensor]) -> list[Tensor]:
+    """Return the parameters of one player."""
+    if isinstance(player, Module):
+        kind = type(player).__name__
+        raise OptionError(f"a player is its parameters: {kind}.parameters() fits, not the {kind}")
+    return [player] if isinstance(player, Tensor) else list(player)
+
+
 def _flat(players: Players) -> list[Tensor]:
-    return [t for p in players for t in ([p] if isinstance(p, Tensor) else p)]
+    return [t for p in players for t in _of(p)]
 
 
 def _check_tangents(op: str, parameters: Sequence[Tensor], tangents: Sequence[Tensor]) -> None:

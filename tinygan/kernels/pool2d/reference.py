@@ -79,7 +79,7 @@ def max_pool2d_index(x: Array, *, kernel: Pair, stride: Pair, padding: Pair) -> 
     Shapes: x (N, C, H, W) -> int64 (N, C, P, Q).
     Differentiable: no; piecewise constant.
     """
-    xp, extents = xp_of(x), output_extents("max_pool2d_index", x.shape, kernel, stride, padding)
+    xp, extents = xp_of(x), output_extents("max_pool2d", x.shape, kernel, stride, padding)
     (h, w), shape = x.shape[2:], x.shape[:2] + extents
     padded = _pad(x, padding, -xp.inf)
     best = empty_channels_last(xp, shape, x.dtype)
