@@ -462,3 +462,17 @@ SURVIVORS = [
 ]
 
 MUTANTS = [*ENGINE, *OPS, *LATER_OPS, *KERNELS, *SURVIVORS]
+
+INTRO = """# Planted bugs, and what catches them
+
+Made by `make mutants`: each bug below was planted in a copy of the sources, alone, and the test
+named beside it, which passes on clean sources, failed.
+
+| bug | planted in | caught by |
+|---|---|---|
+"""
+
+
+def page():
+    """Return docs/mutants.md: each bug, where it was planted, and the test that caught it."""
+    return INTRO + "".join(f"| {m.name} | `{m.path}` | `{m.test}` |\n" for m in MUTANTS)

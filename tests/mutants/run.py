@@ -16,7 +16,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from planted import MUTANTS
+from planted import MUTANTS, page
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "mutants.md"
@@ -138,16 +138,6 @@ def campaign(mutants, jobs):
                 yield mutant, verdict, seconds
 
 
-INTRO = """# Planted bugs, and what catches them
-
-Made by `make mutants`: each bug below was planted in a copy of the sources, alone, and the test
-named beside it, which passes on clean sources, failed.
-
-| bug | planted in | caught by |
-|---|---|---|
-"""
-
-
 def main(words):
     """Judge the mutants whose name holds one of the words (all, if there are none)."""
     chosen = [m for m in MUTANTS if not words or any(word in m.name for word in words)]
@@ -157,8 +147,7 @@ def main(words):
         print(f"{verdict:12} {seconds:5.1f} s  {mutant.name}  [{mutant.test}]", flush=True)  # noqa: T201
     print(f"{len(chosen) - missed} of {len(chosen)} caught")  # noqa: T201
     if not words and not missed:
-        rows = [f"| {m.name} | `{m.path}` | `{m.test}` |\n" for m in MUTANTS]
-        PAGE.write_text(INTRO + "".join(rows))
+        PAGE.write_text(page())
     return bool(missed)
 
 

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from planted import MUTANTS
+from planted import MUTANTS, page
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -21,3 +21,8 @@ def test_a_planted_bug_still_applies_and_its_test_exists(mutant):
 
 def test_names_are_unique_and_there_are_enough():
     assert len({m.name for m in MUTANTS}) == len(MUTANTS) >= 25
+
+
+def test_the_page_lists_what_was_planted_when_it_was_made():
+    made = (ROOT / "docs" / "mutants.md").read_text()
+    assert made == page(), "make mutants writes docs/mutants.md anew, once every bug is caught"
