@@ -63,6 +63,23 @@ def test_a_rule_that_forgets_a_term_when_one_input_is_asked_for_is_found():
         check_inputs_alone(product)
 
 
+@pytest.mark.parametrize("factor", [1.0, 1.01])
+def test_a_derivative_that_is_tiny_beside_the_value_is_judged_by_what_differences_can_tell(factor):
+    # with f of size 1 a central difference of step 6e-6 knows 1e-7 cos(x) to 2e-11
+    tiny = op(
+        lambda x: 1.0 + 1e-7 * np.sin(x),
+        lambda g, y, xs, needs: (g[0] * ops.cos(xs[0]) * (1e-7 * factor),),
+    )
+    right = factor == 1.0
+    for seed in range(20):
+        x = np.random.default_rng(seed).normal(size=(1, 3))
+        if right:
+            check_grads(tiny, [x], order=1, seed=seed)
+        else:
+            with pytest.raises(GradientCheckError, match="order 1"):
+                check_grads(tiny, [x], order=1, seed=seed)
+
+
 def test_a_fault_at_order_3_is_found_there():
     def rule(g, y, xs, needs):
         return (g[0] * slope(xs[0]),)

@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from tinygan.testing.bounds.running import Machine, select
+from tinygan.testing.bounds.running import Machine, either, select
 
 F4 = Machine.of(np.float32)
 RNG = np.random.default_rng(11)
@@ -101,6 +101,17 @@ def test_a_choice_is_unsure_where_its_condition_is_within_its_error():
     doubtful.error[1] = 1e-8
     assert select(doubtful, one, zero).error.tolist() == [0, 1, 0]
     assert select(F4.given(np.full(3, np.nan)), one, zero).error.tolist() == [1, 1, 1]
+
+
+def test_where_a_kernel_may_use_either_formula_the_larger_error_counts():
+    t = F4.given(np.linspace(0.0, 4.0, 2000, dtype=np.float32))
+    y, e = t.apply(np.tanh), (t * -2.0).apply(np.exp)
+    square, quotient = 1.0 - y * y, e * 4.0 / ((1.0 + e) * (1.0 + e))
+    assert square.error[0] < quotient.error[0]  # the one is better near 0, the other far from it
+    assert square.error[-1] > quotient.error[-1]
+    both = either(square, quotient)
+    np.testing.assert_array_equal(both.error, np.maximum(square.error, quotient.error))
+    np.testing.assert_allclose(both.value, np.cosh(t.value) ** -2.0, rtol=1e-12)
 
 
 def test_constants_that_float32_can_not_hold_carry_their_rounding():

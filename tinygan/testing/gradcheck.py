@@ -12,7 +12,9 @@ At order k the checked function is itself k - 1 times differentiated, whose deri
 ``rtol`` grows tenfold an order. Where D(e) disagrees, the derivative is judged by Richardson's
 extrapolation (4 D(h) - D(2h)) / 3 at larger steps h, of error 4 h^4 |f^(5)| / 120 + u |f| / h:
 it needs a bounded fifth derivative where D(e) needs a small |f| / |f'|. The tolerance is the same,
-the difference is better. A wrong rule is off by far more in all of them.
+the difference is better. A derivative may be nearly 0 beside f, as that of two numbers normalised to
+-1 and 1 is: so the tolerance is ``rtol`` of the derivative's scale and u |f| / e, where |f| is the
+sum of the absolute terms that f adds up. A wrong rule is off by far more in all of them.
 
 A rule is told which of its inputs matter. All of them do here, so at each order the derivative by
 one input, drawn at random, is asked for again, alone: it must be the same.
@@ -33,6 +35,7 @@ from ..random import Stream
 Function = Callable[..., Any]
 
 _STEP = 6e-6  # about the cube root of float64's unit roundoff, the optimum of a central difference
+_UNIT = 2.0**-53  # roundoff of float64
 _ALONE = 1e-9  # relative; both are the same sums, but kernels may form them in other orders
 _RICHARDSON = (3e-4, 3e-5)  # its optimum is near the fifth root, and lower where f^(5) is large
 
@@ -191,9 +194,9 @@ def _compare(
     # the scale of what was summed, so that a sum that happens to cancel is not judged by its crumbs
     typical = max(float(np.sqrt((g * g).mean())) if g.size else 0.0, 1e-6)
     best = (np.inf, np.nan)
-    for numeric in _numeric(fn, arrays, i, direction, vs, check.eps):
+    for numeric, noise in _numeric(fn, arrays, i, direction, vs, check.eps):
         scale = max(abs(analytic), abs(numeric), typical)
-        best = min(best, (abs(analytic - numeric) / scale, numeric))
+        best = min(best, (max(abs(analytic - numeric) - noise, 0.0) / scale, numeric))
         if best[0] <= check.rtol:
             check.found(best[0])
             return
@@ -211,15 +214,16 @@ def _numeric(
     direction: Array,
     vs: Sequence[Array],
     eps: float,
-) -> Iterator[float]:
-    """Yield estimates of the directional derivative, the cheapest first."""
+) -> Iterator[tuple[float, float]]:
+    """Yield estimates of the directional derivative, each with its rounding; the cheapest first."""
 
-    def _at(step: float) -> float:
+    def _at(step: float) -> tuple[float, float]:
         return _difference(fn, arrays, i, direction, vs, step)
 
     yield _at(eps)
     for step in _RICHARDSON:
-        yield (4 * _at(step) - _at(2 * step)) / 3
+        (one, noise), (two, less) = _at(step), _at(2 * step)
+        yield (4 * one - two) / 3, (4 * noise + less) / 3
 
 
 def _difference(
@@ -229,15 +233,19 @@ def _difference(
     direction: Array,
     vs: Sequence[Array],
     eps: float,
-) -> float:
-    def _value(sign: float) -> float:
+) -> tuple[float, float]:
+    """Return a central difference, and what rounding f alone may change in it."""
+
+    def _value(sign: float) -> tuple[float, float]:
         moved = list(arrays)
         moved[i] = arrays[i] + sign * eps * direction
         ys = _outputs(fn, [Tensor(a) for a in moved])
-        return sum(float((y.data * v).sum()) for y, v in zip(ys, vs, strict=True))
+        terms = [y.data * v for y, v in zip(ys, vs, strict=True)]
+        return sum(float(t.sum()) for t in terms), sum(float(abs(t).sum()) for t in terms)
 
     with enable_grad():  # fn itself may be a vjp
-        return (_value(1.0) - _value(-1.0)) / (2 * eps)
+        (above, size), (below, _) = _value(1.0), _value(-1.0)
+    return (above - below) / (2 * eps), _UNIT * size / eps
 
 
 def _worst(
@@ -249,7 +257,7 @@ def _worst(
         at = tuple(int(k) for k in np.unravel_index(flat, arrays[i].shape))
         unit = np.zeros_like(arrays[i])
         unit[at] = 1.0
-        numeric, analytic = _difference(fn, arrays, i, unit, vs, eps), float(g[at])
+        (numeric, _), analytic = _difference(fn, arrays, i, unit, vs, eps), float(g[at])
         if abs(numeric - analytic) > worst or np.isnan(numeric - analytic):
             worst = abs(numeric - analytic)
             message = f"worst entry {at}: {analytic:.9g} by vjp, {numeric:.9g} by differences"

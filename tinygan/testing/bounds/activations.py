@@ -8,7 +8,7 @@ import numpy as np
 
 from ...kernels.arrays import Array
 from ...kernels.bias_act.spec import channel_axis, channel_shape
-from .running import Machine, Running, errors, select
+from .running import Machine, Running, either, errors, select
 from .table import Errors, bound
 
 
@@ -43,8 +43,8 @@ def _slope_of(t: Running, a: Running, act: str) -> Running:
     if act == "elu":
         return select(t, one, t.at_most(0.0).apply(np.exp) * a)
     if act == "tanh":
-        y = t.apply(np.tanh)
-        return 1.0 - y * y
+        y, e = t.apply(np.tanh), (abs(t) * -2.0).apply(np.exp)
+        return either(1.0 - y * y, e * 4.0 / ((1.0 + e) * (1.0 + e)))
     if act == "softplus":
         return _sigmoid(t)
     s, flipped = _sigmoid(t), _sigmoid(-t)

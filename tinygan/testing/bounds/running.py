@@ -182,6 +182,11 @@ def select(condition: Running, a: Running, b: Running) -> Running:
     return Running(a.machine, value, np.where(unsure, apart, error))
 
 
+def either(a: Running, b: Running) -> Running:
+    """Take one value that two formulas give, of which a kernel may use either: the larger error."""
+    return Running(a.machine, a.value, np.maximum(a.error, b.error))
+
+
 def errors(*results: Running | Array | None) -> tuple[Array | None, ...]:
     """Return the bounds of some results; None stays None."""
     return tuple(r.error if isinstance(r, Running) else r for r in results)
