@@ -59,10 +59,39 @@ ConvArgs arguments(ConvPass pass, const View& x, const View& w, const View& y,
   return a;
 }
 
-// conv2d(pass, direct, x, w, y, (stride, padding, dilation, groups)): one of the three is written.
-void conv2d(int pass, bool plain_loops, const py::array& x_array, const py::array& w_array,
+enum Algorithm { IMPLICIT_GEMM = 0, DIRECT = 1, WINOGRAD_F2 = 2, WINOGRAD_F4 = 3 };
+
+void check_winograd(const ConvArgs& a) {
+  if (a.is_double) fail("x, w, y: Winograd takes float32");
+  if (a.groups != 1 || a.dil_h != 1 || a.dil_w != 1)
+    fail("params: Winograd has no groups, dilation");
+  if (a.stride_h != a.stride_w || a.stride_h > 2) fail("params: Winograd takes stride 1 or 2");
+  if (a.R != a.S || a.R <= a.stride_h || a.R > 3 * a.stride_h)
+    fail("w: Winograd takes square kernels of 2 or 3 taps a phase");
+}
+
+// Run one of the algorithms that need scratch memory, without the GIL where that pays.
+void run_in_workspace(const ConvArgs& a, Algorithm algorithm, double work) {
+  const bool by_pixel = a.pass == CONV_WGRAD;
+  if (algorithm == IMPLICIT_GEMM) {
+    tg::Workspace workspace(by_pixel ? TG_PICK(wgrad_bytes)(a) : TG_PICK(gather_bytes)(a));
+    tg::GilPause pause(work);
+    return by_pixel ? TG_PICK(wgrad)(a, workspace.data()) : TG_PICK(gather)(a, workspace.data());
+  }
+  const int m = algorithm == WINOGRAD_F2 ? 2 : 4;
+  tg::Workspace workspace(by_pixel ? TG_PICK(winograd_wgrad_bytes)(a, m)
+                                   : TG_PICK(winograd_bytes)(a, m));
+  tg::GilPause pause(work);
+  by_pixel ? TG_PICK(winograd_wgrad)(a, m, workspace.data())
+           : TG_PICK(winograd)(a, m, workspace.data());
+}
+
+// conv2d(pass, algorithm, x, w, y, (stride, padding, dilation, groups)): one of the three arrays is
+// written.
+void conv2d(int pass, int algorithm, const py::array& x_array, const py::array& w_array,
             const py::array& y_array, const std::array<long, 7>& params) {
   if (pass < CONV_FORWARD || pass > CONV_WGRAD) fail("pass: need 0, 1 or 2");
+  if (algorithm < IMPLICIT_GEMM || algorithm > WINOGRAD_F4) fail("algorithm: need 0, 1, 2 or 3");
   const View x = tg::view(x_array, "x", pass == CONV_DGRAD);
   const View w = tg::view(w_array, "w", pass == CONV_WGRAD);
   const View y = tg::view(y_array, "y", pass == CONV_FORWARD);
@@ -75,23 +104,22 @@ void conv2d(int pass, bool plain_loops, const py::array& x_array, const py::arra
   pass == CONV_WGRAD ? tg::need_c_contiguous(w) : tg::need_dense_channels_last(out);
   for (const View* v : {&x, &w, &y})
     if (v != &out) tg::need_disjoint(*v, out);
+  if (algorithm >= WINOGRAD_F2) check_winograd(a);
   if (out.size == 0) return;
   const double work = (double)y.size * (double)(w.size / std::max(a.O, 1L)) + (double)out.size;
-  if (plain_loops) {
+  const bool nothing = x.size == 0 || w.size == 0 || y.size == 0;  // the sums are empty: zeros
+  if (algorithm == DIRECT || nothing) {
     tg::GilPause pause(work);
     return TG_PICK(direct)(a);
   }
-  const bool by_pixel = pass == CONV_WGRAD;
-  tg::Workspace workspace(by_pixel ? TG_PICK(wgrad_bytes)(a) : TG_PICK(gather_bytes)(a));
-  tg::GilPause pause(work);
-  by_pixel ? TG_PICK(wgrad)(a, workspace.data()) : TG_PICK(gather)(a, workspace.data());
+  run_in_workspace(a, (Algorithm)algorithm, work);
 }
 
 }  // namespace
 
 void bind_conv2d(pybind11::module_& m) {
   namespace py = pybind11;
-  m.def("conv2d", &conv2d, tg::raw("conv_pass"), tg::raw("plain_loops"), tg::raw("x"), tg::raw("w"),
+  m.def("conv2d", &conv2d, tg::raw("conv_pass"), tg::raw("algorithm"), tg::raw("x"), tg::raw("w"),
         tg::raw("y"), tg::raw("params"),
         "Run one of the three convolutions; see csrc/conv2d/bind.cpp.");
 }

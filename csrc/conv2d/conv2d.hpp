@@ -22,13 +22,21 @@ struct ConvArgs {
   int slots;                // at most so many threads run, each with its own scratch
 };
 
-#define TG_DECLARE_CONV(isa)                          \
-  namespace isa {                                     \
-  size_t gather_bytes(const ConvArgs& args);          \
-  void gather(const ConvArgs& args, void* workspace); \
-  size_t wgrad_bytes(const ConvArgs& args);           \
-  void wgrad(const ConvArgs& args, void* workspace);  \
-  void direct(const ConvArgs& args);                  \
+// Winograd's algorithms: taps a side of a phase of the kernel, which they know for 2 and 3.
+static inline long phase_taps(const ConvArgs& a) { return (a.R + a.stride_h - 1) / a.stride_h; }
+
+// m: outputs a side of a tile, 2 or 4; float32 alone.
+#define TG_DECLARE_CONV(isa)                                         \
+  namespace isa {                                                    \
+  size_t gather_bytes(const ConvArgs& args);                         \
+  void gather(const ConvArgs& args, void* workspace);                \
+  size_t wgrad_bytes(const ConvArgs& args);                          \
+  void wgrad(const ConvArgs& args, void* workspace);                 \
+  void direct(const ConvArgs& args);                                 \
+  size_t winograd_bytes(const ConvArgs& args, int m);                \
+  void winograd(const ConvArgs& args, int m, void* workspace);       \
+  size_t winograd_wgrad_bytes(const ConvArgs& args, int m);          \
+  void winograd_wgrad(const ConvArgs& args, int m, void* workspace); \
   }
 TG_FOR_EACH_ISA(TG_DECLARE_CONV)
 #undef TG_DECLARE_CONV

@@ -3,11 +3,14 @@
 All but the convolutions are checked against sums over dense 0-1 matrices, one an axis.
 """
 
+from functools import partial
+
 import numpy as np
 
 from tinygan.errors import ShapeError
 from tinygan.kernels.conv2d import ConvSpec
 from tinygan.kernels.conv2d import reference as conv2d_reference
+from tinygan.kernels.conv2d.launch import WINOGRAD_F2
 
 from .calls import Call, binding, drawer
 
@@ -15,6 +18,10 @@ from .calls import Call, binding, drawer
 def _image(x):
     """Return x (N, C, H, W) in channels-last memory."""
     return np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+
+
+def _float32(rng, *shape):
+    return rng.standard_normal(shape).astype(np.float32)
 
 
 @binding("conv2d")
@@ -26,18 +33,25 @@ def _conv2d(rng):
         spec = ConvSpec(*pairs, groups)
         n, h, w, r, s = (int(v) for v in rng.integers(1, (4, 9, 9, 5, 5)))
         c, o = (int(v) * groups for v in rng.choice([1, 2, 3, 4, 5, 16, 17, 35], 2))
+        algorithm = int(rng.integers(4))
+        if algorithm >= WINOGRAD_F2:
+            stride, groups = int(rng.integers(1, 3)), 1
+            spec = ConvSpec.of(stride=stride, padding=spec.padding)
+            r = s = int(rng.integers(stride + 1, 3 * stride + 1))
         try:
             y_shape = spec.out_shape((n, c, h, w), (o, c // groups, r, s))
         except ShapeError:
             continue
         break
-    args = [int(rng.integers(3)), bool(rng.integers(2)), _image(a(n, c, h, w)),
+    if algorithm >= WINOGRAD_F2:
+        a = partial(_float32, rng)
+    args = [int(rng.integers(3)), algorithm, _image(a(n, c, h, w)),
             a(o, c // groups, r, s), _image(a(*y_shape)),
             (*spec.stride, *spec.padding, *spec.dilation, groups)]  # fmt: skip
     return Call(args, lambda which, *_: ((4,), (2,), (3,))[which], _conv2d_expected)
 
 
-def _conv2d_expected(which, _plain_loops, x, w, y, params):
+def _conv2d_expected(which, _algorithm, x, w, y, params):
     p = [int(v) for v in params]
     spec = ConvSpec((p[0], p[1]), (p[2], p[3]), (p[4], p[5]), p[6])
     if which == 0:

@@ -11,6 +11,8 @@ import pytest
 
 from tinygan.errors import OptionError
 from tinygan.kernels import native as door
+from tinygan.kernels.conv2d import ConvSpec
+from tinygan.kernels.conv2d.launch import WINOGRAD_F2, WINOGRAD_F4
 from tinygan.kernels.native import native, why_not
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -171,9 +173,11 @@ def guarded(shape, dtype, rng):
 
 
 @needs_cpp
-@pytest.mark.parametrize("loops", [False, True])
+@pytest.mark.parametrize("algorithm", range(4))
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_kernels_write_every_output_and_nothing_beside_it(loops, dtype):
+def test_kernels_write_every_output_and_nothing_beside_it(algorithm, dtype):
+    if dtype is np.float64 and algorithm >= WINOGRAD_F2:
+        pytest.skip("Winograd's kernels take float32")
     rng = np.random.default_rng(1)
     for c, o in ((1, 1), (3, 5), (16, 3), (17, 33), (33, 16)):
         for poison in (np.nan, 7.0):
@@ -187,7 +191,7 @@ def test_kernels_write_every_output_and_nothing_beside_it(loops, dtype):
                     out = buffer[32 : 32 + w.size].reshape(w.shape)
                 out[...] = poison
                 operands[at] = out
-                native.conv2d(which, loops, *operands, PARAMS)
+                native.conv2d(which, algorithm, *operands, PARAMS)
                 assert np.isfinite(out).all()
                 assert not np.any(out == 7.0)
                 np.testing.assert_array_equal(buffer[:32].view("u1"), before[:32].view("u1"))
@@ -197,7 +201,7 @@ def test_kernels_write_every_output_and_nothing_beside_it(loops, dtype):
 def good_call():
     """Give the arguments of a call of the binding that works."""
     x, w = np.ones((2, 6, 6, 3), np.float32).transpose(0, 3, 1, 2), np.ones((5, 3, 4, 4), "f4")
-    return [0, False, x, w, np.empty((2, 3, 3, 5), np.float32).transpose(0, 3, 1, 2), PARAMS]
+    return [0, 0, x, w, np.empty((2, 3, 3, 5), np.float32).transpose(0, 3, 1, 2), PARAMS]
 
 
 def changed(position, value):
@@ -216,6 +220,7 @@ def overlapping():
 
 HOSTILE = {
     "unknown pass": lambda: changed(0, 3),
+    "unknown algorithm": lambda: changed(1, 4),
     "a list": lambda: changed(2, lambda x: x.tolist()),
     "None": lambda: changed(3, None),
     "integers": lambda: changed(2, lambda x: x.astype(int)),
@@ -243,18 +248,44 @@ HOSTILE = {
 
 
 @needs_cpp
-def test_the_good_call_works():
-    call = good_call()
+@pytest.mark.parametrize("algorithm", range(4))
+def test_the_good_call_works(algorithm):
+    call = changed(1, algorithm)
     native.conv2d(*call)
-    assert call[4][0, 0, 1, 1] == 48
+    assert abs(call[4][0, 0, 1, 1] - 48) < 1e-4
+
+
+WINOGRAD_TAKES_NOT = {
+    "float64": lambda: [a.astype("f8") if isinstance(a, np.ndarray) else a for a in good_call()],
+    "stride 3": lambda: changed(5, (3, 3, 1, 1, 1, 1, 1)),
+    "two strides": lambda: changed(5, (2, 1, 1, 1, 1, 1, 1)),
+    "dilation": lambda: changed(5, (2, 2, 1, 1, 2, 1, 1)),
+    "one tap": lambda: changed(3, lambda w: w[:, :, :1, :1]),
+    "a rectangle": lambda: changed(3, lambda w: w[:, :, :3]),
+}
+
+
+@needs_cpp
+@pytest.mark.parametrize("name", WINOGRAD_TAKES_NOT)
+@pytest.mark.parametrize("algorithm", [WINOGRAD_F2, WINOGRAD_F4])
+def test_winograd_refuses_what_it_does_not_know(name, algorithm):
+    call = WINOGRAD_TAKES_NOT[name]()
+    x, w = call[2], call[3]
+    stride, padding, dilation = (call[5][i : i + 2] for i in (0, 2, 4))
+    n, o, p, q = ConvSpec(stride, padding, dilation).out_shape(x.shape, w.shape)
+    call[4] = np.empty((n, p, q, o), x.dtype).transpose(0, 3, 1, 2)
+    native.conv2d(*call)  # it is right
+    call[1] = algorithm
+    with pytest.raises(ValueError, match="Winograd"):
+        native.conv2d(*call)
 
 
 @needs_cpp
 @pytest.mark.parametrize("name", HOSTILE)
-@pytest.mark.parametrize("loops", [False, True])
-def test_hostile_calls_raise(name, loops):
+@pytest.mark.parametrize("algorithm", range(4))
+def test_hostile_calls_raise(name, algorithm):
     call = HOSTILE[name]()
-    call[1] = loops
+    call[1] = call[1] or algorithm
     with pytest.raises((ValueError, TypeError)):
         native.conv2d(*call)
 
@@ -292,6 +323,8 @@ while sum(tally.values()) < 5000:
     spec = [int(v) for v in spec]
     xs, ws = rng.integers(1, 20, 4).tolist(), rng.integers(1, 6, 4).tolist()
     ws[1] = xs[1]
+    if rng.integers(0, 2):  # what Winograd's algorithms take
+        spec[1], spec[4:6], ws[3] = spec[0], [1, 1], ws[2]
     try:
         ys = ConvSpec((spec[0], spec[1]), (spec[2], spec[3]), (spec[4], spec[5])).out_shape(xs, ws)
     except ShapeError:
@@ -304,7 +337,7 @@ while sum(tally.values()) < 5000:
         elif isinstance(operands[at - 7], np.ndarray) and operands[at - 7].ndim == 4:
             operands[at - 7] = mutant(operands[at - 7])
     try:
-        native.conv2d(int(rng.integers(0, 3)), bool(rng.integers(0, 2)), *operands, tuple(spec))
+        native.conv2d(int(rng.integers(0, 3)), int(rng.integers(0, 4)), *operands, tuple(spec))
         tally["worked"] += 1
     except (ValueError, TypeError):
         tally["raised"] += 1

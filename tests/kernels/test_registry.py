@@ -54,6 +54,25 @@ def test_a_named_backend_never_falls_back(op):
         kernels.call(op, np.ones(2))
 
 
+def test_a_kernel_that_predicts_no_gain_is_passed_over_unless_named_or_alone(op):
+    def large(x):
+        return registry.Prediction(x.size > 9, f"{9 / x.size:.1f} of the time")
+
+    registry.register("half", "cpp", "clever", predict=large)(lambda x: "clever")
+    registry.register("half", "cpp", "plain", supports=lambda x: "empty" * (x.size == 0) or None)(
+        lambda x: "plain"
+    )
+    assert kernels.call("half", np.ones(10)) == "clever"
+    assert kernels.call("half", np.ones(3)) == "plain"
+    assert kernels.explain("half", np.ones(10)).split()[:3] == ["half/cpp/clever", "ok,", "0.9"]
+    assert kernels.explain("half", np.ones(3)).split()[:2] == ["half/cpp/clever", "3.0"]
+    with kernels.use_backend("cpp/clever"):
+        assert kernels.call("half", np.ones(3)) == "clever"
+        assert kernels.explain("half", np.ones(3)).split()[1:3] == ["ok,", "3.0"]
+    registry.unregister("half/cpp/plain")
+    assert kernels.call("half", np.ones(3)) == "clever"  # better than none
+
+
 def test_the_order_of_named_backends_is_the_order_of_preference(op):
     with kernels.use_backend("numpy", "cpp"):
         assert kernels.call(op, np.ones(2))[0] == "reference"

@@ -130,7 +130,7 @@ def _long_calls():
     w, rows, out, c = np.ones((64, 64, 3, 3), np.float32), *np.ones((2, 20000, 65)), np.ones(65)
     flat = [np.ones(2_000_000) for _ in range(4)]
     return {
-        "conv2d": (0, False, x, w, y, (1, 1, 1, 1, 1, 1, 1)),
+        "conv2d": (0, 0, x, w, y, (1, 1, 1, 1, 1, 1, 1)),
         "power_iteration": (np.ones((500, 500)), 100, 1e-12, np.ones(500), np.ones(500)),
         "batch_norm": (rows, c, c, 1e-5, out),
         "bias_act": (rows, c, None, 5, 0.0, 1.0, None, out),

@@ -18,6 +18,7 @@ from . import (
 from .registry import (
     BACKENDS,
     Kernel,
+    Prediction,
     call,
     choose,
     explain,
@@ -32,6 +33,7 @@ from .registry import (
 __all__ = [
     "BACKENDS",
     "Kernel",
+    "Prediction",
     "adam",
     "batch_norm",
     "bias_act",

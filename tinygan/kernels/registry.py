@@ -7,8 +7,10 @@ that returns ``None`` for yes and a short reason for no; ``explain`` prints thos
 
 The type of the arrays picks the backend family: NumPy arrays run on ``cpp``, ``numba`` or
 ``numpy``, CuPy arrays on ``cuda`` or ``cupy`` (the reference again). Within a family the first
-kernel that accepts the call runs. ``use_backend`` narrows the choice and is strict: a backend that
-the user named never falls back to another.
+kernel that accepts the call runs, unless it predicts that another one is faster: an algorithm that
+pays for some shapes only declares ``predict``, a measured cost model. ``use_backend`` narrows the
+choice and is strict: a backend that the user named never falls back to another, and a variant that
+the user named runs whether it pays or not.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from ..errors import NoKernelError, OptionError
 from .arrays import is_numpy
 
 Supports = Callable[..., "str | None"]
+Predict = Callable[..., "Prediction"]
 Accumulate = Literal["input", "float32", "float64"]
 Function = TypeVar("Function", bound=Callable[..., Any])
 Trace = Callable[["Kernel", "tuple[Any, ...]", "dict[str, Any]"], None]
@@ -31,6 +34,19 @@ Trace = Callable[["Kernel", "tuple[Any, ...]", "dict[str, Any]"], None]
 HOST_BACKENDS = ("cpp", "numba", "numpy")
 DEVICE_BACKENDS = ("cuda", "cupy")
 BACKENDS = HOST_BACKENDS + DEVICE_BACKENDS
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a kernel predicts of a call that it accepts.
+
+    Attributes:
+        pays: it expects to be faster than the kernels after it.
+        text: the figure, or why it should not run; ``explain`` prints it.
+    """
+
+    pays: bool
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +63,7 @@ class Kernel:
         accumulate: the type in which sums are carried; ``"input"`` is the dtype of the inputs.
         deterministic: the same inputs give the same bits, whatever the number of threads.
         exact: every output is a plain sum of products, so small integers come out exactly.
+        predict: says, of a call that it supports, whether it pays; None: it always does.
     """
 
     op: str
@@ -57,6 +74,7 @@ class Kernel:
     accumulate: Accumulate = "input"
     deterministic: bool = True
     exact: bool = False
+    predict: Predict | None = None
 
     @property
     def key(self) -> str:
@@ -90,6 +108,7 @@ def register(
     accumulate: Accumulate = "input",
     deterministic: bool = True,
     exact: bool = False,
+    predict: Predict | None = None,
 ) -> Callable[[Function], Function]:
     """Return a decorator that adds the function below it as a kernel of ``op``.
 
@@ -103,6 +122,7 @@ def register(
         accumulate: see ``Kernel``; error bounds follow from it.
         deterministic: see ``Kernel``.
         exact: see ``Kernel``.
+        predict: ``predict(*arrays, **params)`` returns a ``Prediction``.
 
     Raises:
         OptionError: no such backend, or there is a kernel of that key already.
@@ -111,7 +131,9 @@ def register(
         raise OptionError(f"register: no backend {backend!r}: use one of {', '.join(BACKENDS)}")
 
     def _add(fn: Function) -> Function:
-        kernel = Kernel(op, backend, variant, fn, supports, accumulate, deterministic, exact)
+        kernel = Kernel(
+            op, backend, variant, fn, supports, accumulate, deterministic, exact, predict
+        )
         if any(k.key == kernel.key for k in _KERNELS.get(op, ())):
             raise OptionError(f"register: {kernel.key} exists already: unregister() it first")
         _KERNELS.setdefault(op, []).append(kernel)
@@ -211,6 +233,10 @@ def in_order(op: str) -> Iterator[Kernel]:
         yield from (k for k in _KERNELS[op] if backend in (k.backend, f"{k.backend}/{k.variant}"))
 
 
+def _is_named(kernel: Kernel) -> bool:
+    return f"{kernel.backend}/{kernel.variant}" in backend_order()
+
+
 def candidates(op: str, *arrays: Any, **params: Any) -> Iterator[tuple[Kernel, str | None]]:
     """Yield every kernel of ``op`` in order of preference, each with its refusal or ``None``."""
     return ((kernel, kernel.refusal(*arrays, **params)) for kernel in in_order(op))
@@ -223,7 +249,15 @@ def explain(op: str, *arrays: Any, **params: Any) -> str:
     """
     if not arrays and not params:
         return "\n".join(_describe(kernel) for kernel in in_order(op))
-    return "\n".join(f"{k.key:40s} {why or 'ok'}" for k, why in candidates(op, *arrays, **params))
+    lines = []
+    for kernel, reason in candidates(op, *arrays, **params):
+        verdict = reason or "ok"
+        if reason is None and kernel.predict is not None:
+            prediction = kernel.predict(*arrays, **params)
+            runs = prediction.pays or _is_named(kernel)
+            verdict = f"ok, {prediction.text}" if runs else prediction.text
+        lines.append(f"{kernel.key:40s} {verdict}")
+    return "\n".join(lines)
 
 
 def _describe(kernel: Kernel) -> str:
@@ -238,11 +272,16 @@ def choose(op: str, *arrays: Any, **params: Any) -> Kernel:
     Raises:
         NoKernelError: none of the backends in force accepts it; the message has every reason.
     """
-    reasons = []
+    reasons, spare = [], None
     for kernel, refusal in candidates(op, *arrays, **params):
-        if refusal is None:
+        if refusal is not None:
+            reasons.append(f"{kernel.key}: {refusal}")
+        elif kernel.predict is None or _is_named(kernel) or kernel.predict(*arrays, **params).pays:
             return kernel
-        reasons.append(f"{kernel.key}: {refusal}")
+        else:
+            spare = spare or kernel  # it does not pay, but perhaps nothing else runs at all
+    if spare is not None:
+        return spare
     listed = "; ".join(reasons) or f"none registered for {', '.join(backend_order())}"
     raise NoKernelError(f"no kernel runs this {op} call: {listed}")
 

@@ -12,9 +12,9 @@ At order k the checked function is itself k - 1 times differentiated, whose deri
 ``rtol`` grows tenfold an order. Where D(e) disagrees, the derivative is judged by Richardson's
 extrapolation (4 D(h) - D(2h)) / 3 at larger steps h, of error 4 h^4 |f^(5)| / 120 + u |f| / h:
 it needs a bounded fifth derivative where D(e) needs a small |f| / |f'|. The tolerance is the same,
-the difference is better. A derivative may be nearly 0 beside f, as that of two numbers normalised to
--1 and 1 is: so the tolerance is ``rtol`` of the derivative's scale and u |f| / e, where |f| is the
-sum of the absolute terms that f adds up. A wrong rule is off by far more in all of them.
+the difference is better. A derivative may be nearly 0 beside f, as that of two numbers normalised
+to -1 and 1 is: so the tolerance is ``rtol`` of the derivative's scale and u |f| / e, where |f| is
+the sum of the absolute terms that f adds up. A wrong rule is off by far more in all of them.
 
 A rule is told which of its inputs matter. All of them do here, so at each order the derivative by
 one input, drawn at random, is asked for again, alone: it must be the same.

@@ -1,6 +1,14 @@
 """Convolution: one trilinear form, three kernels, each in several variants (README.md)."""
 
 from . import cpp, numba_cpu, reference
+from .cpp_winograd import use_winograd, winograd_mode
 from .spec import ConvSpec
 
-__all__ = ["ConvSpec", "cpp", "numba_cpu", "reference"]
+__all__ = [
+    "ConvSpec",
+    "cpp",
+    "numba_cpu",
+    "reference",
+    "use_winograd",
+    "winograd_mode",
+]

@@ -22,8 +22,10 @@ BOUNDS: dict[str, Bound] = {}
 def bound(*ops: str) -> Callable[[Bound], Bound]:
     """Return a decorator that makes the function below it the bound of these kernel ops.
 
-    The function is called as ``fn(machine, *arrays, **params)`` on arrays of float64 and returns,
-    for every output of the op, how far a kernel on that machine may be from the exact result.
+    A kernel whose algorithm loses more digits than the op's definition has a bound of its own, of
+    ``"op/variant"``. The function is called as ``fn(machine, *arrays, **params)`` on arrays of
+    float64 and returns, for every output of the op, how far a kernel on that machine may be from
+    the exact result.
     """
 
     def _enter(fn: Bound) -> Bound:
@@ -45,14 +47,17 @@ def bound_of(kernel: Kernel, dtype: Any, /, *arrays: Any, **params: Any) -> Erro
     Raises:
         OptionError: the op has no bound.
     """
-    if kernel.op not in BOUNDS:
+    key = f"{kernel.op}/{kernel.variant}"
+    if key not in BOUNDS:
+        key = kernel.op
+    if key not in BOUNDS:
         raise OptionError(
             f"kernel op {kernel.op!r} has no error bound: write one with @bound({kernel.op!r}) "
             "as tinygan/testing/bounds does (its running.py says how)"
         )
     machine = Machine.of(dtype, kernel.accumulate)
     with np.errstate(all="ignore"):  # an infinite bound claims nothing
-        return BOUNDS[kernel.op](machine, *arrays, **params)
+        return BOUNDS[key](machine, *arrays, **params)
 
 
 def reference(op: str) -> Kernel:

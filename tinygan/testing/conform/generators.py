@@ -93,6 +93,9 @@ def _adam(c: Choices) -> Operands:
 def _convolution(c: Choices) -> tuple[ConvSpec, Shape, Shape, Shape]:
     """Choose a convolution, and the shapes of x, w and y."""
     kernel, stride = (c.pick(1, 3, 4), c.pick(1, 3, 5)), c.integer(1, 2)
+    if c.chance(2):  # what Winograd's algorithms take
+        side, stride = c.pick((2, 1), (3, 1), (3, 2), (4, 2), (4, 2), (5, 2), (6, 2))
+        kernel = (side, side)
     spec = ConvSpec.of(stride=stride, padding=(kernel[0] // 2, kernel[1] // 2))
     x = (c.integer(1, 3), c.pick(*_WIDTHS), c.integer(4, 13), c.integer(5, 18))
     w = (c.pick(*_WIDTHS), x[1], *kernel)

@@ -2,7 +2,9 @@
 
 It must reach every output that has the entry in a product with an entry of the other operand. It
 may reach more where the kernel multiplies by the zeros of padding (0 * NaN is NaN), as matrix
-products do: kernels named ``direct`` skip those, and reach exactly the outputs touched.
+products do: kernels named ``direct`` skip those, and reach exactly the outputs touched. Winograd's
+kernels mix the entries of a tile: a NaN may reach all outputs of the tiles that have it, and no
+others.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ...kernels.conv2d.winograd import Tiling, matrices, taps
 from ...kernels.registry import Kernel
 from ..bounds import reference
 from .calls import Call, is_float
@@ -65,7 +68,23 @@ SHARED: dict[str, Callable[[Call, Place], Any]] = {
 def reach(kernel: Kernel, call: Call, operand: int, at: Place) -> tuple[Mask, Mask]:
     """Return which outputs an entry must reach, and which it may, for an op in ``SHARED``."""
     must = touched(call, operand, at)
+    if kernel.variant.startswith("winograd"):
+        return must, _of_tiles(kernel, call, operand, at)
     may = must.copy()
     if operand == 1 and kernel.variant != "direct":
         may[SHARED[call.op](call, at)] = True
     return must, may
+
+
+def _of_tiles(kernel: Kernel, call: Call, operand: int, at: Place) -> Mask:
+    """Return which outputs share a tile with an entry: the algorithm's, with matrices of ones."""
+    spec, shapes = call.params["spec"], [a.shape for a in call.arrays]
+    x = call.params.get("x_shape", shapes[0])
+    w = call.params.get("w_shape", shapes[1])
+    outputs = int(kernel.variant[-1])
+    ones = matrices(outputs, taps(spec, w)).mapped(np.ones_like)
+    arrays = [np.ones(shape) for shape in shapes]
+    arrays[operand][...] = 0
+    arrays[operand][at] = 1
+    found: Mask = getattr(Tiling(spec, x, w, m=outputs, of=ones), call.op)(*arrays) > 0
+    return found
