@@ -278,3 +278,14 @@ def _reduce(rng):
 
     x = a(n, c, int(rng.choice([1, 1, 2, 3, 20])))
     return Call([x, int(rng.integers(3)), a(n, x.shape[2])], (2,), expected)
+
+
+@binding("probe_fma")
+def _probe_fma(rng):
+    return Call([int(rng.integers(0, 20))], (), lambda _rounds: ())
+
+
+@binding("probe_copy")
+def _probe_copy(rng):
+    x = rng.standard_normal(int(rng.integers(1, 100))).astype(np.float32)
+    return Call([x, np.zeros_like(x)], (1,), lambda x, _to: (x,))

@@ -461,7 +461,53 @@ SURVIVORS = [
     ),
 ]
 
-MUTANTS = [*ENGINE, *OPS, *LATER_OPS, *KERNELS, *SURVIVORS]
+WITHIN, EXACT = (
+    f"tests/kernels/test_winograd.py::{test}"
+    for test in (
+        "test_kernels_stay_within_the_bound_of_their_algorithm[conv2d{pass}/cpp/winograd_f4]",
+        "test_f2_is_exact_on_small_integers[conv2d{pass}/cpp/winograd_f2]",
+    )
+)
+
+WINOGRAD = [
+    Mutant(
+        "a digit of Winograd's matrices (C++)",
+        "csrc/conv2d/winograd_matrices.hpp",
+        "{1, 0}, {-8 / 9.f, -4 / 9.f}",
+        "{1, 0}, {-8 / 9.f, -5 / 9.f}",
+        "tests/kernels/test_winograd.py::test_the_header_of_the_kernels_has_these_matrices[4-2]",
+    ),
+    Mutant(
+        "overlapping tiles overwrite each other (C++)",
+        "csrc/conv2d/winograd.cpp",
+        "const bool met = h < met_rows || w < met_columns;",
+        "const bool met = h < met_rows && w < met_columns;",
+        EXACT.replace("{pass}", "_dgrad"),
+    ),
+    Mutant(
+        "taps that a phase lacks are read all the same (C++)",
+        "csrc/conv2d/winograd_plan.hpp",
+        "r < g.R && s < g.S ? (r * g.S + s) * p.plane() : -1",
+        "r < g.R || s < g.S ? (r * g.S + s) * p.plane() : -1",
+        EXACT.replace("{pass}", "_wgrad"),
+    ),
+    Mutant(
+        "each chunk of the depth replaces the last (C++)",
+        "csrc/conv2d/winograd.cpp",
+        "multiply(p, chunk == 0, block.count",
+        "multiply(p, true, block.count",
+        WITHIN.replace("{pass}", ""),
+    ),
+    Mutant(
+        "a NaN's tile is said to be smaller than it is",
+        "tinygan/testing/conform/locality.py",
+        "outputs = int(kernel.variant[-1])",
+        "outputs = 2",
+        conformance("conv2d"),
+    ),
+]
+
+MUTANTS = [*ENGINE, *OPS, *LATER_OPS, *KERNELS, *SURVIVORS, *WINOGRAD]
 
 INTRO = """# Planted bugs, and what catches them
 

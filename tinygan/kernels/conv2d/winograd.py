@@ -18,7 +18,8 @@ A stride of s falls into phases: pixel s i + a of a line only meets taps s j + a
 of stride s is the sum over s x s phases of one of stride 1, with ceil(R / s) taps a side.
 
 Source: Lavin and Gray, arXiv:1509.09308 (F(m, r)); Toom-Cook and the points at which to evaluate:
-Barabasz et al., arXiv:1803.10986. *Deviation*: points with two thirds of the error of the usual ones.
+Barabasz et al., arXiv:1803.10986. *Deviation*: other points, whose error is two
+thirds of that of the usual ones.
 """
 
 from __future__ import annotations

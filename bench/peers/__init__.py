@@ -1,0 +1,1 @@
+"""PyTorch and JAX as contestants; nothing of the product imports them."""
