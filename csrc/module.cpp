@@ -17,6 +17,7 @@ void bind_layer_norm(py::module_& m);
 void bind_spectral_norm(py::module_& m);
 void bind_gan_loss(py::module_& m);
 void bind_adam(py::module_& m);
+void bind_matmul(py::module_& m);
 void bind_probe(py::module_& m);
 void bind_reduce(py::module_& m);
 void bind_resize2d(py::module_& m);
@@ -53,6 +54,7 @@ PYBIND11_MODULE(_native, m) {
   bind_spectral_norm(m);
   bind_gan_loss(m);
   bind_adam(m);
+  bind_matmul(m);
   bind_probe(m);
   bind_reduce(m);
   bind_resize2d(m);

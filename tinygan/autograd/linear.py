@@ -26,7 +26,7 @@ from ..kernels.arrays import (
 from .axes import as_tensor as as_tensor
 from .axes import check_broadcast, common_dtype, is_basic_index, listed, plain_index
 from .axes import normalize_axis as normalize_axis
-from .op import Cotangents, Needs, Op, Tensors
+from .op import Cotangents, Needs, Op, Tensors, kernel_op
 from .tensor import Axis, Tensor
 
 # --- shape ---
@@ -355,7 +355,7 @@ def promote(*tensors: Tensor) -> tuple[Tensor, ...]:
     return tuple(t if t.dtype == dtype else astype(t, dtype) for t in tensors)
 
 
-_matmul: Op = Op("matmul", lambda a, b: xp_of(a).matmul(a, b))
+_matmul: Op = kernel_op("matmul")
 
 
 def _swap(x: Tensor) -> Tensor:
@@ -368,8 +368,15 @@ def _(g: Tensors, y: Tensors, xs: Tensors, needs: Needs) -> Cotangents:
     a, b = xs
     return (
         unbroadcast(_matmul(g[0], _swap(b)), a.shape) if needs[0] else None,
-        unbroadcast(_matmul(_swap(a), g[0]), b.shape) if needs[1] else None,
+        unbroadcast(_of_second(a, b, g[0]), b.shape) if needs[1] else None,
     )
+
+
+def _of_second(a: Tensor, b: Tensor, g: Tensor) -> Tensor:
+    """Return a^T g. Where b is a transposed view, as W^T of a dense layer, so is the result."""
+    if b.ndim == 2 and g.ndim == 2 and b.data.flags.f_contiguous:
+        return _swap(_matmul(_swap(g), a))
+    return _matmul(_swap(a), g)
 
 
 def matmul(a: Any, b: Any) -> Tensor:
@@ -389,6 +396,5 @@ def matmul(a: Any, b: Any) -> Tensor:
         batches = rows.shape[:-2], columns.shape[:-2]
         check_broadcast(f"matmul of {a.shape} and {b.shape}", *batches)
     y: Tensor = _matmul(*promote(rows, columns))
-    if a.ndim == 1:
-        y = squeeze(y, -2)
+    y = squeeze(y, -2) if a.ndim == 1 else y
     return squeeze(y, -1) if b.ndim == 1 else y

@@ -44,6 +44,11 @@ def _scatter2d(m: Machine, gy: Array, index: Array, *, x_shape: Shape) -> Errors
     return products(m, "scatter2d", math.prod(gy.shape[2:]), gy, index, x_shape=x_shape)
 
 
+@bound("matmul")
+def _matmul(m: Machine, a: Array, b: Array) -> Errors:
+    return products(m, "matmul", a.shape[-1], a, b)
+
+
 @bound("conv2d")
 def _conv2d(m: Machine, x: Array, w: Array, **params: Any) -> Errors:
     return products(m, "conv2d", math.prod(w.shape[1:]), x, w, **params)

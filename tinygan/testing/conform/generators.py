@@ -123,6 +123,19 @@ def _conv2d_wgrad(c: Choices) -> Operands:
     return [c.normal(x), c.normal(y)], {"spec": spec, "w_shape": w}
 
 
+@generator("matmul", large=True)
+def _matmul(c: Choices) -> Operands:
+    m, n, k = (c.pick(*_WIDTHS, 130) for _ in range(3))
+    if c.chance(2):  # more than one block of rows, panel of columns or chunk of the sum
+        m, n, k = c.pick((300, 70, 3), (3, 600, 5), (17, 33, 600), (150, 150, 150))
+    a, b = c.normal((m, k)), c.normal((k, n))
+    if c.chance(2):
+        a = np.ascontiguousarray(a.T).T
+    if c.chance(2):
+        b = np.ascontiguousarray(b.T).T
+    return [a, b], {}
+
+
 def _image(c: Choices) -> Shape:
     return c.integer(1, 5), c.pick(*_WIDTHS), c.integer(1, 13), c.integer(1, 18)
 

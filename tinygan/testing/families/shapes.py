@@ -149,7 +149,7 @@ def _astype(c: Choices) -> Drawn:
     )
 
 
-@family("matmul")
+@family("matmul", kernels=("matmul",))
 def _matmul(c: Choices) -> Drawn:
     m, k, n = c.shape(3, 3, zero=True)
     batch = c.shape(c.integer(0, 2), 2, zero=True)

@@ -1,0 +1,5 @@
+"""Matrix products."""
+
+from . import cpp, reference
+
+__all__ = ["cpp", "reference"]
