@@ -71,13 +71,16 @@ class Op:
 
     def outputs(self, *inputs: Any, **params: Any) -> Tensors:
         """Run an op that may have several outputs; plain calling is for those with one."""
-        xs = tuple(x if isinstance(x, Tensor) else Tensor(x) for x in inputs)
+        xs = tuple([x if isinstance(x, Tensor) else Tensor(x) for x in inputs])
         raw = self.forward(*[x._data for x in xs], **params)
         ys = tuple(map(Tensor, raw)) if isinstance(raw, tuple) else (Tensor(raw),)
         if self.view:
             ys[0]._version = xs[0]._version
-        if not self.constant and is_recording() and any(x.requires_grad for x in xs):
-            self._record(xs, ys, params)
+        if not self.constant and is_recording():
+            for x in xs:
+                if x.requires_grad:
+                    self._record(xs, ys, params)
+                    break
         watcher = _WATCHER.get()
         if watcher is not None:
             watcher(self, xs, ys)

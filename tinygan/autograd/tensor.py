@@ -33,15 +33,15 @@ class Node:
 
     def __init__(self, op: Op, inputs: tuple[Tensor, ...], params: dict[str, Any]) -> None:
         self.op, self.inputs, self.params = op, inputs, params
-        self.versions = [t.version for t in inputs]
+        self.versions = [t._version[0] for t in inputs]
         self.outputs: tuple[tuple[weakref.ref[Tensor], Shape, Any], ...] = ()
         self.out_versions: list[int] = []
         self.released = False
 
     def set_outputs(self, outputs: tuple[Tensor, ...]) -> None:
         """Remember the outputs weakly, and their shapes and dtypes for good."""
-        self.outputs = tuple((weakref.ref(t), t.shape, t.dtype) for t in outputs)
-        self.out_versions = [t.version for t in outputs]
+        self.outputs = tuple([(weakref.ref(t), t._data.shape, t._data.dtype) for t in outputs])
+        self.out_versions = [t._version[0] for t in outputs]
 
     def release(self) -> None:
         """Drop what was saved; a later reverse pass through this node raises."""
@@ -63,7 +63,7 @@ class Tensor:
     __array_priority__ = 1000  # NumPy defers: array * tensor is a tensor
 
     def __init__(self, data: Any, requires_grad: bool = False) -> None:
-        self._data: Array = _as_array(data)
+        self._data: Array = data if type(data) is np.ndarray else _as_array(data)
         if requires_grad and self._data.dtype.kind != "f":
             raise DtypeError(f"requires_grad needs floating-point data, got {self._data.dtype}")
         self.requires_grad = requires_grad

@@ -154,8 +154,8 @@ def _reverse(
     while order:  # popping, so that a finished node can be freed
         node = order.pop()
         keys = [(id(node), i) for i in range(len(node.outputs))]
-        if any(sums.get(key) for key in keys):
-            needs = tuple(_key(t) in asked or id(t.node) in on_path for t in node.inputs)
+        if any([sums.get(key) for key in keys]):
+            needs = tuple([_key(t) in asked or id(t.node) in on_path for t in node.inputs])
             sums.add(_apply(node, keys, sums, needs))
         for key in set(keys) - asked:
             sums.drop(key)
@@ -184,7 +184,7 @@ def _order(outs: Tensors, asked: set[Key]) -> tuple[list[Node], set[int]]:
     while stack:
         node, expanded = stack.pop()
         if expanded:
-            if any(_key(t) in asked or id(t.node) in on_path for t in node.inputs):
+            if any([_key(t) in asked or id(t.node) in on_path for t in node.inputs]):
                 on_path.add(id(node))
                 order.append(node)
         elif id(node) not in seen:
@@ -226,25 +226,29 @@ def _symbolic_zero(node: Node, shape: tuple[int, ...], dtype: Any) -> Tensor:
 def _check_versions(node: Node, ys: list[Any]) -> None:
     if node.op.reads == "shapes":
         return
-    saved = [("input", t, v) for t, v in zip(node.inputs, node.versions, strict=True)]
-    saved += [("output", t, v) for t, v in zip(ys, node.out_versions, strict=True)]
-    for kind, t, version in saved:
-        if t is not None and t.version != version:
-            raise GraphError(
-                f"op {node.op.name!r} saved an {kind} of shape {t.shape} at version {version}, but "
-                f"it was changed since (now {t.version}); compute the gradient before assign_"
-            )
+    for kind, tensors, versions in (
+        ("input", node.inputs, node.versions),
+        ("output", ys, node.out_versions),
+    ):
+        for t, version in zip(tensors, versions, strict=True):
+            if t is not None and t._version[0] != version:
+                raise GraphError(
+                    f"op {node.op.name!r} saved an {kind} of shape {t.shape} at version {version}, "
+                    f"but it was changed since (now {t.version}); compute the gradient before "
+                    "assign_"
+                )
 
 
 def _check_cotangent(node: Node, i: int, t: Tensor, g: Tensor) -> None:
+    if g._data.shape == t._data.shape and g._data.dtype == t._data.dtype:
+        return
     if g.shape != t.shape:
         raise ShapeError(
             f"vjp rule of {node.op.name!r}: input {i} has shape {t.shape}, its cotangent {g.shape}"
         )
-    if g.dtype != t.dtype:
-        raise DtypeError(
-            f"vjp rule of {node.op.name!r}: input {i} is {t.dtype}, its cotangent {g.dtype}"
-        )
+    raise DtypeError(
+        f"vjp rule of {node.op.name!r}: input {i} is {t.dtype}, its cotangent {g.dtype}"
+    )
 
 
 def _path(outs: Tensors, target: Node) -> str:

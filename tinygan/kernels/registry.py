@@ -15,6 +15,7 @@ the user named runs whether it pays or not.
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -83,10 +84,13 @@ class Kernel:
 
     def refusal(self, *arrays: Any, **params: Any) -> str | None:
         """Return ``None`` if this kernel can run the call, else the reason why it can't."""
-        on_host = self.backend in HOST_BACKENDS
-        first = next((a for a in arrays if a is not None), None)
-        if first is not None and is_numpy(first) != on_host:
-            return f"takes {'NumPy' if on_host else 'CuPy'} arrays, got {type(first).__name__}"
+        for first in arrays:
+            if first is not None:
+                on_host = self.backend in HOST_BACKENDS
+                if is_numpy(first) != on_host:
+                    library = "NumPy" if on_host else "CuPy"
+                    return f"takes {library} arrays, got {type(first).__name__}"
+                break
         return self.supports(*arrays, **params)
 
 
@@ -137,6 +141,7 @@ def register(
         if any(k.key == kernel.key for k in _KERNELS.get(op, ())):
             raise OptionError(f"register: {kernel.key} exists already: unregister() it first")
         _KERNELS.setdefault(op, []).append(kernel)
+        _in_order.cache_clear()
         return fn
 
     return _add
@@ -155,6 +160,7 @@ def unregister(key: str) -> None:
     _KERNELS[op] = left
     if not left:
         del _KERNELS[op]
+    _in_order.cache_clear()
 
 
 def register_reference(
@@ -225,12 +231,21 @@ def backend_order() -> tuple[str, ...]:
     return _check_backends(tuple(named.split(","))) if named else BACKENDS
 
 
-def in_order(op: str) -> Iterator[Kernel]:
-    """Yield every kernel of ``op`` on the backends in force, in order of preference."""
+def in_order(op: str) -> tuple[Kernel, ...]:
+    """Return every kernel of ``op`` on the backends in force, in order of preference."""
     if op not in _KERNELS:
         raise OptionError(f"no op {op!r}: the registry has {', '.join(op_names())}")
-    for backend in backend_order():
-        yield from (k for k in _KERNELS[op] if backend in (k.backend, f"{k.backend}/{k.variant}"))
+    return _in_order(op, backend_order())
+
+
+@functools.cache  # asked once an op and call; register and unregister clear it
+def _in_order(op: str, backends: tuple[str, ...]) -> tuple[Kernel, ...]:
+    return tuple(
+        kernel
+        for backend in backends
+        for kernel in _KERNELS[op]
+        if backend in (kernel.backend, f"{kernel.backend}/{kernel.variant}")
+    )
 
 
 def _is_named(kernel: Kernel) -> bool:
@@ -272,16 +287,19 @@ def choose(op: str, *arrays: Any, **params: Any) -> Kernel:
     Raises:
         NoKernelError: none of the backends in force accepts it; the message has every reason.
     """
-    reasons, spare = [], None
-    for kernel, refusal in candidates(op, *arrays, **params):
-        if refusal is not None:
-            reasons.append(f"{kernel.key}: {refusal}")
-        elif kernel.predict is None or _is_named(kernel) or kernel.predict(*arrays, **params).pays:
-            return kernel
-        else:
+    spare = None
+    for kernel in in_order(op):
+        if kernel.refusal(*arrays, **params) is None:
+            if (
+                kernel.predict is None
+                or _is_named(kernel)
+                or kernel.predict(*arrays, **params).pays
+            ):
+                return kernel
             spare = spare or kernel  # it does not pay, but perhaps nothing else runs at all
     if spare is not None:
         return spare
+    reasons = [f"{kernel.key}: {why}" for kernel, why in candidates(op, *arrays, **params)]
     listed = "; ".join(reasons) or f"none registered for {', '.join(backend_order())}"
     raise NoKernelError(f"no kernel runs this {op} call: {listed}")
 

@@ -7,7 +7,9 @@ columns, everything, and the channel statistics of an NHWC array.
 
 from __future__ import annotations
 
+import functools
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,21 +25,48 @@ _native: Any = native
 KINDS = ("sum", "max", "min")
 
 
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """How one kind of array is reduced.
+
+    Attributes:
+        order: axes from the widest stride to the narrowest.
+        extents: (outer, middle, inner) of the array in that order; the middle is reduced.
+        kept: extents of the axes that stay, in that order.
+        back: permutation of these into the order of the array's axes.
+        shape: of the result.
+    """
+
+    order: tuple[int, ...]
+    extents: tuple[int, int, int]
+    kept: Shape
+    back: tuple[int, ...]
+    shape: Shape
+
+
+@functools.lru_cache(maxsize=4096)
+def _plan(shape: Shape, strides: Shape, axes: tuple[int, ...], keepdims: bool) -> _Plan | None:
+    """Return the plan, or None if the reduced axes do not lie side by side in memory."""
+    order = sorted(range(len(shape)), key=lambda axis: -abs(strides[axis]))
+    extents = _collapse(shape, order, set(axes))
+    if extents is None:
+        return None
+    kept = [a for a in order if a not in axes]
+    back = tuple(int(i) for i in np.argsort(kept))
+    out = reduced_shape(shape, axes, keepdims)
+    return _Plan(tuple(order), extents, tuple(shape[a] for a in kept), back, out)
+
+
 def _supports(x: Array, *, axis: tuple[int, ...], keepdims: bool) -> str | None:
     refusal = cpp_refusal(x)
     if refusal or not x.ndim:
         return refusal
-    reduced = {a % x.ndim for a in axis}
-    if not reduced:
+    axes = tuple(a % x.ndim for a in axis)
+    if not axes:
         return "takes at least one axis to reduce"
-    if _collapse(x.shape, _memory_order(x), reduced) is None:
+    if _plan(x.shape, x.strides, axes, keepdims) is None:
         return "takes axes that lie side by side in memory"
     return None
-
-
-def _memory_order(x: Array) -> list[int]:
-    """Return the axes from the widest stride to the narrowest."""
-    return sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis]))
 
 
 def _collapse(shape: Shape, order: list[int], reduced: set[int]) -> tuple[int, int, int] | None:
@@ -60,13 +89,11 @@ def _collapse(shape: Shape, order: list[int], reduced: set[int]) -> tuple[int, i
 
 def _reduce(kind: str, x: Array, axis: tuple[int, ...], keepdims: bool) -> Array:
     axes = check_axes(kind, x, axis, identity=kind == "sum")
-    order = _memory_order(x)
-    extents = _collapse(x.shape, order, set(axes)) or (1, 1, 1)  # supports() has seen to it
-    y = np.empty((extents[0], extents[2]), x.dtype)
-    _native.reduce(c_order(x.transpose(order)).reshape(extents), KINDS.index(kind), y)
-    kept = [a for a in order if a not in axes]
-    ordered = y.reshape([x.shape[a] for a in kept]).transpose(np.argsort(kept))
-    return ordered.reshape(reduced_shape(x.shape, axes, keepdims))
+    plan = _plan(x.shape, x.strides, axes, keepdims)
+    assert plan is not None  # supports() has seen to it
+    y = np.empty((plan.extents[0], plan.extents[2]), x.dtype)
+    _native.reduce(c_order(x.transpose(plan.order)).reshape(plan.extents), KINDS.index(kind), y)
+    return y.reshape(plan.kept).transpose(plan.back).reshape(plan.shape)
 
 
 @register("sum", "cpp", "blocks", supports=_supports, accumulate="float64", exact=True)
