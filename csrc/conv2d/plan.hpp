@@ -52,15 +52,15 @@ TG_INLINE typename Simd<T>::V sum_each(typename Simd<T>::V* v) {
   return v[0];
 }
 
-// to[i][j] = from[j * from_step + i] for i, j < lanes, in registers: halves of the rows are
-// interleaved log2(lanes) times. Row i is left out where to[i] is null.
+// to[i][j] = from[j][i] for i, j < lanes, in registers: halves of the rows are interleaved
+// log2(lanes) times. Row i is left out where to[i] is null.
 template <class T>
-TG_INLINE void transpose(const T* from, long from_step, T* const* to) {
+TG_INLINE void transpose(const T* const* from, T* const* to) {
   typedef typename Simd<T>::V V;
   constexpr int lanes = Simd<T>::lanes;
   V rows[lanes], mixed[lanes];
 #pragma GCC unroll 16
-  for (int i = 0; i < lanes; ++i) rows[i] = load(from + i * from_step);
+  for (int i = 0; i < lanes; ++i) rows[i] = load(from[i]);
 #pragma GCC unroll 4
   for (int step = 1; step < lanes; step *= 2) {
 #pragma GCC unroll 8
@@ -74,6 +74,14 @@ TG_INLINE void transpose(const T* from, long from_step, T* const* to) {
 #pragma GCC unroll 16
   for (int i = 0; i < lanes; ++i)
     if (to[i]) store<T>(to[i], rows[i]);
+}
+
+// The same of rows that lie `from_step` apart.
+template <class T>
+TG_INLINE void transpose(const T* from, long from_step, T* const* to) {
+  const T* rows[Simd<T>::lanes];
+  for (int i = 0; i < Simd<T>::lanes; ++i) rows[i] = from + i * from_step;
+  transpose<T>(rows, to);
 }
 
 #if defined(__SANITIZE_ADDRESS__)

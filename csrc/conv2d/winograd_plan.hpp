@@ -12,9 +12,9 @@
 namespace TG_ISA {
 namespace {
 
-constexpr long kBlockTiles = 70;        // five register tiles of 14 rows (AVX-512)
-constexpr long kGroupColumns = 64;      // output channels of a task: products stay in L2
-constexpr long kChunkDepth = 64;        // channels whose weights a task transforms at a time
+constexpr long kBlockTiles = 140;       // ten register tiles of 14 rows (AVX-512)
+constexpr long kGroupColumns = 32;      // output channels of a task: products stay in L2
+constexpr long kChunkDepth = 128;       // channels whose weights a task transforms at a time
 constexpr long kStageBytes = 8L << 20;  // of transformed images at a time: they stay in L3
 constexpr long kTransformBlocks = 4;    // channel blocks that one transforming task maps
 
@@ -193,37 +193,66 @@ TG_INLINE Packing packing_of(const ConvArgs& a, bool columns_are_inputs) {
   return {nullptr, a.C, a.O, c, o, a.w_c, a.w_o};
 }
 
-// Are a column's taps a dense row of w, and as many as vectors hold? Then blocks are transposed.
-TG_INLINE bool dense_taps(const ConvArgs& a) {
-  return a.w_s == 1 && a.w_r == a.S && a.R * a.S % kLanesF == 0;
+// Are the taps and input channels of an output channel a dense row of w? Then blocks are transposed
+// in registers: of output channels by entries (channel, tap).
+TG_INLINE bool dense_weights(const ConvArgs& a) {
+  return a.w_s == 1 && a.w_r == a.S && a.w_c == a.R * a.S;
+}
+
+// Pack rows [first, last), which are input channels: blocks of `lanes` output channels by as many
+// entries; returns the first of the columns that are left.
+TG_INLINE long pack_inputs(const ConvArgs& a, const Packing& p, long first, long last) {
+  const long taps = a.R * a.S, from = first * taps, until = min_of(last, p.rows) * taps;
+  long j = 0;
+  for (; j + kLanesF <= p.columns; j += kLanesF) {
+    const float* w = (const float*)a.w + j * a.w_o;
+    long e = from;
+    for (; e + kLanesF <= until; e += kLanesF) {
+      float* to[kLanesF];
+      for (long i = 0; i < kLanesF; ++i)
+        to[i] = p.to + (e + i) % taps * p.plane() + (e + i) / taps * p.width + j;
+      transpose(w + e, a.w_o, to);
+    }
+    for (; e < until; ++e)
+      for (long i = 0; i < kLanesF; ++i)
+        p.to[e % taps * p.plane() + e / taps * p.width + j + i] = w[i * a.w_o + e];
+  }
+  return j;
+}
+
+// Pack rows [first, last), which are output channels: blocks of `lanes` input channels by as many
+// taps. The last loads of a row reach into the next, so the last row is left to the caller.
+TG_INLINE long pack_outputs(const ConvArgs& a, const Packing& p, long first, long last) {
+  const long taps = a.R * a.S;
+  if (last >= p.rows) return 0;
+  long j = 0;
+  for (; j + kLanesF <= p.columns; j += kLanesF)
+    for (long row = first; row < last; ++row)
+      for (long tap = 0; tap < taps; tap += kLanesF) {
+        float* to[kLanesF];
+        for (long i = 0; i < kLanesF; ++i)
+          to[i] = tap + i < taps ? p.to + (tap + i) * p.plane() + row * p.width + j : nullptr;
+        transpose((const float*)a.w + row * a.w_o + j * taps + tap, taps, to);
+      }
+  return j;
 }
 
 // to[tap][row][column] = w, with zeros beyond the last row and column.
 TG_INLINE void pack_rows(const ConvArgs& a, const Packing& p, long first, long last) {
-  const long taps = a.R * a.S, plane = p.plane();
-  const long in_blocks = dense_taps(a) ? p.columns / kLanesF * kLanesF : 0;
-  for (long row = first; row < last; ++row) {
-    float* line = p.to + row * p.width;
-    const float* from = (const float*)a.w + row * p.row_step;
-    if (row >= p.rows) {
-      for (long tap = 0; tap < taps; ++tap)
-        memset(line + tap * plane, 0, (size_t)p.width * sizeof(float));
-      continue;
-    }
-    for (long j = 0; j < in_blocks; j += kLanesF)
-      for (long tap = 0; tap < taps; tap += kLanesF) {
-        float* to[kLanesF];
-        for (long i = 0; i < kLanesF; ++i) to[i] = line + (tap + i) * plane + j;
-        transpose(from + j * p.column_step + tap, p.column_step, to);
-      }
+  const long plane = p.plane();
+  const bool inputs = p.row_step == a.w_c && p.column_step == a.w_o;
+  long done = 0;
+  if (dense_weights(a))
+    done = inputs ? pack_inputs(a, p, first, last) : pack_outputs(a, p, first, last);
+  for (long row = first; row < last; ++row)
     for (long r = 0; r < a.R; ++r)
       for (long s = 0; s < a.S; ++s) {
-        float* to = line + (r * a.S + s) * plane;
-        const float* tap = from + r * a.w_r + s * a.w_s;
-        for (long j = in_blocks; j < p.width; ++j)
-          to[j] = j < p.columns ? tap[j * p.column_step] : 0;
+        float* to = p.to + (r * a.S + s) * plane + row * p.width;
+        const float* tap = (const float*)a.w + row * p.row_step + r * a.w_r + s * a.w_s;
+        const bool here = row < p.rows;
+        for (long j = here ? done : 0; j < p.width; ++j)
+          to[j] = here && j < p.columns ? tap[j * p.column_step] : 0;
       }
-  }
 }
 
 TG_INLINE void pack_weights(const ConvArgs& a, const Packing& p) {

@@ -139,24 +139,29 @@ void write_taps(const Plan& p, const Task& of, const float* s) {
   }
 }
 
-// w (O, C, R, S) = packed (tap, c, o).
+// w (O, C, R, S) = packed (tap, c, o), by blocks as they were packed.
 void unpack(const Plan& p) {
   const ConvArgs& a = p.args;
   const long taps = a.R * a.S, plane = p.w.plane();
-  const long in_blocks = dense_taps(a) ? a.O / kLanesF * kLanesF : 0;
+  const long in_blocks = dense_weights(a) ? a.O / kLanesF * kLanesF : 0;
   parallel_for(a.C, kLanesF, [&](long begin, long end) {
-    for (long c = begin; c < end; ++c) {
-      const float* from = p.w.to + c * p.w.width;
-      float* w = (float*)a.w + c * a.w_c;
-      for (long o = 0; o < in_blocks; o += kLanesF)
-        for (long tap = 0; tap < taps; tap += kLanesF) {
-          float* to[kLanesF];
-          for (long i = 0; i < kLanesF; ++i) to[i] = w + (o + i) * a.w_o + tap;
-          transpose(from + tap * plane + o, plane, to);
+    long e = begin * taps;
+    const long until = in_blocks ? end * taps / kLanesF * kLanesF : e;
+    for (; e < until; e += kLanesF)
+      for (long o = 0; o < in_blocks; o += kLanesF) {
+        const float* from[kLanesF];
+        float* to[kLanesF];
+        for (long i = 0; i < kLanesF; ++i) {
+          from[i] = p.w.to + (e + i) % taps * plane + (e + i) / taps * p.w.width + o;
+          to[i] = (float*)a.w + (o + i) * a.w_o + e;
         }
-      for (long o = in_blocks; o < a.O; ++o)
-        for (long tap = 0; tap < taps; ++tap)
-          w[o * a.w_o + tap / a.S * a.w_r + tap % a.S * a.w_s] = from[tap * plane + o];
+        transpose(from, to);
+      }
+    for (long at = begin * taps; at < end * taps; ++at) {
+      const long c = at / taps, tap = at % taps;
+      float* w = (float*)a.w + c * a.w_c + tap / a.S * a.w_r + tap % a.S * a.w_s;
+      for (long o = at < until ? in_blocks : 0; o < a.O; ++o)
+        w[o * a.w_o] = p.w.to[tap * plane + c * p.w.width + o];
     }
   });
 }
