@@ -37,7 +37,7 @@ format: $(VENV)/.dev
 	$(BIN)/clang-format -i $(NATIVE_SOURCES)
 
 bench: $(VENV)/.dev
-	$(BIN)/python bench/conv_gflops.py
+	$(BIN)/python bench/run.py
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' \

@@ -1,0 +1,146 @@
+"""Kernel calls worth timing: the layers of DCGAN-64 and of the SNGAN ResNet, and what lies between.
+
+A case names an op of the registry, makes its operands, and says what it must at least compute and
+move: operations, and bytes of operands and results, each once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tinygan.kernels.conv2d import ConvSpec
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Case:
+    """One kernel call.
+
+    Attributes:
+        name: for the table.
+        op: of the registry.
+        arrays: operands.
+        params: parameters.
+        flops: operations that it takes, by the definition.
+        out_bytes: of the results.
+    """
+
+    name: str
+    op: str
+    arrays: tuple[Array | None, ...]
+    params: dict[str, Any] = field(default_factory=dict)
+    flops: float = 0.0
+    out_bytes: float = 0.0
+
+    @property
+    def moved(self) -> float:
+        """Bytes of operands and results."""
+        return self.out_bytes + sum(a.nbytes for a in self.arrays if a is not None)
+
+
+RNG = np.random.default_rng(0)
+
+
+def normal(*shape: int) -> Array:
+    """Draw an array; images lie channels last."""
+    if len(shape) != 4:
+        return RNG.standard_normal(shape, dtype=np.float32)
+    n, c, h, w = shape
+    return RNG.standard_normal((n, h, w, c), dtype=np.float32).transpose(0, 3, 1, 2)
+
+
+# name, C, O, input side, kernel, stride, padding. T: a transposed layer, whose forward is the dgrad
+# of the convolution listed, and whose dgrad is its forward.
+LAYERS = (
+    ("D1 3->64 @64", 3, 64, 64, 4, 2, 1),
+    ("D2 64->128 @32", 64, 128, 32, 4, 2, 1),
+    ("D3 128->256 @16", 128, 256, 16, 4, 2, 1),
+    ("D4 256->512 @8", 256, 512, 8, 4, 2, 1),
+    ("D5 512->1 @4", 512, 1, 4, 4, 1, 0),
+    ("T1 100->512 @1", 512, 100, 4, 4, 1, 0),
+    ("T2 512->256 @4", 256, 512, 8, 4, 2, 1),
+    ("T3 256->128 @8", 128, 256, 16, 4, 2, 1),
+    ("T4 128->64 @16", 64, 128, 32, 4, 2, 1),
+    ("T5 64->3 @32", 3, 64, 64, 4, 2, 1),
+    ("digits 32->64 @14", 32, 64, 14, 4, 2, 1),
+    ("digits 64->128 @7", 64, 128, 7, 4, 2, 1),
+    ("3x3 128 @32", 128, 128, 32, 3, 1, 1),
+    ("3x3 128 @16", 128, 128, 16, 3, 1, 1),
+    ("3x3 128 @8", 128, 128, 8, 3, 1, 1),
+    ("3x3 256 @16", 256, 256, 16, 3, 1, 1),
+    ("3x3 256 @8", 256, 256, 8, 3, 1, 1),
+)
+
+
+def convolutions(batch: int) -> Iterator[Case]:
+    """Yield the three passes of each layer; the last word of a name is the pass."""
+    for name, c, o, side, kernel, stride, padding in LAYERS:
+        spec = ConvSpec.of(stride=stride, padding=padding)
+        x, w = normal(batch, c, side, side), normal(o, c, 1, kernel * kernel)
+        w = np.ascontiguousarray(w).reshape(o, c, kernel, kernel)
+        gy = normal(*spec.out_shape(x.shape, w.shape))
+        flops = 2.0 * gy.size * c * kernel * kernel
+        passes = [
+            ("conv2d", (x, w), {}, gy.nbytes),
+            ("conv2d_dgrad", (gy, w), {"x_shape": x.shape}, x.nbytes),
+        ]
+        if name.startswith("T"):
+            passes.reverse()
+        passes.append(("conv2d_wgrad", (x, gy), {"w_shape": w.shape}, w.nbytes))
+        for which, (op, arrays, shapes, out) in zip(("fwd", "dX", "dW"), passes, strict=True):
+            yield Case(f"{name} {which}", op, arrays, {"spec": spec, **shapes}, flops, out)
+
+
+def products(batch: int) -> Iterator[Case]:
+    """Yield the products of a dense layer, and large ones."""
+    sizes = [(batch, 512, 784, "x W^T"), (batch, 784, 512, "gy W"), (512, 784, batch, "gy^T x")]
+    for m, n, k, name in [*sizes, (512, 512, 512, "square"), (2048, 2048, 2048, "square")]:
+        a, b = normal(m, k), normal(k, n)
+        a = normal(k, m).T if name == "gy^T x" else a
+        b = normal(n, k).T if name == "x W^T" else b
+        yield Case(
+            f"matmul {m} x {n} x {k} {name}", "matmul", (a, b), {}, 2.0 * m * n * k, 4.0 * m * n
+        )
+
+
+def passes_over_memory(batch: int) -> Iterator[Case]:
+    """Yield what is bound by memory: norms, activations, losses, sums, the optimizer."""
+    x = normal(batch, 64, 32, 32)
+    gy, size = normal(*x.shape), x.nbytes
+    weight, bias = np.abs(normal(64)) + 1, normal(64)
+    eps = {"eps": 1e-5}
+    yield Case("batch_norm 64 @32", "batch_norm", (x, weight, bias), eps, 0.0, size)
+    yield Case("batch_norm 64 @32 vjp", "batch_norm_vjp", (x, weight, bias, gy), eps, 0.0, size)
+    leaky = {"act": "leaky_relu", "alpha": 0.2, "gain": 1.0, "clamp": None}
+    yield Case("leaky_relu 64 @32", "bias_act", (x, None), leaky, 0.0, size)
+    yield Case("leaky_relu 64 @32 vjp", "bias_act_vjp", (x, None, gy), leaky, 0.0, size)
+    image = normal(batch, 3, 64, 64)
+    tanh = {"act": "tanh", "alpha": 0.0, "gain": 1.0, "clamp": None}
+    yield Case("tanh 3 @64", "bias_act", (image, None), tanh, 0.0, image.nbytes)
+    axes = {"axis": (0, 2, 3), "keepdims": False}
+    yield Case("sum over n, h, w", "sum", (x,), axes, 0.0, 256.0)
+    logit = normal(batch)
+    yield Case("logistic loss", "gan_loss", (logit,), {"kind": "logistic", "target": 1.0}, 0.0, 4.0)
+    w = normal(512, 256 * 9)
+    u, v = normal(512), normal(256 * 9)
+    yield Case("spectral_norm 512 x 2304", "spectral_norm", (w, u, v), {}, 0.0, w.nbytes)
+    rows = normal(batch * 64, 256)
+    affine = (np.abs(normal(256)) + 1, normal(256))
+    yield Case("layer_norm 256", "layer_norm", (rows, *affine), eps, 0.0, rows.nbytes)
+
+
+def all_cases(batch: int) -> list[Case]:
+    """Return every case."""
+    return [*convolutions(batch), *products(batch), *passes_over_memory(batch)]
+
+
+def rate(case: Case, seconds: float) -> tuple[float, float]:
+    """Return GFLOP/s (NaN where operations are not the point) and GB/s."""
+    flops = case.flops / seconds / 1e9 if case.flops else math.nan
+    return flops, case.moved / seconds / 1e9

@@ -1,0 +1,104 @@
+"""The calls of bench/cases.py in PyTorch, each in contiguous and in channels-last memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+LAYOUTS = {"torch": torch.contiguous_format, "torch channels last": torch.channels_last}
+BACKWARD = torch.ops.aten.convolution_backward
+
+
+def tensor(a: Any, layout: torch.memory_format) -> Any:
+    """Copy an array into a tensor of a layout, weights and images alike."""
+    if a is None:
+        return None
+    t = torch.from_numpy(np.ascontiguousarray(a))
+    return t.contiguous(memory_format=layout) if t.ndim == 4 else t
+
+
+def call(case: Any, name: str) -> Callable[[], torch.Tensor] | None:
+    """Return PyTorch's version of a case in the layout of that name; None where it has none."""
+    layout = LAYOUTS[name]
+    if layout is torch.channels_last and not any(
+        a is not None and a.ndim == 4 for a in case.arrays
+    ):
+        return None
+    arrays = [tensor(a, layout) for a in case.arrays]
+    if case.op == "matmul":  # views of turned matrices, as ours
+        arrays = [torch.from_numpy(a) for a in case.arrays]
+    make = MAKERS.get(case.op)
+    return None if make is None else make(arrays, case.params)
+
+
+def _conv2d(arrays: list[Any], p: dict[str, Any]) -> Callable[[], torch.Tensor]:
+    x, w = arrays
+    return lambda: functional.conv2d(x, w, None, p["spec"].stride, p["spec"].padding)
+
+
+def _backward(gy: Any, x: Any, w: Any, spec: Any, mask: list[bool]) -> Callable[[], torch.Tensor]:
+    options = ([0], spec.stride, spec.padding, spec.dilation, False, [0, 0], spec.groups, mask)
+    which = mask.index(True)
+    return lambda: BACKWARD(gy, x, w, *options)[which]
+
+
+def _dgrad(arrays: list[Any], p: dict[str, Any]) -> Callable[[], torch.Tensor]:
+    gy, w = arrays
+    last = not gy.is_contiguous()
+    x = torch.zeros(p["x_shape"])
+    x = x.contiguous(memory_format=torch.channels_last) if last else x
+    return _backward(gy, x, w, p["spec"], [True, False, False])
+
+
+def _wgrad(arrays: list[Any], p: dict[str, Any]) -> Callable[[], torch.Tensor]:
+    x, gy = arrays
+    w = torch.zeros(p["w_shape"])
+    w = w if x.is_contiguous() else w.contiguous(memory_format=torch.channels_last)
+    return _backward(gy, x, w, p["spec"], [False, True, False])
+
+
+def _bias_act(arrays: list[Any], p: dict[str, Any]) -> Callable[[], torch.Tensor]:
+    x = arrays[0]
+    if p["act"] == "tanh":
+        return lambda: torch.tanh(x)
+    return lambda: functional.leaky_relu(x, p["alpha"])
+
+
+def _bias_act_vjp(arrays: list[Any], p: dict[str, Any]) -> Callable[[], torch.Tensor]:
+    x, _, gy = arrays
+    return lambda: torch.ops.aten.leaky_relu_backward(gy, x, p["alpha"], False)
+
+
+def _batch_norm(arrays: list[Any], p: dict[str, Any]) -> Callable[[], torch.Tensor]:
+    x, weight, bias = arrays
+    return lambda: functional.batch_norm(x, None, None, weight, bias, True, 0.1, p["eps"])
+
+
+def _batch_norm_vjp(arrays: list[Any], p: dict[str, Any]) -> Callable[[], torch.Tensor]:
+    x, weight, bias, gy = arrays
+    norm = torch.ops.aten.native_batch_norm
+    _, mean, invstd = norm(x, weight, bias, None, None, True, 0.1, p["eps"])
+    backward = torch.ops.aten.native_batch_norm_backward
+    rest = (None, None, mean, invstd, True, p["eps"], [True, True, True])
+    return lambda: backward(gy, x, weight, *rest)[0]
+
+
+MAKERS: dict[str, Callable[[list[Any], dict[str, Any]], Callable[[], torch.Tensor]]] = {
+    "conv2d": _conv2d,
+    "conv2d_dgrad": _dgrad,
+    "conv2d_wgrad": _wgrad,
+    "matmul": lambda arrays, p: lambda: arrays[0] @ arrays[1],
+    "bias_act": _bias_act,
+    "bias_act_vjp": _bias_act_vjp,
+    "batch_norm": _batch_norm,
+    "batch_norm_vjp": _batch_norm_vjp,
+    "sum": lambda arrays, p: lambda: arrays[0].sum(p["axis"]),
+    "gan_loss": lambda arrays, p: lambda: functional.softplus(-arrays[0]).mean(),
+    "layer_norm": lambda arrays, p: (
+        lambda: functional.layer_norm(arrays[0], (arrays[0].shape[-1],), *arrays[1:], p["eps"])
+    ),
+}
