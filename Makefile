@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 SOURCES := $(shell find csrc -type f) setup.py pyproject.toml
 NATIVE_SOURCES := $(shell find csrc -name '*.cpp' -o -name '*.hpp')
 
-.PHONY: demo test soak mutants sanitize check format bench clean
+.PHONY: demo test soak mutants sanitize check format bench bench-peers errata clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/python -m tinygan demo
@@ -39,6 +39,21 @@ format: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python bench/run.py
 
+# A second environment with tinygan and its peers; nothing of the product needs them. Their spinning
+# threads would slow ours in the same process: OMP_WAIT_POLICY.
+PEERS := .venv-peers
+bench-peers: $(PEERS)/.installed
+	OMP_WAIT_POLICY=PASSIVE $(PEERS)/bin/python bench/run.py --peer torch
+	for case in dcgan64 mlp wgan_gp32; do \
+	    OMP_WAIT_POLICY=PASSIVE $(PEERS)/bin/python bench/steps.py --case $$case --peer torch,jax \
+	        || exit 1; done
+
+$(PEERS)/.installed: $(SOURCES)
+	@$(PYTHON) -m venv $(PEERS)
+	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check \
+	    -e . torch==2.13.0 jax
+	@touch $@
+
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' \
 	    || { echo "tinygan needs Python >= 3.10; name one by: make PYTHON=python3.12"; exit 1; }
@@ -62,4 +77,4 @@ errata: $(VENV)/.dev
 	cd tests && ../$(BIN)/python -m errata.page
 
 clean:
-	rm -rf build $(VENV) tinygan/_native*.so tinygan.egg-info
+	rm -rf build $(VENV) $(PEERS) tinygan/_native*.so tinygan.egg-info
