@@ -15,6 +15,7 @@ from . import (
     unfold,
     upfirdn2d,
 )
+from .memory import MemoryStats, caching, memory_stats, reset_peak_memory, trim_memory
 from .registry import (
     BACKENDS,
     Kernel,
@@ -33,10 +34,12 @@ from .registry import (
 __all__ = [
     "BACKENDS",
     "Kernel",
+    "MemoryStats",
     "Prediction",
     "adam",
     "batch_norm",
     "bias_act",
+    "caching",
     "call",
     "choose",
     "conv2d",
@@ -45,13 +48,16 @@ __all__ = [
     "group_norm",
     "kernels",
     "layer_norm",
+    "memory_stats",
     "op_names",
     "pool2d",
     "reduce",
     "register",
     "register_reference",
+    "reset_peak_memory",
     "resize2d",
     "spectral_norm",
+    "trim_memory",
     "unfold",
     "unregister",
     "upfirdn2d",
