@@ -23,6 +23,7 @@ constexpr size_t kAlign = 64;   // a cache line, and the widest vector
 constexpr size_t kTiny = 1024;  // aligning such arrays, 40-90 ns, would cost more than it brings
 constexpr size_t kPage = 4096, kHugePage = size_t(2) << 20;
 constexpr size_t kRound = size_t(64) << 10;  // of mapped blocks: whole pages on every system
+constexpr size_t kMost = size_t(1) << 47;    // the addresses of a process; more is refused unasked
 constexpr size_t kScratchKept = size_t(512) << 20;
 
 size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
@@ -53,7 +54,6 @@ class Cache {
  public:
   // At least `bytes`, of which `*fresh` says whether it was mapped just now; null if out of memory.
   void* take(size_t bytes, TgUse use, bool* fresh) {
-    if (bytes > SIZE_MAX / 2) return nullptr;
     std::lock_guard<std::mutex> lock(mutex_);
     void* data = nullptr;
     auto fit = idle_.lower_bound(bytes);
@@ -191,23 +191,28 @@ void* small_block(size_t bytes, TgUse use) {
   }
 }
 
+void* take(size_t bytes, TgUse use, bool* fresh) {
+  if (bytes > kMost) return nullptr;
+  return bytes < kLeastKept ? small_block(bytes, use) : cache->take(bytes, use, fresh);
+}
+
 }  // namespace
 
 void* tg_memory_take(size_t bytes, TgUse use) {
   bool fresh;
-  return bytes < kLeastKept ? small_block(bytes, use) : cache->take(bytes, use, &fresh);
+  return take(bytes, use, &fresh);
 }
 
 void* tg_memory_take_zeroed(size_t bytes) {
   bool fresh = false;
-  void* data =
-      bytes < kLeastKept ? small_block(bytes, TG_ARRAY) : cache->take(bytes, TG_ARRAY, &fresh);
+  void* data = take(bytes, TG_ARRAY, &fresh);
   if (data && !(fresh && bytes >= kHugePage)) memset(data, 0, bytes);
   return data;
 }
 
 void* tg_memory_resize(void* block, size_t bytes) {
   if (!block) return tg_memory_take(bytes, TG_ARRAY);
+  if (bytes > kMost) return nullptr;
   size_t size = may_be_kept(block) ? cache->size_of(block) : 0;
   if (size == 0) {  // malloc's; it knows how much to copy
     void* moved = realloc(block, std::max<size_t>(bytes, 1));
