@@ -2,7 +2,7 @@
 //
 // Touching fresh pages costs more than many kernels do (0.4-1.8 GB/s on 4 KiB pages), so blocks
 // that come back are kept for whoever asks next, and those of 2 MiB and more lie on huge pages.
-// Blocks below 64 KiB are malloc's, which keeps those warm itself; they are not counted below.
+// Blocks below 16 KiB are malloc's, which keeps those warm itself; they are not counted below.
 #pragma once
 
 #include <stddef.h>
@@ -10,7 +10,7 @@
 
 enum TgUse { TG_SCRATCH, TG_ARRAY };
 
-// At least `bytes`, 64-byte aligned (arrays below 1 KiB as malloc aligns), holding anything, or
+// At least `bytes`, 64-byte aligned (arrays below 16 KiB as malloc aligns), holding anything, or
 // zeros; null if memory is out even after all that is idle went back to the system.
 void* tg_memory_take(size_t bytes, TgUse use);
 void* tg_memory_take_zeroed(size_t bytes);

@@ -125,10 +125,10 @@ def test_a_block_serves_the_next_array_of_about_its_size():
 
 
 @keeps
-def test_large_blocks_lie_on_huge_pages_and_all_but_tiny_ones_on_cache_lines():
+def test_large_blocks_lie_on_huge_pages_and_all_that_are_kept_on_pages():
     with caching():
-        arrays = [np.empty(n, np.uint8) for n in (1024, 5000, 64 << 10, MB, 2 * MB, 5 * MB + 1)]
-    assert all(a.ctypes.data % 64 == 0 for a in arrays)
+        arrays = [np.empty(n, np.uint8) for n in (16 << 10, 70_001, MB, 2 * MB, 5 * MB + 1)]
+    assert all(a.ctypes.data % 4096 == 0 for a in arrays)
     assert all(a.ctypes.data % (2 * MB) == 0 for a in arrays if a.nbytes >= 2 * MB)
 
 

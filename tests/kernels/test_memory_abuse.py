@@ -132,7 +132,7 @@ with caching():
     assert memory_stats().idle == 0
     del a
     b = np.empty(90 * MB, np.uint8)  # malloc's, and the cache's, live under the same limit
-    small = [np.empty(60000, np.uint8) for _ in range(3000)]  # 180 MB: trims the 300
+    small = [np.empty(15000, np.uint8) for _ in range(12_000)]  # 180 MB: trims the 300
 print("done")
 """
     python(code)

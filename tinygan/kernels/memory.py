@@ -21,7 +21,7 @@ from .native import native
 
 
 class MemoryStats(NamedTuple):
-    """What the cache holds for the whole process: blocks of 64 KiB and more, in bytes.
+    """What the cache holds for the whole process: blocks of 16 KiB and more, in bytes.
 
     Attributes:
         in_use: of arrays and of the scratch memory of kernels.
