@@ -9,6 +9,7 @@
 
 namespace py = pybind11;
 
+void bind_memory(py::module_& m);
 void bind_conv2d(py::module_& m);
 void bind_batch_norm(py::module_& m);
 void bind_bias_act(py::module_& m);
@@ -46,6 +47,7 @@ PYBIND11_MODULE(_native, m) {
   m.def("num_threads", &tg_num_threads, "Return how many threads a kernel may use.");
   m.def("set_num_threads", &tg_set_num_threads, py::arg("n").noconvert(),
         "Use at most n threads from now on (clamped to 1 .. 256).");
+  bind_memory(m);
   bind_conv2d(m);
   bind_batch_norm(m);
   bind_bias_act(m);

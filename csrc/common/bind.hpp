@@ -15,6 +15,7 @@
 #include <string>
 
 #include "dispatch.hpp"
+#include "memory.hpp"
 #include "parallel.hpp"
 
 namespace tg {
@@ -172,13 +173,13 @@ inline void need_dense_channels_last(const View& v) {
   }
 }
 
-// Scratch memory for the length of a call.
+// Scratch memory for the length of a call; taken before the kernel, so that kernels never allocate.
 class Workspace {
  public:
-  explicit Workspace(size_t bytes) : data_(tg_workspace_take(bytes)) {
+  explicit Workspace(size_t bytes) : data_(tg_memory_take(bytes, TG_SCRATCH)) {
     if (!data_) throw std::bad_alloc();
   }
-  ~Workspace() { tg_workspace_give_back(data_); }
+  ~Workspace() { tg_memory_give_back(data_); }
   Workspace(const Workspace&) = delete;
   Workspace& operator=(const Workspace&) = delete;
   void* data() const { return data_; }

@@ -10,11 +10,6 @@
 #include <condition_variable>
 #include <mutex>
 #include <thread>
-#include <vector>
-
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
 
 namespace {
 
@@ -123,35 +118,12 @@ class Pool {
   Region region_;
 };
 
-struct Buffer {
-  void* data;
-  size_t bytes;
-  bool taken;
-};
-
-struct Workspaces {
-  std::mutex mutex;
-  std::vector<Buffer> buffers;
-};
-
-#if defined(__SANITIZE_ADDRESS__)  // every buffer is new and exact: a step beyond it is seen
-constexpr size_t kKeptBytes = 0, kLeastBytes = 1;
-constexpr bool kExact = true;
-#else
-constexpr size_t kKeptBytes = size_t(512) << 20;  // free buffers beyond go back to the system
-constexpr size_t kLeastBytes = 64;
-constexpr bool kExact = false;
-#endif
-constexpr size_t kHugePage = size_t(2) << 20;
-
 // Never destroyed: detached workers may outlive the static destructors. Replaced in a forked child,
 // where the workers are gone and a mutex may have been left locked.
 Pool* pool = new Pool;
-Workspaces* workspaces = new Workspaces;
 
 void after_fork_in_child() {
   pool = new Pool;
-  workspaces = new Workspaces;
   in_region = false;
   thread_index = 0;
 }
@@ -196,46 +168,4 @@ void tg_parallel_for_on(int max_threads, long n, long grain, TgBody body, void* 
 
 void tg_parallel_for(long n, long grain, TgBody body, void* ctx) {
   tg_parallel_for_on(TG_MAX_THREADS, n, grain, body, ctx);
-}
-
-void* tg_workspace_take(size_t bytes) {
-  bytes = std::max(bytes, kLeastBytes);
-  std::lock_guard<std::mutex> lock(workspaces->mutex);
-  Buffer* best = nullptr;
-  for (Buffer& b : workspaces->buffers)
-    if (!b.taken && b.bytes >= bytes && (!best || b.bytes < best->bytes)) best = &b;
-  if (!best) {
-    size_t align = bytes >= kHugePage ? kHugePage : 64;
-    if (bytes > SIZE_MAX - align) return nullptr;
-    const size_t whole = kExact ? 1 : align;
-    size_t size = (bytes + whole - 1) / whole * whole;
-    void* data = nullptr;
-    if (posix_memalign(&data, align, size) != 0) return nullptr;
-#if defined(__linux__)
-    if (align == kHugePage) madvise(data, size, MADV_HUGEPAGE);
-#endif
-    workspaces->buffers.push_back({data, size, false});
-    best = &workspaces->buffers.back();
-  }
-  best->taken = true;
-  return best->data;
-}
-
-void tg_workspace_give_back(void* buffer) {
-  std::lock_guard<std::mutex> lock(workspaces->mutex);
-  auto& all = workspaces->buffers;
-  size_t kept = 0;
-  for (Buffer& b : all) {
-    if (b.data == buffer) b.taken = false;
-    if (!b.taken) kept += b.bytes;
-  }
-  for (auto b = all.begin(); b != all.end() && kept > kKeptBytes;) {
-    if (b->taken) {
-      ++b;
-      continue;
-    }
-    kept -= b->bytes;
-    free(b->data);
-    b = all.erase(b);
-  }
 }

@@ -25,13 +25,6 @@ void tg_set_num_threads(int n);  // clamped to 1 .. TG_MAX_THREADS
 
 enum { TG_MAX_THREADS = 256 };
 
-// A scratch buffer of at least `bytes`, 64-byte aligned, uninitialised; null if memory is out.
-// Buffers are kept for the next call, since touching fresh pages costs more than many kernels.
-// Take it in bind.cpp (through common/bind.hpp) before the kernel, so that a kernel never
-// allocates.
-void* tg_workspace_take(size_t bytes);
-void tg_workspace_give_back(void* buffer);
-
 #ifdef TG_ISA
 namespace TG_ISA {
 

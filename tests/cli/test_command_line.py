@@ -1,6 +1,7 @@
 """The verbs on a small run, each called as a user calls it."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -85,6 +86,8 @@ def test_training_says_where_it_runs_and_what_came_of_it(said, tmp_path):
     assert steps[0].startswith("step 1/2  ")
     assert steps[-1].startswith("step 2/2  ")
     assert all(word in steps[-1] for word in ("images/s", "ETA", "loss_d", "loss_g", "D(G(z))"))
+    (memory,) = [line for line in out if line.startswith("memory  ")]
+    assert re.fullmatch(r"memory  [\d,]+ MB at most(, [\d,]+ MB of it in large arrays)?", memory)
     config = json.loads((folder / "config.json").read_text())
     assert config["config"]["ngf"] == 4
     assert config["settings"]["seed"] == 5

@@ -19,6 +19,7 @@ from tinygan.kernels.gan_loss import reference as gan_loss_reference
 from tinygan.kernels.gan_loss.spec import KINDS
 from tinygan.kernels.group_norm import reference as group_norm_reference
 from tinygan.kernels.layer_norm import reference as layer_norm_reference
+from tinygan.kernels.native import native
 from tinygan.kernels.spectral_norm import reference as spectral_norm_reference
 
 
@@ -83,6 +84,18 @@ def _num_threads(_rng):
 @binding("set_num_threads")
 def _set_num_threads(rng):
     return Call([int(rng.integers(1, 5))], (), lambda _n: ())
+
+
+@binding("set_memory_handler")
+def _set_memory_handler(_rng):
+    return Call([native.memory_handler], (), lambda _handler: ())
+
+
+@binding("memory_stats")
+@binding("trim_memory")
+@binding("reset_peak_memory")
+def _memory(_rng):
+    return Call([], (), lambda: ())
 
 
 @binding("batch_norm_stats")

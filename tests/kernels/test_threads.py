@@ -19,7 +19,9 @@ from tinygan.kernels.native import native
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKERS = 8
-COMPUTING = sorted(set(BINDINGS) - {"num_threads", "set_num_threads"})
+SETTINGS = {"num_threads", "set_num_threads", "set_memory_handler", "memory_stats", "trim_memory",
+            "reset_peak_memory"}  # fmt: skip
+COMPUTING = sorted(set(BINDINGS) - SETTINGS)
 
 
 def every_binding(seed):

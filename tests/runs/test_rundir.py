@@ -125,6 +125,18 @@ def test_the_environment_names_versions_and_no_user(run, monkeypatch):
     assert str(ROOT) not in text
 
 
+def test_facts_of_the_environment_are_added_also_to_a_damaged_file(run):
+    run.write_environment(device="cpu")
+    run.add_environment(peak=1)
+    run.add_environment(peak=2)
+    content = json.loads((run.path / "env.json").read_text())
+    assert (content["device"], content["peak"]) == ("cpu", 2)
+    for damaged in ("[1]", "{"):
+        (run.path / "env.json").write_text(damaged)
+        run.add_environment(peak=3)
+        assert json.loads((run.path / "env.json").read_text()) == {"peak": 3}
+
+
 @pytest.mark.parametrize("packed", [False, True])
 def test_the_commit_is_read_from_loose_and_packed_references(tmp_path, monkeypatch, packed):
     git = tmp_path / ".git"

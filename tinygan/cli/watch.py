@@ -10,6 +10,7 @@ from pathlib import Path
 from .. import kernels
 from ..kernels import native
 from ..runs.device import why_no_backend
+from ..runs.memory import peak_text
 from ..runs.train import Stopped, Training
 from .exits import OK
 from .progress import Progress, clock
@@ -36,6 +37,8 @@ def watch(training: Training) -> int:
     except Stopped as stopped:
         print(stopped, file=sys.stderr)
         return stopped.exit_code
+    finally:
+        print(f"memory  {peak_text()}", flush=True)
     _say_notices(training)
     path = training.run.path
     print(

@@ -75,6 +75,7 @@ class Game:
         """
         versions = [p.version for p in self.opt_g.params]
         if self._fake is None or self._fake[0] is not z or self._fake[1] != versions:
+            self.forget_fake()  # first: there is no need for memory for two graphs of G
             self._fake = z, versions, self.G(z)
         return self._fake[2]
 

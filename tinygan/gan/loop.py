@@ -23,6 +23,7 @@ from .. import random
 from ..autograd import Tensor, grad
 from ..errors import DataError, OptionError, ShapeError
 from ..kernels.arrays import Array, Shape, as_channels_last
+from ..kernels.memory import caching, trim_memory
 from . import finite
 from .game import Game, Metrics, State
 from .snapshot import Snapshot
@@ -189,7 +190,8 @@ def fit(
 ) -> Iterator[Game]:
     """Train: yield the game after every step, until ``steps`` in all have been taken.
 
-    The game is yielded as it is, not copied; the next step changes it.
+    The game is yielded as it is, not copied; the next step changes it. While a step runs, arrays
+    come from the cache of ``kernels.memory``; between the steps NumPy's own allocator is back.
 
     Args:
         recipe: which variant.
@@ -211,9 +213,12 @@ def fit(
         data_shape = (first[0] if isinstance(first, tuple) else first).shape[1:]
     game = new_game(recipe, data_shape, seed=seed, config=config, resume=resume)
     source.shape = tuple(data_shape)
-    while game.step < steps:
-        advance(recipe, game, source)
-        yield game
+    try:
+        while game.step < steps:
+            advance(recipe, game, source)
+            yield game
+    finally:
+        trim_memory()
 
 
 def advance(recipe: Recipe, game: Game, source: Source) -> None:
@@ -223,18 +228,19 @@ def advance(recipe: Recipe, game: Game, source: Source) -> None:
         DivergedError: a loss or a parameter isn't finite; the game is put back to before the step.
     """
     before = source.before
-    before.take(game)
 
     def _attempt() -> None:
         source.rewind()
         game.step = before.step + 1
         _take_step(recipe, game, source)
 
-    _attempt()
-    fault = finite.find_fault(game.metrics, before.tensors)
-    if fault is not None:
-        raise finite.diagnose(fault, game, before, list(source.used), _attempt)
-    source.accept()
+    with caching():
+        before.take(game)
+        _attempt()
+        fault = finite.find_fault(game.metrics, before.tensors)
+        if fault is not None:
+            raise finite.diagnose(fault, game, before, list(source.used), _attempt)
+        source.accept()
 
 
 def _take_step(recipe: Recipe, game: Game, source: Source) -> None:

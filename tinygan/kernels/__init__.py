@@ -16,6 +16,7 @@ from . import (
     unfold,
     upfirdn2d,
 )
+from .memory import MemoryStats, caching, memory_stats, reset_peak_memory, trim_memory
 from .registry import (
     BACKENDS,
     Kernel,
@@ -34,10 +35,12 @@ from .registry import (
 __all__ = [
     "BACKENDS",
     "Kernel",
+    "MemoryStats",
     "Prediction",
     "adam",
     "batch_norm",
     "bias_act",
+    "caching",
     "call",
     "choose",
     "conv2d",
@@ -47,13 +50,16 @@ __all__ = [
     "kernels",
     "layer_norm",
     "matmul",
+    "memory_stats",
     "op_names",
     "pool2d",
     "reduce",
     "register",
     "register_reference",
+    "reset_peak_memory",
     "resize2d",
     "spectral_norm",
+    "trim_memory",
     "unfold",
     "unregister",
     "upfirdn2d",

@@ -101,6 +101,14 @@ class RunDirectory:
         """Write what the run ran on, with facts that only the caller knows (backend, device)."""
         write_json(self.path / "env.json", {**collect_environment(), **more})
 
+    def add_environment(self, **more: object) -> None:
+        """Add facts that were not known when the run began; raises ``SaveError``."""
+        try:
+            known = read_json(self.path / "env.json")
+        except CheckpointError:  # lost or damaged: what can still be said is said
+            known = None
+        write_json(self.path / "env.json", {**(known if isinstance(known, dict) else {}), **more})
+
     # -- log and metrics -------------------------------------------------------------------
 
     def log(self, text: str) -> None:

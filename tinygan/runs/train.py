@@ -24,11 +24,13 @@ from typing import Any
 from .. import data
 from ..errors import DivergedError, SaveError
 from ..gan import Game, Recipe, Source, advance
+from ..kernels.memory import trim_memory
 from ..random import Stream
 from . import pictures
 from .checkpoint import has_checkpoint, load_checkpoint, remove_stale, save_checkpoint
 from .device import Device, choose_device, computing
 from .files import PathLike
+from .memory import peak_memory, peak_text
 from .rundir import RunDirectory
 from .setup import (
     Settings,
@@ -113,6 +115,8 @@ class Training:
                 self._try(lambda: self.run.append_row(alarm, "alarms"))
                 self._try(lambda: pictures.write_summary(self.run))
             raise
+        finally:
+            trim_memory()
 
     def _steps(self, stop: StopRequest) -> Iterator[Game]:
         self._began = self._saved = time.monotonic()
@@ -163,9 +167,10 @@ class Training:
         self._saved = time.monotonic()
 
     def finish(self) -> None:
-        """Write the animation, the curves and the report."""
+        """Write the peak of memory, the animation, the curves and the report."""
+        self._try(lambda: self.run.add_environment(peak_memory_bytes=peak_memory()))
         self._try(lambda: pictures.write_summary(self.run))
-        self._log(f"step {self.game.step}: done")
+        self._log(f"step {self.game.step}: done; memory {peak_text()}")
 
     def _picture(self, step: int | None) -> None:
         with computing(self.settings.backend):
