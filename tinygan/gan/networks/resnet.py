@@ -68,6 +68,8 @@ class _UpConv(nn.Conv2d):
 class _ConvDown(nn.Conv2d):
     """Convolve 3 x 3, then average 2 x 2. Shapes: x (N, C, H, W) -> (N, O, H/2, W/2)."""
 
+    per_sample = True  # see gan/judge.py
+
     def forward(self, x: Tensor) -> Tensor:
         """Apply both in one step."""
         return ops.conv2d_avg_pool(x, self.weight, self.bias)
@@ -106,6 +108,8 @@ class DownBlock(nn.Module):
         down: halve the size.
         first: x is an image: no ReLU before the first convolution.
     """
+
+    per_sample = True  # see gan/judge.py
 
     def __init__(
         self, in_channels: int, out_channels: int, *, down: bool, first: bool = False
@@ -167,6 +171,8 @@ class ResNetDiscriminator(nn.Module):
     Raises:
         OptionError: the samples are not such images.
     """
+
+    per_sample = True  # see gan/judge.py
 
     def __init__(self, image_shape: Shape, *, ndf: int = 128, spectral_norm: bool = True) -> None:
         super().__init__()
