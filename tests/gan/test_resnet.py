@@ -23,6 +23,10 @@ def in_float64(module):
     return {k: Tensor(v.astype("float64")) for k, v in module.state_dict().items() if v.ndim}
 
 
+def below(tensors, name):
+    return {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")}
+
+
 def test_networks_have_the_sizes_of_table_3():
     G, D = ResNetGenerator(128, (3, 32, 32)), ResNetDiscriminator((3, 32, 32))
     skip, norms = 256 * 256 + 256, 4 * 256  # 1 x 1 convolution; two batch norms
@@ -83,12 +87,34 @@ def test_a_down_block_is_its_definition(first, down):
     np.testing.assert_allclose(got.data, (h + skip).data, rtol=1e-12, atol=1e-12)
 
 
+def test_blocks_follow_each_other_and_end_in_the_heads_of_table_3():
+    with random.using(random.Streams(4)):
+        G = ResNetGenerator(5, (2, 16, 16), ngf=3)
+        D = ResNetDiscriminator((2, 16, 16), ndf=3, spectral_norm=False)
+    w, z = in_float64(G), RNG.normal(size=(4, 5))
+    h = Tensor((z @ w["l1.weight"].data.T + w["l1.bias"].data).reshape(4, 3, 2, 2))
+    for name in ("block2", "block3", "block4"):
+        h = nn.functional_call(vars(G)[name], below(w, name), h)
+    h = ops.relu(ops.batch_norm(h, w["b5.weight"], w["b5.bias"], eps=2e-5))
+    images = ops.tanh(ops.conv2d(h, w["c5.weight"], w["c5.bias"], padding=1))
+    got = nn.functional_call(G, w, Tensor(z))
+    np.testing.assert_allclose(got.data, images.data, rtol=1e-12, atol=1e-12)
+
+    w, h = in_float64(D), images
+    for name in ("block1", "block2", "block3", "block4"):
+        h = nn.functional_call(vars(D)[name], below(w, name), h)
+    logits = np.maximum(h.data, 0).sum((2, 3)) @ w["l5.weight"].data[0]
+    got = nn.functional_call(D, w, images)
+    np.testing.assert_allclose(got.data, logits, rtol=1e-12, atol=1e-12)
+
+
 def test_weights_start_as_the_authors_draw_them():
     with random.using(random.Streams(0)):
         G = ResNetGenerator(128, (3, 32, 32), ngf=32)
         D = ResNetDiscriminator((3, 32, 32), ndf=32, spectral_norm=False)
     bounds = {
         "block2.c1": np.sqrt(2 * 6 / (2 * 32 * 9)),
+        "block2.c2": np.sqrt(2 * 6 / (2 * 32 * 9)),
         "block2.c_sc": np.sqrt(6 / 64),
         "l1": np.sqrt(6 / (128 + 512)),
         "c5": np.sqrt(6 / (9 * 35)),
@@ -97,7 +123,14 @@ def test_weights_start_as_the_authors_draw_them():
         largest = np.abs(G.state_dict()[f"{name}.weight"]).max()
         assert 0.95 * bound < largest <= np.float32(bound), name
         assert not G.state_dict()[f"{name}.bias"].any()
-    assert np.abs(D.state_dict()["block1.c1.weight"]).max() > np.sqrt(6 / (9 * 35))
+    for name, bound in {
+        "block1.c1": np.sqrt(2 * 6 / (9 * 35)),
+        "block2.c2": np.sqrt(2 * 6 / (2 * 32 * 9)),
+        "block2.c_sc": np.sqrt(6 / 64),
+        "l5": np.sqrt(6 / 33),
+    }.items():
+        largest = np.abs(D.state_dict()[f"{name}.weight"]).max()
+        assert 0.9 * bound < largest <= np.float32(bound), name
 
 
 def test_spectral_norm_holds_every_layer_of_d_and_divides_the_3_x_3_weight():

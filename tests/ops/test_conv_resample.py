@@ -5,6 +5,7 @@ import pytest
 
 from tinygan import Tensor, grad, kernels, ops
 from tinygan.errors import DtypeError, ShapeError
+from tinygan.kernels.conv2d import use_winograd
 from tinygan.kernels.registry import tracing
 
 RNG = np.random.default_rng(0)
@@ -48,13 +49,23 @@ def test_one_step_equals_two_at_every_size_with_its_derivatives(name, size, back
 
 
 @pytest.mark.parametrize(("name", "size"), CASES)
-def test_one_step_equals_two_bit_for_bit_on_integers(name, size):
+def test_one_step_equals_two_bit_for_bit_on_integers(name, size, backend):
     # All partial sums are multiples of 1/4 far below 2**24 / 4, so that float32 holds them.
     one, two, _ = PAIRS[name]
     shapes = ((2, 3, *size), (4, 3, 3, 3), (4,))
     x, w, b = (RNG.integers(-8, 9, size=s).astype(np.float32) for s in shapes)
-    with kernels.use_backend("numpy"):
+    with kernels.use_backend(backend, "numpy"):
         np.testing.assert_array_equal(one(x, w, b).data, two(x, w, b).data)
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_layers_of_training_size_are_equal_bit_for_bit_on_integers(name, backend):
+    # 128 channels and 16 images: from there on C++ takes F(2), whose binary fractions are exact
+    one, two, _ = PAIRS[name]
+    x = RNG.integers(-4, 5, size=(16, 128, 16, 16)).astype(np.float32)
+    w = RNG.integers(-2, 3, size=(128, 128, 3, 3)).astype(np.float32)
+    with kernels.use_backend(backend, "numpy"), use_winograd("accurate"):
+        np.testing.assert_array_equal(one(x, w).data, two(x, w).data)
 
 
 @pytest.mark.parametrize("name", PAIRS)
