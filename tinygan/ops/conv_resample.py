@@ -23,9 +23,9 @@ last row of an odd H, and so does stride 2: the last window ends at 2 (floor(H /
 *Cost.* For each output pixel of the coarser grid 4 * 9 multiplications become 16: 2.25 times fewer,
 and the finer image between the two steps is never made. With Winograd's algorithms 9 become 6.25,
 1.44 times fewer. On two CPU cores, 128 to 256 channels and 16 pixels and more, forward with
-gradients took 1.7 to 2.3 times less CPU time than two ops (``bench/rewrites.py``); 8 pixels 1.5,
-4 pixels 1.0 to 1.2. Rounding: k adds up to four weights before their products, so results differ
-from the composition in their last bits.
+gradients took 1.4 to 1.9 times less CPU time than two ops (``bench/rewrites.py``), 8 pixels 1.4
+times less, 4 pixels the same. Rounding: k adds up to four weights before their products, so
+results differ from the composition in their last bits.
 
 The two are adjoint, up to the channels' roles and a factor of 4, since nearest upsampling is the
 adjoint of average pooling times 4: ``k`` serves both.
