@@ -3,6 +3,7 @@
 from .ema import EMA
 from .field import game_field, game_jacobian, game_jvp, game_vjp
 from .game import Game
+from .judge import judge_both, why_apart
 from .loop import Recipe, Source, advance, alternating, fit, new_game
 from .noise import instance_noise
 from .penalties import dragan, gradient_penalty, r1, r2
@@ -26,7 +27,9 @@ __all__ = [
     "game_vjp",
     "gradient_penalty",
     "instance_noise",
+    "judge_both",
     "new_game",
     "r1",
     "r2",
+    "why_apart",
 ]

@@ -35,6 +35,7 @@ class BatchNorm(Module):
 
     ndims: tuple[int, ...] = ()
     fitting = ""
+    segments = 1  # batches that x holds in training mode, one after the other; gan/judge.py sets it
 
     def __init__(
         self,
@@ -65,10 +66,11 @@ class BatchNorm(Module):
             raise ShapeError(f"{type(self).__name__} takes x {fitting}, got {x.shape}")
         weight, bias = self._affine(x)
         if self.running_mean is None or self.running_var is None:
-            return ops.batch_norm(x, weight, bias, eps=self.eps)
+            return ops.batch_norm(x, weight, bias, eps=self.eps, segments=self.segments)
         if self.training:
-            y = ops.batch_norm(x, weight, bias, eps=self.eps)
-            self._track(x, self.running_mean, self.running_var)
+            y = ops.batch_norm(x, weight, bias, eps=self.eps, segments=self.segments)
+            for part in ops.split(x.detach(), self.segments):
+                self._track(part, self.running_mean, self.running_var)
             return y
         mean, var = frozen(self.running_mean), frozen(self.running_var)
         return ops.batch_norm_eval(x, mean, var, weight, bias, eps=self.eps)

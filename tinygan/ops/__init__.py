@@ -73,6 +73,7 @@ from .activation import (
 from .attention import attention_weights, scaled_dot_product_attention
 from .conv import conv2d, conv_transpose2d
 from .conv_nd import conv1d, conv3d, conv_transpose1d, conv_transpose3d
+from .conv_resample import conv2d_avg_pool, upsample_conv2d
 from .embedding import embedding
 from .filter import upfirdn2d
 from .interpolate import interpolate, upsample_nearest
@@ -132,6 +133,7 @@ __all__ = [
     "conditional_batch_norm",
     "conv1d",
     "conv2d",
+    "conv2d_avg_pool",
     "conv3d",
     "conv_transpose1d",
     "conv_transpose2d",
@@ -225,6 +227,7 @@ __all__ = [
     "transpose",
     "unfold",
     "upfirdn2d",
+    "upsample_conv2d",
     "upsample_nearest",
     "var",
     "wasserstein_d_loss",

@@ -79,7 +79,7 @@ def conv2d(
 
     Differentiable: any order. Source: arXiv:1603.07285.
     """
-    x, w = _operands("conv2d", x, w, b)
+    x, w = operands("conv2d", x, w, b)
     try:
         spec = ConvSpec.of(stride=stride, padding=padding, dilation=dilation, groups=groups)
     except OptionError as error:
@@ -111,7 +111,7 @@ def conv_transpose2d(
 
     Differentiable: any order. Source: arXiv:1603.07285, chapter 4.
     """
-    x, w = _operands("conv_transpose2d", x, w, b)
+    x, w = operands("conv_transpose2d", x, w, b)
     try:
         spec = ConvSpec.of(stride=stride, padding=padding, dilation=dilation, groups=groups)
         shape = spec.transposed_shape(x.shape, w.shape, pair(output_padding, "output_padding"))
@@ -120,7 +120,12 @@ def conv_transpose2d(
     return _add_bias(_dgrad(x, w, spec=spec, x_shape=shape), b)
 
 
-def _operands(op: str, x: Any, w: Any, b: Any) -> tuple[Tensor, Tensor]:
+def operands(op: str, x: Any, w: Any, b: Any) -> tuple[Tensor, Tensor]:
+    """Return x and w as tensors.
+
+    Raises:
+        DtypeError: x, w and b are not all float32 or all float64.
+    """
     x, w = as_tensor(x), as_tensor(w)
     dtypes = [x.dtype, w.dtype] + ([] if b is None else [as_tensor(b).dtype])
     if len(set(dtypes)) > 1 or x.dtype.kind != "f":

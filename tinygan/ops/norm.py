@@ -7,7 +7,7 @@ from typing import Any
 from .. import kernels
 from ..autograd import Tensor, fused
 from ..autograd.basic import mean, rsqrt, sqrt, square
-from ..autograd.linear import as_tensor, matmul, reshape, sum
+from ..autograd.linear import as_tensor, concatenate, matmul, reshape, split, sum
 from ..errors import DtypeError, ShapeError
 
 
@@ -50,15 +50,24 @@ def check_dtypes(op: str, x: Tensor, **vectors: Tensor) -> None:
         raise DtypeError(f"{op}: {found}: all float32 or all float64 fit")
 
 
-def batch_norm(x: Any, weight: Any, bias: Any, *, eps: float = 1e-5) -> Tensor:
+def batch_norm(x: Any, weight: Any, bias: Any, *, eps: float = 1e-5, segments: int = 1) -> Tensor:
     """Normalise each channel by the statistics of this batch, then scale and shift it.
 
         y = (x - mean) / sqrt(var + eps) * weight + bias,   var biased, over all axes but 1
 
     Shapes: x (N, C, ...), weight and bias (C,) -> as x.
 
+    Args:
+        x: a batch, or several of one size, one after the other along axis 0.
+        weight: scale of each channel.
+        bias: shift of each channel.
+        eps: added to the variance.
+        segments: batches in x; each is normalised by its own statistics, with the bits that it
+            would have alone.
+
     Raises:
-        ShapeError: weight or bias is not one number a channel, or a channel has one value alone.
+        ShapeError: weight or bias is not one number a channel, a channel has one value alone in
+            its batch, or x does not fall into ``segments`` batches.
         DtypeError: x holds no floats, or weight or bias has another dtype.
 
     Differentiable: any order, through mean and variance. Source: arXiv:1502.03167.
@@ -66,9 +75,15 @@ def batch_norm(x: Any, weight: Any, bias: Any, *, eps: float = 1e-5) -> Tensor:
     x, weight, bias = as_tensor(x), as_tensor(weight), as_tensor(bias)
     check_channels("batch_norm", x, weight=weight, bias=bias)
     check_dtypes("batch_norm", x, weight=weight, bias=bias)
-    if x.size <= x.shape[1]:
+    if segments < 1 or x.shape[0] % segments:
+        raise ShapeError(f"batch_norm: x {x.shape} does not fall into {segments} equal batches")
+    if x.size <= x.shape[1] * segments:
         raise ShapeError(f"batch_norm: x {x.shape} has fewer than two values a channel to compare")
-    return _batch_norm(x, weight, bias, eps=float(eps))
+    if segments == 1:
+        return _batch_norm(x, weight, bias, eps=float(eps))
+    return concatenate(
+        [_batch_norm(part, weight, bias, eps=float(eps)) for part in split(x, segments)]
+    )
 
 
 def batch_norm_eval(

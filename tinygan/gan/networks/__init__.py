@@ -2,6 +2,7 @@
 
 from .dcgan import DCGANDiscriminator, DCGANGenerator, dcgan_init, stages
 from .mlp import Maxout, MLPDiscriminator, MLPGenerator
+from .resnet import ResNetDiscriminator, ResNetGenerator
 
 __all__ = [
     "DCGANDiscriminator",
@@ -9,6 +10,8 @@ __all__ = [
     "MLPDiscriminator",
     "MLPGenerator",
     "Maxout",
+    "ResNetDiscriminator",
+    "ResNetGenerator",
     "dcgan_init",
     "stages",
 ]

@@ -89,6 +89,8 @@ class DCGANDiscriminator(nn.Module):
         batch_norm: False gives a critic for gradient penalties: no batch norm, but biases.
     """
 
+    per_sample = True  # see gan/judge.py
+
     def __init__(self, image_shape: Shape, *, ndf: int = 64, batch_norm: bool = True) -> None:
         super().__init__()
         base, k = stages(image_shape)

@@ -22,6 +22,8 @@ class Maxout(nn.Module):
     Shapes: x (N, in_features) -> (N, out_features). Source: Goodfellow et al., arXiv:1302.4389.
     """
 
+    per_sample = True  # see gan/judge.py
+
     def __init__(self, in_features: int, out_features: int, pieces: int) -> None:
         super().__init__()
         self.out_features, self.pieces = out_features, pieces
@@ -82,6 +84,8 @@ class MLPDiscriminator(nn.Module):
         dropout: probability with which a hidden unit is dropped, after each activation.
         pieces: above 1, the hidden layers are maxout units of so many pieces, without ``act``.
     """
+
+    per_sample = True  # see gan/judge.py
 
     def __init__(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ from ..choices import Choices
 from .table import Drawn, family
 
 _KERNELS = ("conv2d", "conv2d_dgrad", "conv2d_wgrad", "bias_act", "bias_act_vjp")
+_SPREAD = (*_KERNELS, "upfirdn2d")
 
 
 class _Axis(NamedTuple):
@@ -98,3 +100,23 @@ def conv_filters(c: Choices, shape: tuple[int, ...]) -> Array:
     """Draw filters whose outputs are about as large as their inputs (integers stay as they are)."""
     w = c.normal(shape)
     return w if c.small_integers else w / np.sqrt(max(math.prod(shape[1:]), 1))
+
+
+@family("upsample_conv2d", kernels=_SPREAD)
+def _upsample_conv2d(c: Choices) -> Drawn:
+    return _resampled(c, ops.upsample_conv2d, 1)
+
+
+@family("conv2d_avg_pool", kernels=_SPREAD)
+def _conv2d_avg_pool(c: Choices) -> Drawn:
+    return _resampled(c, ops.conv2d_avg_pool, 2)
+
+
+def _resampled(c: Choices, op: Callable[..., Any], least: int) -> Drawn:
+    """Draw images of odd and even sides, the smallest that the op takes among them."""
+    n, inner, outer = c.extent(2, zero=True), c.extent(3), c.extent(3)
+    h, w = c.integer(least, 5), c.integer(least, 5)
+    weight, bias = conv_filters(c, (outer, inner, 3, 3)), c.normal((outer,))
+    if c.chance(3):
+        return Drawn(op, [c.image(n, inner, h, w), weight])
+    return Drawn(op, [c.image(n, inner, h, w), weight, bias])

@@ -25,10 +25,12 @@ def _batch_norm(c: Choices) -> Drawn:
     n, channels, rest = c.extent(4), c.extent(3), c.shape(c.integer(0, 2), 3)
     if n * math.prod(rest) < 2:
         n = 2
-    eps = c.pick(1e-5, 1e-3, 0.1)
+    eps, segments = c.pick(1e-5, 1e-3, 0.1), c.pick(1, 1, 1, 2, 3)
+    # one after the other and not at once: values are half a unit apart within a segment alone
+    parts = [spread(c, (n, channels, *rest)) for _ in range(segments)]
     return Drawn(
-        lambda x, weight, bias: ops.batch_norm(x, weight, bias, eps=eps),
-        [spread(c, (n, channels, *rest)), c.normal((channels,)), c.normal((channels,))],
+        lambda x, weight, bias: ops.batch_norm(x, weight, bias, eps=eps, segments=segments),
+        [np.concatenate(parts), c.normal((channels,)), c.normal((channels,))],
     )
 
 
