@@ -44,7 +44,7 @@ bench: $(VENV)/.dev
 PEERS := .venv-peers
 bench-peers: $(PEERS)/.installed
 	OMP_WAIT_POLICY=PASSIVE $(PEERS)/bin/python bench/run.py --peer torch
-	for case in dcgan64 mlp wgan_gp32; do \
+	for case in dcgan64 mlp wgan_gp32 sngan32; do \
 	    OMP_WAIT_POLICY=PASSIVE $(PEERS)/bin/python bench/steps.py --case $$case --peer torch,jax \
 	        || exit 1; done
 

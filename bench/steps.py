@@ -3,8 +3,9 @@
     python bench/steps.py --case dcgan64 [--batch 64] [--peer torch,jax] [--json FILE]
 
 Cases: dcgan64 (DCGAN on 64 x 64 images), mlp (dense layers on 28 x 28), wgan_gp32 (a critic step
-with gradient penalty on 32 x 32). A step of ours is `next(fit(...))`, with all that training does
-beside the mathematics: random numbers, checks for NaN, the snapshot behind a step.
+with gradient penalty on 32 x 32), sngan32 (SNGAN's ResNets on 32 x 32, one step of D, one of G). A
+step of ours is `next(fit(...))`, with all that training does beside the mathematics: random numbers,
+checks for NaN, the snapshot behind a step.
 
 Before anything is timed, both sides take a step from the same weights on the same data, and their
 losses must agree. All contestants take turns in one run (see timing.py). Peak memory is of a
@@ -32,7 +33,12 @@ from tinygan.autograd import grad
 from tinygan.autograd.tensor import Tensor
 from tinygan.gan import Game, Recipe, alternating, fit
 from tinygan.gan.loop import new_game
-from tinygan.gan.networks import MLPDiscriminator, MLPGenerator
+from tinygan.gan.networks import (
+    MLPDiscriminator,
+    MLPGenerator,
+    ResNetDiscriminator,
+    ResNetGenerator,
+)
 from tinygan.recipes import dcgan, wgan_gp
 
 LOSSES_AGREE = 2e-3  # relative: losses of float32 networks, summed in other orders
@@ -58,8 +64,8 @@ class Case:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MlpConfig:
-    """Settings of the MLP GAN."""
+class BenchConfig:
+    """Settings of the steps that no recipe has."""
 
     batch: int = 64
 
@@ -67,7 +73,7 @@ class MlpConfig:
 MLP_G, MLP_D = (256, 512), (512, 256)
 
 
-def mlp_setup(config: MlpConfig, data_shape: tuple[int, ...]) -> Game:
+def mlp_setup(config: BenchConfig, data_shape: tuple[int, ...]) -> Game:
     """G 100-256-512-784, D 784-512-256-1, LeakyReLU, Adam: as in many tutorials."""
     leaky = lambda: nn.LeakyReLU(0.2)  # noqa: E731
     G = MLPGenerator(100, data_shape, hidden=MLP_G, act=leaky)
@@ -86,6 +92,23 @@ def mlp_g_loss(game: Game, z: Tensor) -> Tensor:
     return ops.nonsaturating_g_loss(game.D(game.fake(z)))
 
 
+def sngan_setup(config: BenchConfig, data_shape: tuple[int, ...]) -> Game:
+    """SNGAN-CIFAR's networks and Adam(2e-4, 0, 0.9): arXiv:1802.05957, table 3, setting C."""
+    G, D = ResNetGenerator(128, data_shape), ResNetDiscriminator(data_shape)
+    players = [optim.Adam(m.parameters(), 2e-4, betas=(0.0, 0.9)) for m in (G, D)]
+    return Game(G, D, *players, nz=128)
+
+
+def sngan_d_loss(game: Game, real: Tensor, z: Tensor) -> Tensor:
+    """E max(0, 1 - D(x)) + E max(0, 1 + D(G(z)))."""
+    return ops.hinge_d_loss(game.D(real), game.D(game.fake(z).detach()))
+
+
+def sngan_g_loss(game: Game, z: Tensor) -> Tensor:
+    """-E D(G(z))."""
+    return ops.hinge_g_loss(game.D(game.fake(z)))
+
+
 def critic_step(game: Game, batches: Iterator[Any]) -> dict[str, float]:
     """Take the critic's half of a step of WGAN-GP."""
     real = Tensor(next(batches))
@@ -94,7 +117,10 @@ def critic_step(game: Game, batches: Iterator[Any]) -> dict[str, float]:
     return {"loss_d": float(loss), "loss_g": float(loss)}
 
 
-MLP = Recipe("mlp", "", mlp_setup, alternating(mlp_d_loss, mlp_g_loss, share_z=True), MlpConfig)
+MLP = Recipe("mlp", "", mlp_setup, alternating(mlp_d_loss, mlp_g_loss, share_z=True), BenchConfig)
+SNGAN = Recipe(
+    "sngan", "", sngan_setup, alternating(sngan_d_loss, sngan_g_loss, share_z=True), BenchConfig
+)
 CRITIC = Recipe("critic", wgan_gp.RECIPE.paper, wgan_gp.setup, critic_step, wgan_gp.Config)
 
 _MLP_G = 100 * 256 + 256 * 512 + 512 * 784  # multiply-adds of a pass
@@ -107,6 +133,7 @@ CASES = {
     "dcgan64": Case(dcgan.RECIPE, (3, 64, 64), 100, 2274e6),  # performance.md, section 2
     "mlp": Case(MLP, (1, 28, 28), 100, 2.0 * _MLP_STEP),
     "wgan_gp32": Case(CRITIC, (3, 32, 32), 128, 0.0),
+    "sngan32": Case(SNGAN, (3, 32, 32), 128, 0.0),
 }
 
 
@@ -136,7 +163,11 @@ def torch_step(
     """Return PyTorch's step; `fixed` gives it our first step's random numbers."""
     peer = importlib.import_module("peers.torch_steps")
     torch = peer.torch
-    if name == "mlp":
+    load = peer.load
+    if name == "sngan32":
+        resnet = importlib.import_module("peers.torch_resnet")
+        G, D, load = resnet.Generator(), resnet.Discriminator(), resnet.load
+    elif name == "mlp":
         pixels = int(np.prod(case.image))
         G = peer.mlp((case.nz, *MLP_G, pixels), image=case.image)
         D = peer.mlp((pixels, *MLP_D, 1))
@@ -144,12 +175,14 @@ def torch_step(
         G = peer.dcgan_generator(case.nz, case.image, 64)
         D = peer.dcgan_discriminator(case.image, 64, norm=name != "wgan_gp32")
     for module, state in zip((G, D), initial_state(case, batch), strict=True):
-        peer.load(module, state)
+        load(module, state)
     streams = random.Streams(0)
     streams.step = 1
     z = torch.from_numpy(streams.stream("z").normal((batch, case.nz)))
     real = torch.from_numpy(np.ascontiguousarray(images(case, batch)))
     options = {"z": z if fixed else None, "variant": peer.VARIANTS[variant], "nz": case.nz}
+    if name == "sngan32":
+        return peer.HingeStep(G, D, real, betas=(0.0, 0.9), **options)
     if name != "wgan_gp32":
         return peer.Step(G, D, real, **options)
     step = peer.CriticStep(G, D, real, lr=1e-4, betas=(0.5, 0.9), **options)

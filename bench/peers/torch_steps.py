@@ -120,6 +120,15 @@ class Step:
         self.opt_g = torch.optim.Adam(G.parameters(), **options)
         self.opt_d = torch.optim.Adam(D.parameters(), **options)
 
+    def d_loss(self, fake: torch.Tensor) -> torch.Tensor:
+        """Return D's loss on reals and these fakes."""
+        loss = functional.softplus(-self.run_D(self.real)).mean()
+        return loss + functional.softplus(self.run_D(fake)).mean()
+
+    def g_loss(self, fake: torch.Tensor) -> torch.Tensor:
+        """Return G's loss."""
+        return functional.softplus(-self.run_D(fake)).mean()
+
     def latent(self) -> torch.Tensor:
         """Return z."""
         return torch.randn(len(self.real), self.nz) if self.z is None else self.z
@@ -135,13 +144,12 @@ class Step:
         self.opt_d.zero_grad()
         z = self.latent()
         fake = self.run_G(self._shaped(z))
-        loss_d = functional.softplus(-self.run_D(self.real)).mean()
-        loss_d = loss_d + functional.softplus(self.run_D(fake.detach())).mean()
+        loss_d = self.d_loss(fake.detach())
         loss_d.backward()
         self.opt_d.step()
         self.opt_g.zero_grad()
         self.freeze(True)
-        loss_g = functional.softplus(-self.run_D(fake)).mean()
+        loss_g = self.g_loss(fake)
         loss_g.backward()
         self.opt_g.step()
         self.freeze(False)
@@ -150,6 +158,19 @@ class Step:
     def _shaped(self, z: torch.Tensor) -> torch.Tensor:
         convolutional = any(isinstance(m, nn.ConvTranspose2d) for m in self.G.modules())
         return z.reshape(*z.shape, 1, 1) if convolutional else z
+
+
+class HingeStep(Step):
+    """One step of SNGAN: the hinge losses."""
+
+    def d_loss(self, fake: torch.Tensor) -> torch.Tensor:
+        """E max(0, 1 - D(x)) + E max(0, 1 + D(G(z)))."""
+        real, fake = self.run_D(self.real), self.run_D(fake)
+        return functional.relu(1 - real).mean() + functional.relu(1 + fake).mean()
+
+    def g_loss(self, fake: torch.Tensor) -> torch.Tensor:
+        """-E D(G(z))."""
+        return -self.run_D(fake).mean()
 
 
 class CriticStep(Step):
