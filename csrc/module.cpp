@@ -16,6 +16,7 @@ void bind_bias_act(py::module_& m);
 void bind_group_norm(py::module_& m);
 void bind_layer_norm(py::module_& m);
 void bind_spectral_norm(py::module_& m);
+void bind_state(py::module_& m);
 void bind_gan_loss(py::module_& m);
 void bind_adam(py::module_& m);
 void bind_matmul(py::module_& m);
@@ -60,6 +61,7 @@ PYBIND11_MODULE(_native, m) {
   bind_probe(m);
   bind_reduce(m);
   bind_resize2d(m);
+  bind_state(m);
   bind_unfold(m);
   bind_upfirdn2d(m);
 }

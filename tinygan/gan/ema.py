@@ -12,8 +12,9 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from .. import nn
+from .. import kernels, nn
 from ..errors import OptionError
+from ..kernels.arrays import writable
 
 
 class EMA:
@@ -41,14 +42,17 @@ class EMA:
 
     def update(self, source: nn.Module, batch: int) -> None:
         """Move towards ``source``, which has just been trained on ``batch`` images."""
-        beta = self.decay(batch)
-        theirs = source.named_parameters()
-        for name, mine in self.module.named_parameters().items():
-            w = theirs[name].data
-            mine.assign_(w + (mine.data - w) * mine.dtype.type(beta))
+        theirs, mine = source.named_parameters(), self.module.named_parameters()
+        averages = [writable(t.data) for t in mine.values()]
+        pairs = zip(averages, (theirs[name].data for name in mine), strict=True)
+        if averages:
+            flat = (a for pair in pairs for a in pair)
+            kernels.call("state_average", *flat, beta=self.decay(batch))
+        for t, average in zip(mine.values(), averages, strict=True):
+            t.assign_(average)
         buffers = source.named_buffers()
-        for name, mine in self.module.named_buffers().items():
-            mine.assign_(buffers[name].data.copy())
+        for name, t in self.module.named_buffers().items():
+            t.assign_(buffers[name].data.copy())
 
     def state_dict(self) -> dict[str, Any]:
         """Return the averaged parameters and the buffers."""

@@ -13,6 +13,7 @@ from . import (
     reduce,
     resize2d,
     spectral_norm,
+    state,
     unfold,
     upfirdn2d,
 )
@@ -59,6 +60,7 @@ __all__ = [
     "reset_peak_memory",
     "resize2d",
     "spectral_norm",
+    "state",
     "trim_memory",
     "unfold",
     "unregister",

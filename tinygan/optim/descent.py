@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from ..autograd import Tensor
 from ..errors import OptionError
 from ..kernels.arrays import Array, xp_of
-from .base import Optimizer, check_number
+from .base import Move, Optimizer, check_number
 
 
 class SGD(Optimizer):
@@ -39,7 +39,11 @@ class SGD(Optimizer):
         self.momentum, self.dampening = momentum, dampening
         self.weight_decay, self.nesterov = weight_decay, nesterov
 
-    def _update(self, i: int, p: Array, g: Array) -> None:
+    def _update(self, moves: list[Move]) -> None:
+        for move in moves:
+            self._update_one(*move)
+
+    def _update_one(self, i: int, p: Array, g: Array) -> None:
         if self.weight_decay:
             g = g + self.weight_decay * p
         if self.momentum:
@@ -86,7 +90,11 @@ class RMSprop(Optimizer):
         self.alpha, self.eps, self.weight_decay = alpha, eps, weight_decay
         self.momentum, self.centered = momentum, centered
 
-    def _update(self, i: int, p: Array, g: Array) -> None:
+    def _update(self, moves: list[Move]) -> None:
+        for move in moves:
+            self._update_one(*move)
+
+    def _update_one(self, i: int, p: Array, g: Array) -> None:
         if self.weight_decay:
             g = g + self.weight_decay * p
         square = self.slots["square_avg"][i]

@@ -31,7 +31,8 @@ from ..layouts import LAYOUTS, lay_out_array
 from .generators import GENERATORS
 
 MODES = ("float32", "float64", "integers")
-IN_PLACE = {"adam": (0, 2, 3)}  # which operands an op changes; its results are these
+# Ops that change operands: how many arrays a group has, and which of them change.
+IN_PLACE = {"adam": (4, (0, 2, 3)), "state_average": (2, (0,)), "state_copy": (2, (0,))}
 SECOND_ORDER = 3  # one case in so many is differentiated twice
 LARGE = 3  # one case in so many has large operands, where there is a generator of them
 
@@ -82,6 +83,12 @@ class Call:
     def stream(self, name: str) -> Stream:
         """Return random numbers that belong to this call alone."""
         return Stream(self.choices[0], f"{name} {self.index}")
+
+
+def changed_by(op: str, count: int) -> tuple[int, ...]:
+    """Return which of so many operands an op changes; its results are these."""
+    width, changed = IN_PLACE.get(op, (1, ()))
+    return tuple(i for i in range(count) if i % width in changed)
 
 
 def is_float(a: Any) -> bool:

@@ -72,9 +72,14 @@ def _power_iteration(c: Choices) -> Operands:
     return [c.normal(shape), c.off_zero(shape[:1])], {"steps": c.integer(1, 3), "eps": 1e-12}
 
 
+def _parameters(c: Choices) -> list[Shape]:
+    """Choose the shapes of one to three parameters; two parts of a parallel region at times."""
+    shapes = [c.shape(c.integer(0, 4), c.pick(5, 5, 11), zero=True) for _ in range(c.integer(1, 3))]
+    return [*shapes, (c.pick(16400, 129),)] if c.chance(4) else shapes
+
+
 @generator("adam")
 def _adam(c: Choices) -> Operands:
-    shape = c.shape(c.integer(0, 4), c.pick(5, 5, 11), zero=True)
     params = {
         "lr": c.pick(1e-3, 0.01, 0.5),
         "beta1": c.pick(0.0, 0.5, 0.9),
@@ -84,7 +89,25 @@ def _adam(c: Choices) -> Operands:
         "decoupled": c.chance(2),
         "step": c.integer(1, 20),
     }
-    return [c.normal(shape), c.normal(shape), c.normal(shape), c.positive(shape)], params
+    arrays: list[Array | None] = []
+    for shape in _parameters(c):
+        arrays += [c.normal(shape), c.normal(shape), c.normal(shape), c.positive(shape)]
+    return arrays, params
+
+
+@generator("state_copy")
+def _state_copy(c: Choices) -> Operands:
+    return [c.normal(shape) for shape in _parameters(c) for _ in range(2)], {}
+
+
+@generator("state_average")
+def _state_average(c: Choices) -> Operands:
+    return _state_copy(c)[0], {"beta": c.pick(0.0, 0.5, 0.999)}
+
+
+@generator("state_finite")
+def _state_finite(c: Choices) -> Operands:
+    return [c.normal(shape) for shape in _parameters(c)], {}
 
 
 # --- large operands ---
