@@ -31,7 +31,7 @@ inline bool is_dense(const View& v) {
 // memory order. No array that is written overlaps another.
 class Groups {
  public:
-  Groups(const py::args& arrays, std::initializer_list<Role> roles) {
+  Groups(const py::args& arrays, const std::vector<Role>& roles) {
     const size_t width = roles.size();
     if (arrays.size() % width != 0) fail("need whole groups of " + std::to_string(width));
     std::vector<Span> spans;
@@ -40,7 +40,7 @@ class Groups {
       View first;
       TgGroup group = {};
       for (size_t r = 0; r < width; ++r) {
-        const Role& role = roles.begin()[r];
+        const Role& role = roles[r];
         View v = checked_view(arrays[i + r], role);
         if (r == 0) first = v;
         need_alike(first, v);

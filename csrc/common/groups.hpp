@@ -7,7 +7,7 @@
 
 #include "parallel.hpp"
 
-enum { TG_MAX_ROLES = 4 };
+enum { TG_MAX_ROLES = 5 };
 
 struct TgGroup {
   long begin;  // number of its first element in the range

@@ -15,6 +15,8 @@ from tinygan.kernels.adam import reference as adam_reference
 from tinygan.kernels.batch_norm import reference as batch_norm_reference
 from tinygan.kernels.bias_act import reference as bias_act_reference
 from tinygan.kernels.bias_act.spec import ACTS
+from tinygan.kernels.descent import reference as descent_reference
+from tinygan.kernels.descent.spec import rmsprop_roles, sgd_roles
 from tinygan.kernels.gan_loss import reference as gan_loss_reference
 from tinygan.kernels.gan_loss.spec import KINDS
 from tinygan.kernels.group_norm import reference as group_norm_reference
@@ -296,6 +298,40 @@ def _adam(rng):
         return tuple(i for i in range(len(options), len(args)) if (i - len(options)) % 4 != 1)
 
     return Call([*options, *arrays], outputs, expected)
+
+
+def _descent(rng, reference, roles_of, params):
+    width = len(roles_of(*params.values()))
+    arrays = _arrays(rng, width)
+    for a in arrays:
+        a[...] = _positive(a)
+
+    def expected(*args):
+        moved = [a.copy() for a in args[len(params) :]]
+        reference(*moved, **dict(zip(params, args, strict=False)))
+        return tuple(a for i, a in enumerate(moved) if i % width != 1)
+
+    def outputs(*args):
+        given, of_each = range(len(params), len(args)), len(roles_of(*args))
+        return tuple(i for i in given if (i - len(params)) % of_each != 1)
+
+    return Call([*params.values(), *arrays], outputs, expected)
+
+
+@binding("sgd")
+def _sgd(rng):
+    params = {"lr": 0.1, "momentum": float(rng.choice([0.0, 0.9])), "dampening": 0.1}
+    params |= {"weight_decay": 0.01, "nesterov": False, "first": bool(rng.integers(2))}
+    return _descent(rng, descent_reference.sgd, lambda *args: sgd_roles(args[1]), params)
+
+
+@binding("rmsprop")
+def _rmsprop(rng):
+    params = {"lr": 0.1, "alpha": 0.9, "eps": 0.1, "weight_decay": 0.01}
+    params |= {"momentum": float(rng.choice([0.0, 0.9])), "centered": bool(rng.integers(2))}
+    return _descent(
+        rng, descent_reference.rmsprop, lambda *args: rmsprop_roles(args[4], args[5]), params
+    )
 
 
 @binding("state_copy")

@@ -110,6 +110,35 @@ CASES = {
     "scatter2d": [((a(2, 4, 3, 3), index()), {"x_shape": X})],
     "spectral_norm": [((a(3, 2, 2), a(3), a(4)), {})],
     "spectral_norm_vjp": [((a(3, 2, 2), a(3), a(4), a(3, 2, 2, seed=1)), {})],
+    "rmsprop": [
+        (
+            tuple(a(3, 4, seed=k) ** 2 for k in range(3 + bool(momentum) + centered)),
+            {
+                "lr": 0.1,
+                "alpha": 0.9,
+                "eps": 0.1,
+                "weight_decay": 0.1,
+                "momentum": momentum,
+                "centered": centered,
+            },
+        )
+        for momentum in (0.0, 0.5)
+        for centered in (False, True)
+    ],
+    "sgd": [
+        (
+            tuple(a(3, 4, seed=k) for k in range(3)),
+            {
+                "lr": 0.1,
+                "momentum": 0.9,
+                "dampening": 0.1,
+                "weight_decay": 0.1,
+                "nesterov": nesterov,
+                "first": nesterov,
+            },
+        )
+        for nesterov in (False, True)
+    ],
     "state_average": [(PAIRS[0], {"beta": 0.9})],
     "state_copy": [(PAIRS[0], {})],
     "state_finite": [(PAIRS[0], {}), ((a(3), np.array([1.0, np.inf])), {})],

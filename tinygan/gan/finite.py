@@ -1,9 +1,9 @@
 """Find out where a step stopped being finite.
 
-A step is checked once, cheaply: its metrics, and its parameters, in one kernel call. Only when that fails is the
-step taken again from the state before it, on the same batches and the same random numbers, with a
-look at the result of every op: the first op that makes a NaN or an infinity out of finite inputs
-is the one to name, be it of the forward or of the reverse pass.
+A step is checked once, cheaply: its metrics, and its parameters, in one kernel call. Only when that
+fails is the step taken again from the state before it, on the same batches and the same random
+numbers, with a look at the result of every op: the first op that makes a NaN or an infinity out of
+finite inputs is the one to name, be it of the forward or of the reverse pass.
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ def _layout_refusal(arrays: Sequence[Array]) -> str | None:
 
 
 def laid_out_as(a: Array, like: Array) -> Array:
-    """Return ``a`` in the memory order of ``like``, aligned and apart from it: a copy if need be."""
+    """Return ``a`` in the memory order of ``like``, aligned, apart from it; a copy if need be."""
     alike = a.strides == like.strides or (a.flags.c_contiguous and like.flags.c_contiguous)
     if alike and a.flags.aligned and not np.may_share_memory(a, like):
         return a

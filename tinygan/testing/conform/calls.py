@@ -23,6 +23,7 @@ from ... import kernels
 from ...autograd import Tensor, grad
 from ...errors import OptionError
 from ...kernels.arrays import Array
+from ...kernels.descent.spec import rmsprop_roles, sgd_roles
 from ...kernels.registry import Kernel, tracing
 from ...random import Stream
 from ..choices import Choices
@@ -31,8 +32,14 @@ from ..layouts import LAYOUTS, lay_out_array
 from .generators import GENERATORS
 
 MODES = ("float32", "float64", "integers")
-# Ops that change operands: how many arrays a group has, and which of them change.
-IN_PLACE = {"adam": (4, (0, 2, 3)), "state_average": (2, (0,)), "state_copy": (2, (0,))}
+# Ops that change operands: the roles of the arrays of a group, by the parameters of the call.
+IN_PLACE: dict[str, Callable[[dict[str, Any]], tuple[str, ...]]] = {
+    "adam": lambda _: ("p", "g", "m", "v"),
+    "rmsprop": lambda params: rmsprop_roles(params["momentum"], params["centered"]),
+    "sgd": lambda params: sgd_roles(params["momentum"]),
+    "state_average": lambda _: ("a", "x"),
+    "state_copy": lambda _: ("to", "x"),
+}
 SECOND_ORDER = 3  # one case in so many is differentiated twice
 LARGE = 3  # one case in so many has large operands, where there is a generator of them
 
@@ -85,10 +92,12 @@ class Call:
         return Stream(self.choices[0], f"{name} {self.index}")
 
 
-def changed_by(op: str, count: int) -> tuple[int, ...]:
-    """Return which of so many operands an op changes; its results are these."""
-    width, changed = IN_PLACE.get(op, (1, ()))
-    return tuple(i for i in range(count) if i % width in changed)
+def changed_by(call: Call) -> tuple[int, ...]:
+    """Return which operands a call changes, all but the second of each group: its results."""
+    if call.op not in IN_PLACE:
+        return ()
+    width = len(IN_PLACE[call.op](call.params))
+    return tuple(i for i in range(len(call.arrays)) if i % width != 1)
 
 
 def is_float(a: Any) -> bool:

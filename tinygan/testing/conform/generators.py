@@ -95,6 +95,40 @@ def _adam(c: Choices) -> Operands:
     return arrays, params
 
 
+@generator("sgd")
+def _sgd(c: Choices) -> Operands:
+    momentum = c.pick(0.0, 0.9)
+    params = {
+        "lr": c.pick(0.01, 0.5),
+        "momentum": momentum,
+        "dampening": c.pick(0.0, 0.25),
+        "weight_decay": c.pick(0.0, 0.1),
+        "nesterov": bool(momentum) and c.chance(2),
+        "first": c.chance(3),
+    }
+    width = 3 if momentum else 2
+    return [c.normal(shape) for shape in _parameters(c) for _ in range(width)], params
+
+
+@generator("rmsprop")
+def _rmsprop(c: Choices) -> Operands:
+    params = {
+        "lr": c.pick(0.01, 0.5),
+        "alpha": c.pick(0.5, 0.99),
+        "eps": c.pick(1e-8, 1e-3),
+        "weight_decay": c.pick(0.0, 0.1),
+        "momentum": c.pick(0.0, 0.9),
+        "centered": c.chance(2),
+    }
+    arrays: list[Array | None] = []
+    for shape in _parameters(c):
+        arrays += [c.normal(shape), c.normal(shape), c.positive(shape)]
+        arrays += [c.normal(shape)] * bool(params["momentum"])
+        # a mean whose square lies well below the mean square, as means of one gradient do
+        arrays += [0.25 * c.normal(shape)] * bool(params["centered"])
+    return arrays, params
+
+
 @generator("state_copy")
 def _state_copy(c: Choices) -> Operands:
     return [c.normal(shape) for shape in _parameters(c) for _ in range(2)], {}

@@ -86,7 +86,7 @@ class _Checker:
 
     def __init__(self, kernel: Kernel, call: Call) -> None:
         self.kernel, self.call = kernel, call
-        self.changes = changed_by(call.op, len(call.arrays))
+        self.changes = changed_by(call)
 
     def broken(self, rule: str, what: str) -> ConformanceError:
         text = f"{self.kernel.key} breaks {rule!r}: {what}; operands {self.call.describe()}"
