@@ -15,6 +15,7 @@ from typing import Any
 from .. import kernels, nn
 from ..errors import OptionError
 from ..kernels.arrays import writable
+from ..nn.module import tensors, unique_tensors
 
 
 class EMA:
@@ -42,17 +43,18 @@ class EMA:
 
     def update(self, source: nn.Module, batch: int) -> None:
         """Move towards ``source``, which has just been trained on ``batch`` images."""
-        theirs, mine = source.named_parameters(), self.module.named_parameters()
-        averages = [writable(t.data) for t in mine.values()]
-        pairs = zip(averages, (theirs[name].data for name in mine), strict=True)
-        if averages:
-            flat = (a for pair in pairs for a in pair)
+        theirs, pairs = dict(tensors(source)), []
+        for name, mine in unique_tensors(self.module).items():
+            data = theirs[name].data
+            if isinstance(mine, nn.Parameter):
+                pairs.append((mine, writable(mine.data), data))
+            else:
+                mine.assign_(data.copy())
+        if pairs:
+            flat = (a for _, average, data in pairs for a in (average, data))
             kernels.call("state_average", *flat, beta=self.decay(batch))
-        for t, average in zip(mine.values(), averages, strict=True):
-            t.assign_(average)
-        buffers = source.named_buffers()
-        for name, t in self.module.named_buffers().items():
-            t.assign_(buffers[name].data.copy())
+        for mine, average, _ in pairs:
+            mine.assign_(average)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the averaged parameters and the buffers."""

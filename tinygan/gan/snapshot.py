@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .. import kernels, nn, optim
 from ..autograd import Tensor
 from ..kernels.arrays import Array, xp_of
+from ..nn.module import unique_tensors
 from .ema import EMA
 
 if TYPE_CHECKING:
@@ -24,8 +25,7 @@ def named_tensors(game: Game) -> dict[str, Tensor]:
     for part, owner in game.parts().items():
         module = owner.module if isinstance(owner, EMA) else owner
         if isinstance(module, nn.Module):
-            found |= {f"{part}.{name}": t for name, t in module.named_parameters().items()}
-            found |= {f"{part}.{name}": t for name, t in module.named_buffers().items()}
+            found |= {f"{part}.{name}": t for name, t in unique_tensors(module).items()}
     return found
 
 
@@ -67,13 +67,9 @@ class Snapshot:
     def _pair(self, name: str, x: Array) -> tuple[Array, Array]:
         """Return the memory to copy to, in the memory order of ``x``, and ``x``."""
         copy = self._copies.get(name)
-        if copy is None or copy.strides != x.strides or not _alike(copy, x):
+        if copy is None or copy.shape != x.shape or copy.dtype != x.dtype:
             copy = self._copies[name] = xp_of(x).empty_like(x)
         return copy, x
-
-
-def _alike(a: Array, b: Array) -> bool:
-    return bool(a.shape == b.shape and a.dtype == b.dtype)
 
 
 def _copy(pairs: list[tuple[Array, Array]]) -> None:

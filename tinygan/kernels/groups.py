@@ -28,14 +28,21 @@ def groups(op: str, arrays: Sequence[Array], roles: Sequence[str]) -> list[Seque
         raise ShapeError(f"{op}: takes groups of {', '.join(roles)}, got {len(arrays)} arrays")
     found = [arrays[i : i + width] for i in range(0, len(arrays), width)]
     for first, *others in found:
-        for role, a in zip(roles[1:], others, strict=True):
-            if a.shape != first.shape:
-                must = f"{role} must have the shape of {roles[0]} {first.shape}"
-                raise ShapeError(f"{op}: {must}, got {a.shape}")
-            if a.dtype != first.dtype:
-                kinds = f"{roles[0]} is {first.dtype}, {role} is {a.dtype}"
-                raise DtypeError(f"{op}: {kinds}; they must agree")
+        for a in others:
+            if a.shape != first.shape or a.dtype != first.dtype:
+                raise _misfit(op, (first, *others), roles)
     return found
+
+
+def _misfit(op: str, group: Sequence[Array], roles: Sequence[str]) -> ShapeError | DtypeError:
+    """Say which array of a group does not fit the first."""
+    first = group[0]
+    for role, a in zip(roles, group, strict=True):
+        if a.shape != first.shape:
+            must = f"{role} must have the shape of {roles[0]} {first.shape}"
+            return ShapeError(f"{op}: {must}, got {a.shape}")
+    role, a = next(pair for pair in zip(roles, group, strict=True) if pair[1].dtype != first.dtype)
+    return DtypeError(f"{op}: {roles[0]} is {first.dtype}, {role} is {a.dtype}; they must agree")
 
 
 def cpp_refusal(arrays: Sequence[Array], width: int, in_place: Sequence[int]) -> str | None:
@@ -48,15 +55,19 @@ def cpp_refusal(arrays: Sequence[Array], width: int, in_place: Sequence[int]) ->
     """
     if reason := why_not():
         return reason
-    for i in range(0, len(arrays), width):
-        first = arrays[i]
-        if first.dtype not in FLOATS:
-            return f"takes float32 and float64, got {first.dtype}"
-        if any(a.dtype != first.dtype for a in arrays[i + 1 : i + width]):
-            return "takes one dtype a group"
-        placed = [arrays[i + k] for k in in_place if i + k < len(arrays)]
-        if not all(a.flags.carray for a in placed) and (reason := _layout_refusal(placed)):
-            return reason
+    for i in range(0, len(arrays), width):  # plain loops: this runs for every array of every step
+        group = arrays[i : i + width]
+        dtype = group[0].dtype
+        if dtype not in FLOATS:
+            return f"takes float32 and float64, got {dtype}"
+        for a in group:
+            if a.dtype != dtype:
+                return f"takes one dtype a parameter, got {dtype} and {a.dtype}"
+        for k in in_place:
+            if k < len(group) and not group[k].flags.carray:
+                if reason := _layout_refusal([group[k] for k in in_place if k < len(group)]):
+                    return reason
+                break
     return None
 
 
@@ -74,8 +85,14 @@ def _layout_refusal(arrays: Sequence[Array]) -> str | None:
 def laid_out_as(a: Array, like: Array) -> Array:
     """Return ``a`` in the memory order of ``like``, aligned, apart from it; a copy if need be."""
     alike = a.strides == like.strides or (a.flags.c_contiguous and like.flags.c_contiguous)
-    if alike and a.flags.aligned and not np.may_share_memory(a, like):
+    if alike and a.flags.aligned and not _may_share(a, like):
         return a
     out = np.empty_like(like)
     out[...] = a
     return out
+
+
+def _may_share(a: Array, b: Array) -> bool:
+    if a.base is None and b.base is None:  # each owns its memory
+        return a is b
+    return bool(np.may_share_memory(a, b))
