@@ -4,8 +4,8 @@
 
 Cases: dcgan64 (DCGAN on 64 x 64 images), mlp (dense layers on 28 x 28), wgan_gp32 (a critic step
 with gradient penalty on 32 x 32), sngan32 (SNGAN's ResNets on 32 x 32, one step of D, one of G). A
-step of ours is `next(fit(...))`, with all that training does beside the mathematics: random numbers,
-checks for NaN, the snapshot behind a step.
+step of ours is `next(fit(...))`, with all that training does beside the mathematics: random
+numbers, checks for NaN, the snapshot behind a step.
 
 Before anything is timed, both sides take a step from the same weights on the same data, and their
 losses must agree. All contestants take turns in one run (see timing.py). Peak memory is of a

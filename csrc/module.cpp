@@ -16,10 +16,12 @@ void bind_bias_act(py::module_& m);
 void bind_group_norm(py::module_& m);
 void bind_layer_norm(py::module_& m);
 void bind_spectral_norm(py::module_& m);
+void bind_state(py::module_& m);
 void bind_gan_loss(py::module_& m);
 void bind_adam(py::module_& m);
 void bind_matmul(py::module_& m);
 void bind_probe(py::module_& m);
+void bind_descent(py::module_& m);
 void bind_reduce(py::module_& m);
 void bind_resize2d(py::module_& m);
 void bind_unfold(py::module_& m);
@@ -58,8 +60,10 @@ PYBIND11_MODULE(_native, m) {
   bind_adam(m);
   bind_matmul(m);
   bind_probe(m);
+  bind_descent(m);
   bind_reduce(m);
   bind_resize2d(m);
+  bind_state(m);
   bind_unfold(m);
   bind_upfirdn2d(m);
 }

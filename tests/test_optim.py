@@ -229,6 +229,15 @@ def test_a_gradient_that_lies_in_the_memory_of_its_parameter(backend):
 
 
 @pytest.mark.parametrize("name", EVERY)
+def test_a_gradient_that_lies_in_the_memory_of_another_parameter(name):
+    aliased, apart = ([nn.Parameter(np.arange(1.0, 6.0)) for _ in range(2)] for _ in range(2))
+    EVERY[name](aliased).step([Tensor(np.ones(5)), aliased[0].detach()])
+    EVERY[name](apart).step([Tensor(np.ones(5)), Tensor(np.arange(1.0, 6.0))])
+    for p, q in zip(aliased, apart, strict=True):
+        np.testing.assert_array_equal(p.data, q.data)
+
+
+@pytest.mark.parametrize("name", EVERY)
 def test_a_parameter_that_must_not_be_written_to_moves_to_a_copy(name):
     ones = np.broadcast_to(np.float32(1), (3,))
     p = nn.Parameter(np.zeros(3, np.float32)).assign_(ones)

@@ -4,60 +4,39 @@
 // One pass: four arrays read, three written, 28 bytes a parameter (float). Bound by memory.
 #include "adam.hpp"
 
-#include "../common/parallel.hpp"
-#include "../common/simd.hpp"
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
+#include "../common/root.hpp"
 
 namespace TG_ISA {
 namespace {
 
-#if defined(__AVX512F__)
-TG_INLINE VF root(VF x) { return (VF)_mm512_maskz_sqrt_ps(0xffff, (__m512)x); }
-TG_INLINE VD root(VD x) { return (VD)_mm512_maskz_sqrt_pd(0xff, (__m512d)x); }
-#elif defined(__AVX2__)
-TG_INLINE VF root(VF x) { return (VF)_mm256_sqrt_ps((__m256)x); }
-TG_INLINE VD root(VD x) { return (VD)_mm256_sqrt_pd((__m256d)x); }
-#elif defined(__x86_64__)
-TG_INLINE VF root(VF x) { return (VF)_mm_sqrt_ps((__m128)x); }
-TG_INLINE VD root(VD x) { return (VD)_mm_sqrt_pd((__m128d)x); }
-#else
-template <class V>
-TG_INLINE V root(V x) {
-  for (unsigned i = 0; i < sizeof x / sizeof x[0]; ++i) x[i] = __builtin_sqrt(x[i]);
-  return x;
-}
-#endif
-
 template <class T>
-void step(const AdamStep& s, T* p, const T* g, T* m, T* v) {
+void step(const AdamStep& s, const TgGroup& group, long begin, long end) {
   typedef typename Simd<T>::V V;
   constexpr long lanes = Simd<T>::lanes;
+  T *p = (T*)group.data[0], *g = (T*)group.data[1], *m = (T*)group.data[2], *v = (T*)group.data[3];
   V shrink = splat((T)s.shrink), l2 = splat((T)s.l2), fresh1 = splat((T)(1 - s.beta1));
   V beta2 = splat((T)s.beta2), fresh2 = splat((T)(1 - s.beta2)), size = splat((T)s.step_size);
   V scale = splat((T)s.root_scale), eps = splat((T)s.eps);
-  parallel_for(s.n, 16384, [&](long begin, long end) {
-    for (long i = begin; i < end; i += lanes) {
-      long n = end - i < lanes ? end - i : lanes;
-      auto get = [&](const T* a) { return n == lanes ? load(a + i) : load_first(a + i, n); };
-      auto put = [&](T* a, V x) { n == lanes ? store(a + i, x) : store_first(a + i, x, n); };
-      V param = get(p), grad = get(g), first = get(m), second = get(v);
-      if (s.l2 != 0) grad += l2 * param;  // 0 * NaN would carry a NaN of p into both moments
-      first += fresh1 * (grad - first);
-      second = beta2 * second + fresh2 * (grad * grad);
-      put(m, first), put(v, second);
-      put(p, shrink * param - size * (first / (root(second) * scale + eps)));
-    }
-  });
+  for (long i = begin; i < end; i += lanes) {
+    long n = end - i < lanes ? end - i : lanes;
+    auto get = [&](const T* a) { return n == lanes ? load(a + i) : load_first(a + i, n); };
+    auto put = [&](T* a, V x) { n == lanes ? store(a + i, x) : store_first(a + i, x, n); };
+    V param = get(p), grad = get(g), first = get(m), second = get(v);
+    if (s.l2 != 0) grad += l2 * param;  // 0 * NaN would carry a NaN of p into both moments
+    first += fresh1 * (grad - first);
+    second = beta2 * second + fresh2 * (grad * grad);
+    put(m, first), put(v, second);
+    put(p, shrink * param - size * (first / (root(second) * scale + eps)));
+  }
 }
 
 }  // namespace
 
-void adam(const AdamStep& s, void* p, const void* g, void* m, void* v) {
-  if (s.is_double) return step(s, (double*)p, (const double*)g, (double*)m, (double*)v);
-  step(s, (float*)p, (const float*)g, (float*)m, (float*)v);
+void adam(const AdamStep& s, const TgGroups& params) {
+  for_each_piece(params, [&](const TgGroup& group, long begin, long end) {
+    if (group.is_double) return step<double>(s, group, begin, end);
+    step<float>(s, group, begin, end);
+  });
 }
 
 }  // namespace TG_ISA

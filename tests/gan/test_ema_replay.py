@@ -5,7 +5,7 @@ import pytest
 
 from tinygan import nn, random
 from tinygan.autograd import Tensor, grad
-from tinygan.errors import OptionError, StateError
+from tinygan.errors import GraphError, OptionError, StateError
 from tinygan.gan import EMA, ReplayPool, instance_noise
 
 
@@ -117,3 +117,23 @@ def test_instance_noise_has_its_deviation_and_passes_the_gradient_through():
     assert not np.array_equal(y.data, z.data)
     np.testing.assert_array_equal(grad(y.sum(), x).data, 1)
     assert instance_noise(x, std=0.0) is x
+
+
+def test_an_average_that_must_not_be_written_to_moves_to_a_copy():
+    net = nn.Linear(2, 2)
+    ema = EMA(net, half_life_kimg=1.0)
+    zeros = np.broadcast_to(np.float32(0), (2, 2))
+    ema.module.weight.assign_(zeros)
+    ema.update(net, 1000)
+    np.testing.assert_allclose(ema.module.weight.data, net.weight.data / 2, rtol=1e-6)
+    assert (zeros == 0).all()
+
+
+def test_a_graph_that_saved_an_averaged_weight_says_so_after_an_update():
+    net = nn.Linear(2, 2)
+    ema = EMA(net, half_life_kimg=1.0)
+    x = Tensor(np.ones((1, 2), np.float32), requires_grad=True)
+    loss = ema.module(x).sum()
+    ema.update(net, 10)
+    with pytest.raises(GraphError, match="changed since"):
+        grad(loss, x)

@@ -15,12 +15,15 @@ from tinygan.kernels.adam import reference as adam_reference
 from tinygan.kernels.batch_norm import reference as batch_norm_reference
 from tinygan.kernels.bias_act import reference as bias_act_reference
 from tinygan.kernels.bias_act.spec import ACTS
+from tinygan.kernels.descent import reference as descent_reference
+from tinygan.kernels.descent.spec import rmsprop_roles, sgd_roles
 from tinygan.kernels.gan_loss import reference as gan_loss_reference
 from tinygan.kernels.gan_loss.spec import KINDS
 from tinygan.kernels.group_norm import reference as group_norm_reference
 from tinygan.kernels.layer_norm import reference as layer_norm_reference
 from tinygan.kernels.native import native
 from tinygan.kernels.spectral_norm import reference as spectral_norm_reference
+from tinygan.kernels.state import reference as state_reference
 
 
 @dataclass
@@ -266,20 +269,96 @@ def _gan_loss_vjp(rng):
     return Call([a(n), a(), int(rng.integers(len(KINDS))), 1.0, a(n)], (4,), expected)
 
 
+def _arrays(rng, width):
+    """Draw arrays of a few parameters, so many of each, all of one dtype."""
+    a, arrays = drawer(rng), []
+    for _ in range(int(rng.integers(1, 4))):
+        shape = (int(rng.integers(1, 100)),) if rng.integers(2) else _matrix_shape(rng)
+        arrays += [a(*shape) for _ in range(width)]
+    return arrays
+
+
 @binding("adam")
 def _adam(rng):
-    a, n = drawer(rng), int(rng.integers(1, 100))
+    arrays = _arrays(rng, 4)
+    for second in arrays[3::4]:
+        second[...] = _positive(second)
 
-    def expected(p, g, m, v, lr, beta1, beta2, eps, weight_decay, decoupled, step):
-        moved = [p.copy(), m.copy(), v.copy()]
+    def expected(lr, beta1, beta2, eps, weight_decay, decoupled, step, *arrays):
+        moved = [a.copy() for a in arrays]
         adam_reference.adam(
-            moved[0], g, *moved[1:], lr=lr, beta1=beta1, beta2=beta2, eps=eps,
+            *moved, lr=lr, beta1=beta1, beta2=beta2, eps=eps,
             weight_decay=weight_decay, decoupled=decoupled, step=step,
         )  # fmt: skip
-        return tuple(moved)
+        return tuple(a for i, a in enumerate(moved) if i % 4 != 1)
 
     options = [0.1, 0.5, 0.9, 1e-8, 0.01, bool(rng.integers(2)), int(rng.integers(1, 1000))]
-    return Call([a(n), a(n), a(n), _positive(a(n)), *options], (0, 2, 3), expected)
+
+    def outputs(*args):
+        return tuple(i for i in range(len(options), len(args)) if (i - len(options)) % 4 != 1)
+
+    return Call([*options, *arrays], outputs, expected)
+
+
+def _descent(rng, reference, roles_of, params):
+    width = len(roles_of(*params.values()))
+    arrays = _arrays(rng, width)
+    for a in arrays:
+        a[...] = _positive(a)
+
+    def expected(*args):
+        moved = [a.copy() for a in args[len(params) :]]
+        reference(*moved, **dict(zip(params, args, strict=False)))
+        return tuple(a for i, a in enumerate(moved) if i % width != 1)
+
+    def outputs(*args):
+        given, of_each = range(len(params), len(args)), len(roles_of(*args))
+        return tuple(i for i in given if (i - len(params)) % of_each != 1)
+
+    return Call([*params.values(), *arrays], outputs, expected)
+
+
+@binding("sgd")
+def _sgd(rng):
+    params = {"lr": 0.1, "momentum": float(rng.choice([0.0, 0.9])), "dampening": 0.1}
+    params |= {"weight_decay": 0.01, "nesterov": False, "first": bool(rng.integers(2))}
+    return _descent(rng, descent_reference.sgd, lambda *args: sgd_roles(args[1]), params)
+
+
+@binding("rmsprop")
+def _rmsprop(rng):
+    params = {"lr": 0.1, "alpha": 0.9, "eps": 0.1, "weight_decay": 0.01}
+    params |= {"momentum": float(rng.choice([0.0, 0.9])), "centered": bool(rng.integers(2))}
+    return _descent(
+        rng, descent_reference.rmsprop, lambda *args: rmsprop_roles(args[4], args[5]), params
+    )
+
+
+@binding("state_copy")
+def _state_copy(rng):
+    arrays = _arrays(rng, 2)
+
+    def outputs(*args):
+        return tuple(range(0, len(args), 2))
+
+    return Call(arrays, outputs, lambda *arrays: tuple(a.copy() for a in arrays[1::2]))
+
+
+@binding("state_average")
+def _state_average(rng):
+    arrays = _arrays(rng, 2)
+
+    def expected(beta, *arrays):
+        moved = [a.copy() for a in arrays]
+        state_reference.state_average(*moved, beta=beta)
+        return tuple(moved[::2])
+
+    return Call([0.9, *arrays], lambda *args: tuple(range(1, len(args), 2)), expected)
+
+
+@binding("state_finite")
+def _state_finite(rng):
+    return Call(_arrays(rng, 1), (), lambda *_arrays: ())
 
 
 @binding("reduce")

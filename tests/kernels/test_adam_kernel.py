@@ -13,6 +13,7 @@ from tinygan import kernels
 from tinygan.errors import DtypeError, NoKernelError, OptionError, ShapeError
 
 OPTIONS = {"lr": 0.01, "beta1": 0.5, "beta2": 0.9, "eps": 1e-8}
+L2 = {"weight_decay": 0.1, "decoupled": False}
 PLAIN = {**OPTIONS, "weight_decay": 0.0, "decoupled": False}
 
 
@@ -125,6 +126,22 @@ def test_no_parameters_are_no_work():
 
 
 @pytest.mark.usefixtures("backend")
+def test_many_parameters_in_one_call_move_as_each_alone():
+    shapes = [(3,), (40, 1000), (), (0, 2), (1,), (7, 5, 3), (17001,)]  # 1, 3 and 2 parts, and less
+    dtypes = [np.float32, np.float64, np.float32]
+    groups = [
+        [np.asarray(abs(normal(10 * i + k, shape, dtypes[i % 3]))) for k in range(4)]
+        for i, shape in enumerate(shapes)
+    ]
+    apart = [[a.copy() for a in group] for group in groups]
+    kernels.call("adam", *(a for group in groups for a in group), step=3, **OPTIONS, **L2)
+    for group, alone in zip(groups, apart, strict=True):
+        kernels.call("adam", *alone, step=3, **OPTIONS, **L2)
+        for a, b in zip(group, alone, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.usefixtures("backend")
 def test_nan_stays_where_it_is():
     p, _, _ = run(np.zeros(20), [np.where(np.arange(20) == 3, np.nan, 1.0)], **PLAIN)
     assert np.isnan(p).nonzero()[0].tolist() == [3]
@@ -135,6 +152,8 @@ def test_misfits_are_named():
     a, b = np.zeros(3), np.zeros(3)
     with pytest.raises(ShapeError, match=r"g must have the shape of p \(3,\)"):
         kernels.call("adam", a, np.zeros(2), b, b.copy(), step=1, **PLAIN)
+    with pytest.raises(ShapeError, match="groups of p, g, m, v, got 3"):
+        kernels.call("adam", a, b, b.copy(), step=1, **PLAIN)
     with pytest.raises(OptionError, match="counts from 1"):
         kernels.call("adam", a, b, b.copy(), b.copy(), step=0, **PLAIN)
 
@@ -159,14 +178,19 @@ def test_binding_refuses_what_would_corrupt_memory():
     rest = (0.1, 0.5, 0.9, 1e-8, 0.0, False)
     wrong = [(p, g, p, v), (p, p, m, v), (p, g, m, m), (p, g[:5], m, v), (p[::2], g, m, v)]
     wrong += [(p, g.astype("d"), m, v), (p, g, m, v.reshape(2, 3)), (p, g, list(m), v)]
+    wrong += [
+        (p, g, m),
+        (p, g, m, v, p, g, m, v),
+        (p[:3], p[3:], m[:3], v[:3], p[2:], *[g[:4]] * 3),
+    ]
     for arrays in wrong:
         with pytest.raises((ValueError, TypeError)):
-            native.adam(*arrays, *rest, 1)
+            native.adam(*rest, 1, *arrays)
     with pytest.raises(ValueError, match="counts from 1"):
-        native.adam(p, g, m, v, *rest, 0)
+        native.adam(*rest, 0, p, g, m, v)
     m.flags.writeable = False
     with pytest.raises(ValueError, match="read-only"):
-        native.adam(p, g, m, v, *rest, 1)
+        native.adam(*rest, 1, p, g, m, v)
 
 
 @pytest.mark.usefixtures("backend")

@@ -67,7 +67,12 @@ for dtype in (np.float32, np.float64):
             run("gan_loss", x.ravel(), kind, 1.0, a())
             run("gan_loss_vjp", x.ravel(), a(), kind, 1.0, x.ravel())
         flat = [x.ravel()] * 4
-        run("adam", *flat, 0.1, 0.5, 0.9, 1e-8, 0.0, False, 1)
+        run("adam", 0.1, 0.5, 0.9, 1e-8, 0.0, False, 1, *flat)
+        run("sgd", 0.1, 0.9, 0.1, 0.1, True, False, *flat[:3])
+        run("rmsprop", 0.1, 0.9, 1e-8, 0.1, 0.9, True, *flat, flat[0])
+        run("state_copy", *flat)
+        run("state_average", 0.9, *flat)
+        run("state_finite", *flat)
         for kind in range(3):
             run("reduce", a(2, rows, c), kind, a(2, c))
             run("reduce", a(c, rows, 1), kind, a(c, 1))

@@ -76,6 +76,7 @@ def resize_cases(adjoint):
 
 NORM = (a(*X), a(4, seed=1), a(4, seed=2))
 LAYER = [[a(*X[first:], seed=k) for k in (1, 2)] for first in (1, 3)]
+PAIRS = [(a(3, 4), a(3, 4, seed=1), a(5), a(5, seed=1))]
 CASES = {
     "adam": adam_cases(),
     "avg_pool2d": [((a(*X),), {**WINDOW, "count_include_pad": pad}) for pad in (False, True)],
@@ -109,6 +110,38 @@ CASES = {
     "scatter2d": [((a(2, 4, 3, 3), index()), {"x_shape": X})],
     "spectral_norm": [((a(3, 2, 2), a(3), a(4)), {})],
     "spectral_norm_vjp": [((a(3, 2, 2), a(3), a(4), a(3, 2, 2, seed=1)), {})],
+    "rmsprop": [
+        (
+            tuple(a(3, 4, seed=k) ** 2 for k in range(3 + bool(momentum) + centered)),
+            {
+                "lr": 0.1,
+                "alpha": 0.9,
+                "eps": 0.1,
+                "weight_decay": 0.1,
+                "momentum": momentum,
+                "centered": centered,
+            },
+        )
+        for momentum in (0.0, 0.5)
+        for centered in (False, True)
+    ],
+    "sgd": [
+        (
+            tuple(a(3, 4, seed=k) for k in range(3)),
+            {
+                "lr": 0.1,
+                "momentum": 0.9,
+                "dampening": 0.1,
+                "weight_decay": 0.1,
+                "nesterov": nesterov,
+                "first": nesterov,
+            },
+        )
+        for nesterov in (False, True)
+    ],
+    "state_average": [(PAIRS[0], {"beta": 0.9})],
+    "state_copy": [(PAIRS[0], {})],
+    "state_finite": [(PAIRS[0], {}), ((a(3), np.array([1.0, np.inf])), {})],
     "sum": reduce_cases(),
     "unfold": [((a(*X),), {"spec": UNFOLD})],
     "upfirdn2d": [((a(*X), a(4, 3)), {"spec": UPFIRDN})],

@@ -137,7 +137,8 @@ def _long_calls():
         "batch_norm": (rows, c, c, 1e-5, out),
         "bias_act": (rows, c, None, 5, 0.0, 1.0, None, out),
         "gan_loss": (flat[0], 0, 1.0, np.ones(())),
-        "adam": (*flat, 0.1, 0.5, 0.9, 1e-8, 0.0, False, 1),
+        "adam": (0.1, 0.5, 0.9, 1e-8, 0.0, False, 1, *flat),
+        "state_average": (0.9, *flat),
         "reduce": (rows.reshape(1, -1, 1), 0, np.ones((1, 1))),
     }
 

@@ -187,10 +187,8 @@ OPS = [
     Mutant(
         "EMA of buffers",
         "tinygan/gan/ema.py",
-        "mine.assign_(buffers[name].data.copy())",
-        "mine.assign_(\n"
-        "                (buffers[name].data * (1 - beta) + mine.data * beta).astype(mine.dtype)\n"
-        "            )",
+        "mine.assign_(data.copy())",
+        "mine.assign_((data + (mine.data - data) * self.decay(batch)).astype(mine.dtype))",
         "tests/gan/test_ema_replay.py::test_buffers_are_copied_and_not_averaged",
     ),
 ]

@@ -39,6 +39,11 @@ OWN_TESTS = {
     "adam": "kernels/test_adam_kernel.py",
     "batch_norm_stats": "kernels/test_batch_norm.py",
     "power_iteration": "kernels/test_spectral_norm.py",
+    "rmsprop": "test_optim.py",
+    "sgd": "test_optim.py",
+    "state_average": "kernels/test_state_kernels.py",
+    "state_copy": "kernels/test_state_kernels.py",
+    "state_finite": "kernels/test_state_kernels.py",
 }
 
 

@@ -12,8 +12,10 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from .. import nn
+from .. import kernels, nn
 from ..errors import OptionError
+from ..kernels.arrays import writable
+from ..nn.module import tensors, unique_tensors
 
 
 class EMA:
@@ -41,14 +43,18 @@ class EMA:
 
     def update(self, source: nn.Module, batch: int) -> None:
         """Move towards ``source``, which has just been trained on ``batch`` images."""
-        beta = self.decay(batch)
-        theirs = source.named_parameters()
-        for name, mine in self.module.named_parameters().items():
-            w = theirs[name].data
-            mine.assign_(w + (mine.data - w) * mine.dtype.type(beta))
-        buffers = source.named_buffers()
-        for name, mine in self.module.named_buffers().items():
-            mine.assign_(buffers[name].data.copy())
+        theirs, pairs = dict(tensors(source)), []
+        for name, mine in unique_tensors(self.module).items():
+            data = theirs[name].data
+            if isinstance(mine, nn.Parameter):
+                pairs.append((mine, writable(mine.data), data))
+            else:
+                mine.assign_(data.copy())
+        if pairs:
+            flat = (a for _, average, data in pairs for a in (average, data))
+            kernels.call("state_average", *flat, beta=self.decay(batch))
+        for mine, average, _ in pairs:
+            mine.assign_(average)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the averaged parameters and the buffers."""

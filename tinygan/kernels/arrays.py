@@ -93,6 +93,11 @@ def empty_like(x: Array, *, dtype: Any = None) -> Array:
     return out
 
 
+def writable(a: Array) -> Array:
+    """Return ``a``, or a copy where it must not be written to (a broadcast, a mapped file)."""
+    return a.copy() if is_numpy(a) and not a.flags.writeable else a
+
+
 def elementwise(name: str, *xs: Array) -> Array:
     """Apply the ufunc ``name``; the output is channels last where a full-shape operand is.
 

@@ -257,6 +257,11 @@ def tensors(module: Module) -> Iterator[tuple[str, Tensor]]:
             yield name, attributes[key]
 
 
+def unique_tensors(module: Module) -> dict[str, Tensor]:
+    """Return all parameters and buffers, each once, by its first name."""
+    return dict(_unique(tensors(module)))
+
+
 _T = TypeVar("_T")
 
 

@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from .. import kernels
 from ..autograd import Tensor
 from ..errors import OptionError
-from ..kernels.arrays import Array
-from .base import Optimizer, check_number
+from .base import Move, Optimizer, check_number
 
 
 class Adam(Optimizer):
@@ -50,21 +49,22 @@ class Adam(Optimizer):
         check_number("weight_decay", weight_decay, 0.0)
         self.betas, self.eps, self.weight_decay = betas, eps, weight_decay
 
-    def _update(self, i: int, p: Array, g: Array) -> None:
-        kernels.call(
-            "adam",
-            p,
-            g,
-            self.slots["exp_avg"][i],
-            self.slots["exp_avg_sq"][i],
-            lr=self.lr,
-            beta1=self.betas[0],
-            beta2=self.betas[1],
-            eps=self.eps,
-            weight_decay=self.weight_decay,
-            decoupled=self.decoupled,
-            step=self.steps[i],
-        )
+    def _update(self, moves: list[Move]) -> None:
+        first, second = self.slots["exp_avg"], self.slots["exp_avg_sq"]
+        # one call for all that have taken as many steps: unless gradients were None, for all
+        for step in sorted({self.steps[move.i] for move in moves}):
+            these = [move for move in moves if self.steps[move.i] == step]
+            kernels.call(
+                "adam",
+                *(a for i, p, g in these for a in (p, g, first[i], second[i])),
+                lr=self.lr,
+                beta1=self.betas[0],
+                beta2=self.betas[1],
+                eps=self.eps,
+                weight_decay=self.weight_decay,
+                decoupled=self.decoupled,
+                step=step,
+            )
 
 
 class AdamW(Adam):

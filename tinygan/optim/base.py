@@ -9,15 +9,23 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..autograd import Tensor
 from ..errors import DtypeError, OptionError, ShapeError, StateError
-from ..kernels.arrays import Array, is_numpy, xp_of
+from ..kernels.arrays import Array, writable, xp_of
 
 Gradients = Sequence[Tensor | None]
+
+
+class Move(NamedTuple):
+    """A parameter that a step moves: its number, its data, and its gradient."""
+
+    i: int
+    p: Array
+    g: Array
 
 
 class Optimizer(ABC):
@@ -57,28 +65,33 @@ class Optimizer(ABC):
             ShapeError: another number of gradients, or one of another shape.
             DtypeError: a gradient of another dtype.
         """
-        for i, (p, g) in enumerate(zip(self.params, self._gradients(grads), strict=True)):
-            if g is None:
-                continue
-            self.steps[i] += 1
-            data = _writable(p.data)
-            overlap = is_numpy(data) and np.may_share_memory(data, g.data)
-            self._update(i, data, g.data.copy() if overlap else g.data)
-            p.assign_(data)
+        given = enumerate(self._gradients(grads))
+        moves = [Move(i, writable(self.params[i].data), g.data) for i, g in given if g is not None]
+        owners = {id(_owner(move.p)) for move in moves}
+        moves = [
+            Move(i, p, g.copy()) if id(_owner(g)) in owners else Move(i, p, g) for i, p, g in moves
+        ]
+        for move in moves:
+            self.steps[move.i] += 1
+        self._update(moves)
+        for move in moves:
+            self.params[move.i].assign_(move.p)
         self.step_count += 1
 
     @abstractmethod
-    def _update(self, i: int, p: Array, g: Array) -> None:
-        """Move parameter ``i`` in place; p and g are its data and its gradient."""
+    def _update(self, moves: list[Move]) -> None:
+        """Move parameters in place; no gradient lies in the memory of one of them."""
 
     def _gradients(self, grads: Gradients | None) -> list[Tensor | None]:
         found = [p.grad for p in self.params] if grads is None else list(grads)
         if len(found) != len(self.params):
             raise ShapeError(f"step: {len(self.params)} parameters but {len(found)} gradients")
         for i, (p, g) in enumerate(zip(self.params, found, strict=True)):
-            if g is not None and g.shape != p.shape:
+            if g is None:
+                continue
+            if g.shape != p.shape:
                 raise ShapeError(f"step: params[{i}] is {p.shape}, its gradient {g.shape}")
-            if g is not None and g.dtype != p.dtype:
+            if g.dtype != p.dtype:
                 raise DtypeError(f"step: params[{i}] is {p.dtype}, its gradient {g.dtype}")
         return found
 
@@ -138,6 +151,6 @@ def check_number(name: str, value: float, low: float, below: float = math.inf) -
         raise OptionError(f"{name} {value}: a number {bounds} fits")
 
 
-def _writable(p: Array) -> Array:
-    """Return ``p``, or a copy where it must not be written to (a broadcast, a mapped file)."""
-    return p.copy() if is_numpy(p) and not p.flags.writeable else p
+def _owner(a: Array) -> Any:
+    """Return the array that owns the memory of ``a``: two views of one memory have the same."""
+    return a if a.base is None else a.base

@@ -1,13 +1,13 @@
-"""Gradient descent with momentum, and RMSprop."""
+"""Gradient descent with momentum, and RMSprop, by the fused kernels ``sgd`` and ``rmsprop``."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+from .. import kernels
 from ..autograd import Tensor
 from ..errors import OptionError
-from ..kernels.arrays import Array, xp_of
-from .base import Optimizer, check_number
+from .base import Move, Optimizer, check_number
 
 
 class SGD(Optimizer):
@@ -39,15 +39,21 @@ class SGD(Optimizer):
         self.momentum, self.dampening = momentum, dampening
         self.weight_decay, self.nesterov = weight_decay, nesterov
 
-    def _update(self, i: int, p: Array, g: Array) -> None:
-        if self.weight_decay:
-            g = g + self.weight_decay * p
-        if self.momentum:
-            buffer = self.slots["momentum_buffer"][i]
-            buffer *= self.momentum
-            buffer += g if self.steps[i] == 1 else (1 - self.dampening) * g
-            g = g + self.momentum * buffer if self.nesterov else buffer
-        p -= self.lr * g
+    def _update(self, moves: list[Move]) -> None:
+        buffers = self.slots.get("momentum_buffer")
+        for first in (True, False):
+            these = [move for move in moves if (self.steps[move.i] == 1) == first]
+            if these:
+                kernels.call(
+                    "sgd",
+                    *(a for i, p, g in these for a in ((p, g, buffers[i]) if buffers else (p, g))),
+                    lr=self.lr,
+                    momentum=self.momentum,
+                    dampening=self.dampening,
+                    weight_decay=self.weight_decay,
+                    nesterov=self.nesterov,
+                    first=first,
+                )
 
 
 class RMSprop(Optimizer):
@@ -86,24 +92,18 @@ class RMSprop(Optimizer):
         self.alpha, self.eps, self.weight_decay = alpha, eps, weight_decay
         self.momentum, self.centered = momentum, centered
 
-    def _update(self, i: int, p: Array, g: Array) -> None:
-        if self.weight_decay:
-            g = g + self.weight_decay * p
-        square = self.slots["square_avg"][i]
-        square *= self.alpha
-        square += (1 - self.alpha) * (g * g)
-        xp, spread = xp_of(p), square
-        if self.centered:
-            mean = self.slots["grad_avg"][i]
-            mean += (1 - self.alpha) * (g - mean)
-            spread = xp.maximum(square - mean * mean, 0)  # rounding may take it below 0
-        direction = g / (xp.sqrt(spread) + self.eps)
-        if self.momentum:
-            buffer = self.slots["momentum_buffer"][i]
-            buffer *= self.momentum
-            buffer += direction
-            direction = buffer
-        p -= self.lr * direction
+    def _update(self, moves: list[Move]) -> None:
+        if moves:
+            kernels.call(
+                "rmsprop",
+                *(a for i, p, g in moves for a in (p, g, *(x[i] for x in self.slots.values()))),
+                lr=self.lr,
+                alpha=self.alpha,
+                eps=self.eps,
+                weight_decay=self.weight_decay,
+                momentum=self.momentum,
+                centered=self.centered,
+            )
 
 
 RMSProp = RMSprop

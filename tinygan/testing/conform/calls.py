@@ -23,6 +23,7 @@ from ... import kernels
 from ...autograd import Tensor, grad
 from ...errors import OptionError
 from ...kernels.arrays import Array
+from ...kernels.descent.spec import rmsprop_roles, sgd_roles
 from ...kernels.registry import Kernel, tracing
 from ...random import Stream
 from ..choices import Choices
@@ -31,7 +32,14 @@ from ..layouts import LAYOUTS, lay_out_array
 from .generators import GENERATORS
 
 MODES = ("float32", "float64", "integers")
-IN_PLACE = {"adam": (0, 2, 3)}  # which operands an op changes; its results are these
+# Ops that change operands: the roles of the arrays of a group, by the parameters of the call.
+IN_PLACE: dict[str, Callable[[dict[str, Any]], tuple[str, ...]]] = {
+    "adam": lambda _: ("p", "g", "m", "v"),
+    "rmsprop": lambda params: rmsprop_roles(params["momentum"], params["centered"]),
+    "sgd": lambda params: sgd_roles(params["momentum"]),
+    "state_average": lambda _: ("a", "x"),
+    "state_copy": lambda _: ("to", "x"),
+}
 SECOND_ORDER = 3  # one case in so many is differentiated twice
 LARGE = 3  # one case in so many has large operands, where there is a generator of them
 
@@ -82,6 +90,14 @@ class Call:
     def stream(self, name: str) -> Stream:
         """Return random numbers that belong to this call alone."""
         return Stream(self.choices[0], f"{name} {self.index}")
+
+
+def changed_by(call: Call) -> tuple[int, ...]:
+    """Return which operands a call changes, all but the second of each group: its results."""
+    if call.op not in IN_PLACE:
+        return ()
+    width = len(IN_PLACE[call.op](call.params))
+    return tuple(i for i in range(len(call.arrays)) if i % width != 1)
 
 
 def is_float(a: Any) -> bool:

@@ -72,9 +72,14 @@ def _power_iteration(c: Choices) -> Operands:
     return [c.normal(shape), c.off_zero(shape[:1])], {"steps": c.integer(1, 3), "eps": 1e-12}
 
 
+def _parameters(c: Choices) -> list[Shape]:
+    """Choose the shapes of one to three parameters; two parts of a parallel region at times."""
+    shapes = [c.shape(c.integer(0, 4), c.pick(5, 5, 11), zero=True) for _ in range(c.integer(1, 3))]
+    return [*shapes, (c.pick(16400, 129),)] if c.chance(4) else shapes
+
+
 @generator("adam")
 def _adam(c: Choices) -> Operands:
-    shape = c.shape(c.integer(0, 4), c.pick(5, 5, 11), zero=True)
     params = {
         "lr": c.pick(1e-3, 0.01, 0.5),
         "beta1": c.pick(0.0, 0.5, 0.9),
@@ -84,7 +89,59 @@ def _adam(c: Choices) -> Operands:
         "decoupled": c.chance(2),
         "step": c.integer(1, 20),
     }
-    return [c.normal(shape), c.normal(shape), c.normal(shape), c.positive(shape)], params
+    arrays: list[Array | None] = []
+    for shape in _parameters(c):
+        arrays += [c.normal(shape), c.normal(shape), c.normal(shape), c.positive(shape)]
+    return arrays, params
+
+
+@generator("sgd")
+def _sgd(c: Choices) -> Operands:
+    momentum = c.pick(0.0, 0.9)
+    params = {
+        "lr": c.pick(0.01, 0.5),
+        "momentum": momentum,
+        "dampening": c.pick(0.0, 0.25),
+        "weight_decay": c.pick(0.0, 0.1),
+        "nesterov": bool(momentum) and c.chance(2),
+        "first": c.chance(3),
+    }
+    width = 3 if momentum else 2
+    return [c.normal(shape) for shape in _parameters(c) for _ in range(width)], params
+
+
+@generator("rmsprop")
+def _rmsprop(c: Choices) -> Operands:
+    params = {
+        "lr": c.pick(0.01, 0.5),
+        "alpha": c.pick(0.5, 0.99),
+        "eps": c.pick(1e-8, 1e-3),
+        "weight_decay": c.pick(0.0, 0.1),
+        "momentum": c.pick(0.0, 0.9),
+        "centered": c.chance(2),
+    }
+    arrays: list[Array | None] = []
+    for shape in _parameters(c):
+        arrays += [c.normal(shape), c.normal(shape), c.positive(shape)]
+        arrays += [c.normal(shape)] * bool(params["momentum"])
+        # a mean whose square lies well below the mean square, as means of one gradient do
+        arrays += [0.25 * c.normal(shape)] * bool(params["centered"])
+    return arrays, params
+
+
+@generator("state_copy")
+def _state_copy(c: Choices) -> Operands:
+    return [c.normal(shape) for shape in _parameters(c) for _ in range(2)], {}
+
+
+@generator("state_average")
+def _state_average(c: Choices) -> Operands:
+    return _state_copy(c)[0], {"beta": c.pick(0.0, 0.5, 0.999)}
+
+
+@generator("state_finite")
+def _state_finite(c: Choices) -> Operands:
+    return [c.normal(shape) for shape in _parameters(c)], {}
 
 
 # --- large operands ---

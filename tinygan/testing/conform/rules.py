@@ -30,7 +30,7 @@ from ...kernels.native import native
 from ...kernels.registry import Kernel
 from ..bounds import bound_of, reference
 from ..layouts import LAYOUTS, lay_out_array
-from .calls import IN_PLACE, Call, is_float
+from .calls import Call, changed_by, is_float
 from .locality import SHARED, reach
 from .placing import HUGE, NAN, Placed, place, same_bits
 
@@ -86,7 +86,7 @@ class _Checker:
 
     def __init__(self, kernel: Kernel, call: Call) -> None:
         self.kernel, self.call = kernel, call
-        self.changes = IN_PLACE.get(call.op, ())
+        self.changes = changed_by(call)
 
     def broken(self, rule: str, what: str) -> ConformanceError:
         text = f"{self.kernel.key} breaks {rule!r}: {what}; operands {self.call.describe()}"
@@ -206,7 +206,7 @@ class _Checker:
         """Tell whether every sum of absolute products is a whole number that the dtype holds."""
         if not all(_are_whole(a) for a in (*wide, *exact)):
             return False
-        sizes = self.results(oracle.fn, [abs(a) if is_float(a) else a for a in wide])
+        sizes = self.results(oracle.fn, [np.asarray(abs(a)) if is_float(a) else a for a in wide])
         most = 1 / np.finfo(self.call.dtype).eps  # 2^23 for float32: half of what it holds
         return all(s is None or np.max(abs(s), initial=0) < most for s in sizes)
 
@@ -214,7 +214,7 @@ class _Checker:
         """Tell whether at most half of the entries that could differ from 0 do so."""
         filled, room = _nonzeros(exact), sum(a.size for a in exact if a is not None)
         if room and 2 * filled <= room:
-            ones = [abs(a) + 1 if is_float(a) else a for a in wide]
+            ones = [np.asarray(abs(a) + 1) if is_float(a) else a for a in wide]
             room = _nonzeros(self.results(oracle.fn, ones))
         return 2 * filled <= room
 

@@ -1,0 +1,5 @@
+"""Copy, average and check all arrays of a training state in one call."""
+
+from . import cpp, reference
+
+__all__ = ["cpp", "reference"]
