@@ -5,6 +5,7 @@ import pytest
 
 from tinygan import Tensor, grad, ops
 from tinygan.errors import DtypeError, OptionError, ShapeError
+from tinygan.ops import activation
 from tinygan.random import Stream
 
 RNG = np.random.default_rng(0)
@@ -149,3 +150,26 @@ def test_reductions_and_softmaxes_do_not_overflow():
     x = np.array([[1000.0, 1000.0], [-1000.0, -np.inf]])
     np.testing.assert_allclose(ops.logsumexp(x, 1).data, [1000 + np.log(2), -1000])
     np.testing.assert_allclose(ops.softmax(x, 1).data, [[0.5, 0.5], [1.0, 0.0]])
+
+
+@pytest.mark.parametrize("act", ["linear", "relu", "leaky_relu"])
+@pytest.mark.parametrize("bias", [False, True])
+def test_derivatives_of_piecewise_linear_activations_are_those_of_their_definition(act, bias):
+    rng = np.random.default_rng(0)
+    params = {"act": act, "alpha": 0.2, "gain": 1.5, "clamp": None}
+    arrays = [rng.standard_normal((3, 4, 5, 2)), *[rng.standard_normal(4)] * bias]
+    u, v = (rng.standard_normal(arrays[0].shape) for _ in range(2))
+
+    def orders(fn):
+        """Return y, its gradients, and those of a function of the gradients."""
+        xs = [Tensor(a, requires_grad=True) for a in arrays]
+        y = fn(*xs)
+        first = grad((ops.tanh(y) * u).sum(), xs, create_graph=True)
+        entangled = (ops.tanh(first[0]) * v).sum() + sum((g * g).sum() for g in first[1:])
+        return [t.numpy() for t in (y, *first, *grad(entangled, xs))]
+
+    definition = orders(lambda *xs: activation._composite(*xs, **params))
+    for mine, theirs in zip(
+        orders(lambda *xs: ops.bias_act(*xs, **params)), definition, strict=True
+    ):
+        np.testing.assert_allclose(mine, theirs, rtol=0, atol=1e-12)

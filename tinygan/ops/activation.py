@@ -1,6 +1,15 @@
 """bias_act, the activations, which are its special cases, and dropout.
 
 y = clip(act(x + b) * gain, -clamp, clamp)
+
+Where the activation is piecewise linear and nothing is clipped, act' is constant between the kinks,
+and the vjp is linear in the cotangent alone:
+
+    vjp(x, b, g) = (g act'(x + b) gain, its sums over each channel)
+
+So the derivative of the vjp is 0 by x and b, and by g it is the jvp, act'(x + b) (gx + gb) gain:
+the same kernel again, at every order. That is a rule of two lines in place of the composite's
+derivative: with that a critic step of WGAN-GP took 113 ms, without it 62 (bench/steps.py).
 """
 
 from __future__ import annotations
@@ -10,6 +19,7 @@ from typing import Any, Protocol
 
 from ..autograd import Tensor, basic, fused
 from ..autograd.linear import as_tensor, reshape
+from ..autograd.op import Cotangents, Needs, Tensors, kernel_op
 from ..errors import OptionError, ShapeError
 from ..kernels.arrays import xp_of
 
@@ -49,6 +59,21 @@ def _composite(
 
 
 _bias_act = fused("bias_act", _composite)
+
+_LINEAR_PIECES = ("linear", "relu", "leaky_relu")
+_pieces, _pieces_vjp = kernel_op("bias_act"), kernel_op("bias_act_vjp")
+
+
+@_pieces.defvjp
+def _(g: Tensors, y: Tensors, xs: Tensors, needs: Needs, **params: Any) -> Cotangents:
+    return _pieces_vjp.outputs(*xs, g[0], **params)
+
+
+@_pieces_vjp.defvjp
+def _(g: Tensors, y: Tensors, xs: Tensors, needs: Needs, **params: Any) -> Cotangents:
+    *inputs, _ = xs
+    tangent = g[0] if len(g) == 1 else g[0] + _per_channel(g[1], g[0])
+    return (*(None for _ in inputs), _pieces_vjp.outputs(*inputs, tangent, **params)[0])
 
 
 def bias_act(
@@ -92,7 +117,8 @@ def bias_act(
     for name, v in zip(("b", "slope"), operands, strict=False):
         if v.shape != (_channels(x),) and not (name == "slope" and v.shape == (1,)):
             raise ShapeError(f"bias_act: {name} {v.shape} does not fit x {x.shape}, act {act}")
-    return _bias_act(
+    op = _pieces if act in _LINEAR_PIECES and clamp is None else _bias_act
+    return op(
         x,
         *operands,
         act=act,
