@@ -9,7 +9,7 @@
 // so each pass maps two of the three to t x t points, multiplies there, and maps the products back.
 #pragma once
 
-#include "plan.hpp"
+#include "../common/tiles.hpp"
 
 namespace TG_ISA {
 

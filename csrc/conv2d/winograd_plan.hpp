@@ -7,6 +7,8 @@
 // block's size: at powers of two, all points of a tile would compete for one set of L1.
 #pragma once
 
+#include "../common/parallel.hpp"
+#include "conv2d.hpp"
 #include "winograd_matrices.hpp"
 
 namespace TG_ISA {

@@ -19,7 +19,8 @@
 
 #include "matmul.hpp"
 
-#include "../conv2d/plan.hpp"
+#include "../common/parallel.hpp"
+#include "../common/tiles.hpp"
 
 namespace TG_ISA {
 namespace {
