@@ -116,7 +116,8 @@ def main() -> None:
             continue
         found = contestants(case, peers, args.variants)
         compare(case, found)
-        result = timing.take_turns(found, rounds=args.rounds, clock=CLOCKS[args.clock])
+        with kernels.caching():  # as in training, see kernels/memory.py
+            result = timing.take_turns(found, rounds=args.rounds, clock=CLOCKS[args.clock])
         ours = next(iter(result.timings.values())).median
         for name, timed in result.timings.items():
             print(row(case, name, timed, ours, machine), flush=True)
