@@ -111,12 +111,14 @@ def test_configuration_comes_back_and_damage_is_named(run):
 
 def test_the_environment_names_versions_and_no_user(run, monkeypatch):
     monkeypatch.setenv("TINYGAN_BACKEND", "cpp")
+    monkeypatch.setenv("TINYGAN_WINOGRAD", "accurate")  # the bits of a run depend on it
     monkeypatch.setenv("SECRET_TOKEN", "hunter2")
     run.write_environment(device="cpu")
     text = (run.path / "env.json").read_text()
     content = json.loads(text)
     assert content["packages"]["numpy"] == np.__version__
     assert content["variables"]["TINYGAN_BACKEND"] == "cpp"
+    assert content["variables"]["TINYGAN_WINOGRAD"] == "accurate"
     assert content["device"] == "cpu"
     assert content["cores"] >= 1
     assert content["cpu"]

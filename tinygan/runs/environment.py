@@ -12,6 +12,7 @@ import re
 from importlib import metadata
 from pathlib import Path
 
+_VARIABLES = r"TINYGAN_(BACKEND|ISA|NUM_THREADS|WINOGRAD)|(OMP|OPENBLAS)_NUM_THREADS"
 _PACKAGES = ("tinygan", "numpy", "numba", "pillow", "safetensors", "cupy-cuda12x", "cupy-cuda13x")
 
 
@@ -27,7 +28,7 @@ def collect_environment() -> dict[str, object]:
         "variables": {
             name: value
             for name, value in sorted(os.environ.items())
-            if re.fullmatch(r"TINYGAN_(BACKEND|ISA|NUM_THREADS)|(OMP|OPENBLAS)_NUM_THREADS", name)
+            if re.fullmatch(_VARIABLES, name)
         },
     }
 
