@@ -316,3 +316,14 @@ def test_the_demo_trains_judges_and_names_its_protocol(said, tmp_path, monkeypat
     assert "top probability 0.500 (mean of 20 samples)" in text
     assert "not FID" in text
     assert "not FID" in (tmp_path / "00000-digits-dcgan-demo" / "report.html").read_text()
+
+
+@pytest.mark.parametrize(("name", "value"), [("BACKEND", "gpu"), ("WINOGRAD", "quick")])
+def test_a_wrong_variable_is_one_line_and_leaves_no_run(said, monkeypatch, tmp_path, name, value):
+    monkeypatch.setenv(f"TINYGAN_{name}", value)
+    code, _, err = said("train", "dcgan", *TINY, "--steps", "1", "--outdir", str(tmp_path / "runs"))
+    assert code == 2
+    assert len(err) == 1
+    assert repr(value) in err[0]
+    assert "use one of" in err[0]
+    assert not (tmp_path / "runs").exists()

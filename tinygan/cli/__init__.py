@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from .. import kernels
 from .exits import USAGE, explain_error, perhaps
 
 VERBS = {
@@ -85,6 +86,7 @@ def dispatch(args: list[str]) -> int:
         said = f"no verb {verb!r}" if verb else "a verb is missing"
         print(f"tinygan: {said}: {hint}", file=sys.stderr)
         return USAGE
+    kernels.check_variables()  # before a run has a folder
     run = importlib.import_module(f".{verb}", __name__).run
     code: int = run(args[1:])
     return code

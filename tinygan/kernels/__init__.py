@@ -23,6 +23,7 @@ from .registry import (
     BACKENDS,
     Kernel,
     Prediction,
+    backend_order,
     call,
     choose,
     explain,
@@ -40,10 +41,12 @@ __all__ = [
     "MemoryStats",
     "Prediction",
     "adam",
+    "backend_order",
     "batch_norm",
     "bias_act",
     "caching",
     "call",
+    "check_variables",
     "choose",
     "conv2d",
     "descent",
@@ -69,3 +72,13 @@ __all__ = [
     "upfirdn2d",
     "use_backend",
 ]
+
+
+def check_variables() -> None:
+    """Check the variables of the environment that are read when a kernel is chosen.
+
+    Raises:
+        OptionError: ``TINYGAN_BACKEND`` or ``TINYGAN_WINOGRAD`` names nothing that there is.
+    """
+    backend_order()
+    conv2d.winograd_mode()
