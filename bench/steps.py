@@ -31,7 +31,7 @@ import timing
 from tinygan import nn, ops, optim, random
 from tinygan.autograd import grad
 from tinygan.autograd.tensor import Tensor
-from tinygan.gan import Game, Recipe, alternating, fit
+from tinygan.gan import Game, Recipe, alternating, fit, judge_both
 from tinygan.gan.loop import new_game
 from tinygan.gan.networks import (
     MLPDiscriminator,
@@ -83,8 +83,8 @@ def mlp_setup(config: BenchConfig, data_shape: tuple[int, ...]) -> Game:
 
 
 def mlp_d_loss(game: Game, real: Tensor, z: Tensor) -> Tensor:
-    """E softplus(-D(x)) + E softplus(D(G(z)))."""
-    return ops.logistic_d_loss(game.D(real), game.D(game.fake(z).detach()))
+    """E softplus(-D(x)) + E softplus(D(G(z))), both from one pass of D: it has no batch norm."""
+    return ops.logistic_d_loss(*judge_both(game.D, real, game.fake(z).detach()))
 
 
 def mlp_g_loss(game: Game, z: Tensor) -> Tensor:
