@@ -147,28 +147,40 @@ class Tiling:
 
     def conv2d(self, x: Array, w: Array) -> Array:
         """Return y (N, O, P, Q): dT/dg."""
-        products = _einsum("abuvnijc,abuvoc->uvnijo", self._of_x(x), self._of_w(w))
+        return self.to_y(self.of_x(x), self.of_w(w))
+
+    def conv2d_dgrad(self, gy: Array, w: Array) -> Array:
+        """Return gx (N, C, H, W): dT/dx."""
+        return self.to_x(self.of_y(gy), self.of_w(w))
+
+    def conv2d_wgrad(self, x: Array, gy: Array) -> Array:
+        """Return gw (O, C, R, S): dT/dw."""
+        return self.to_w(self.of_x(x), self.of_y(gy))
+
+    def to_y(self, v: Array, u: Array) -> Array:
+        """Multiply at all points, add up phases and channels, and map back: A^T M A."""
+        products = _einsum("abuvnijc,abuvoc->uvnijo", v, u)
         tiles = _einsum("uk,vl,uvnijo->noikjl", self.of.a, self.of.a, products)
         whole = tiles.reshape(*self.y[:2], self.rows * self.m, self.columns * self.m)
         return whole[:, :, : self.y[2], : self.y[3]]
 
-    def conv2d_dgrad(self, gy: Array, w: Array) -> Array:
-        """Return gx (N, C, H, W): dT/dx; the tiles of a phase overlap, and are added."""
-        products = _einsum("uvnijo,abuvoc->abuvnijc", self._of_y(gy), self._of_w(w))
+    def to_x(self, d: Array, u: Array) -> Array:
+        """Multiply, add up, and map back: B M B^T; the tiles of a phase overlap, and are added."""
+        products = _einsum("uvnijo,abuvoc->abuvnijc", d, u)
         tiles = _einsum("ku,lv,abuvnijc->abncijkl", self.of.b, self.of.b, products)
         padded = np.zeros(self._padded_shape())
         for a, b, i, j in np.ndindex(self.s, self.s, self.rows, self.columns):
             padded[self._patch(a, b, i, j)] += tiles[a, b, :, :, i, j]
         return self._cropped(padded)
 
-    def conv2d_wgrad(self, x: Array, gy: Array) -> Array:
-        """Return gw (O, C, R, S): dT/dw."""
-        products = _einsum("abuvnijc,uvnijo->abuvoc", self._of_x(x), self._of_y(gy))
+    def to_w(self, v: Array, d: Array) -> Array:
+        """Multiply, add up tiles, and map back: G^T M G."""
+        products = _einsum("abuvnijc,uvnijo->abuvoc", v, d)
         phases = _einsum("uk,vl,abuvoc->ockalb", self.of.g, self.of.g, products)
         whole = phases.reshape(*self.w[:2], self.r * self.s, self.r * self.s)
         return whole[:, :, : self.w[2], : self.w[3]]
 
-    def _of_x(self, x: Array) -> Array:
+    def of_x(self, x: Array) -> Array:
         """Return B^T d B of all tiles d: (phase, phase, t, t, N, rows, columns, C)."""
         padded = np.zeros(self._padded_shape())
         self._cropped(padded)[...] = x
@@ -178,14 +190,14 @@ class Tiling:
             tiles[at] = padded[self._patch(*at)]
         return _einsum("ku,lv,abijnckl->abuvnijc", self.of.b, self.of.b, tiles)
 
-    def _of_y(self, gy: Array) -> Array:
+    def of_y(self, gy: Array) -> Array:
         """Return A h A^T of all tiles h: (t, t, N, rows, columns, O)."""
         whole = np.zeros((*self.y[:2], self.rows * self.m, self.columns * self.m))
         whole[:, :, : self.y[2], : self.y[3]] = gy
         tiles = whole.reshape(*self.y[:2], self.rows, self.m, self.columns, self.m)
         return _einsum("uk,vl,noikjl->uvnijo", self.of.a, self.of.a, tiles)
 
-    def _of_w(self, w: Array) -> Array:
+    def of_w(self, w: Array) -> Array:
         """Return G g G^T of all filters: (phase, phase, t, t, O, C)."""
         side = self.r * self.s
         whole = np.zeros((*self.w[:2], side, side))

@@ -182,8 +182,8 @@ def _conv2d_wgrad(c: Choices) -> Operands:
 
 @generator("matmul", large=True)
 def _matmul(c: Choices) -> Operands:
-    m, n, k = (c.pick(*_WIDTHS, 130) for _ in range(3))
-    if c.chance(2):  # more than one block of rows, panel of columns or chunk of the sum
+    m, n, k = (c.integer(1, 80) for _ in range(3))
+    if c.chance(4):  # more than one block of rows, panel of columns or chunk of the sum
         m, n, k = c.pick((300, 70, 3), (3, 600, 5), (17, 33, 600), (150, 150, 150))
     a, b = c.normal((m, k)), c.normal((k, n))
     if c.chance(2):

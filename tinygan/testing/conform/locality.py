@@ -76,15 +76,30 @@ def reach(kernel: Kernel, call: Call, operand: int, at: Place) -> tuple[Mask, Ma
     return must, may
 
 
+# of each pass of Winograd's algorithm: the maps of its operands, and the one back
+_PASSES = {
+    "conv2d": ("of_x", "of_w", "to_y"),
+    "conv2d_dgrad": ("of_y", "of_w", "to_x"),
+    "conv2d_wgrad": ("of_x", "of_y", "to_w"),
+}
+
+
 def _of_tiles(kernel: Kernel, call: Call, operand: int, at: Place) -> Mask:
-    """Return which outputs share a tile with an entry: the algorithm's, with matrices of ones."""
+    """Return which outputs share a tile with an entry: the algorithm's, with matrices of ones.
+
+    The other operand counts as ones at all points, also where all that it has there is padding:
+    0 times Inf is NaN.
+    """
     spec, shapes = call.params["spec"], [a.shape for a in call.arrays]
     x = call.params.get("x_shape", shapes[0])
     w = call.params.get("w_shape", shapes[1])
     outputs = int(kernel.variant[-1])
     ones = matrices(outputs, taps(spec, w)).mapped(np.ones_like)
-    arrays = [np.ones(shape) for shape in shapes]
-    arrays[operand][...] = 0
+    tiling = Tiling(spec, x, w, m=outputs, of=ones)
+    *maps, back = (getattr(tiling, name) for name in _PASSES[call.op])
+    arrays = [np.zeros(shape) for shape in shapes]
     arrays[operand][at] = 1
-    found: Mask = getattr(Tiling(spec, x, w, m=outputs, of=ones), call.op)(*arrays) > 0
+    points = [fn(a) for fn, a in zip(maps, arrays, strict=True)]
+    points[1 - operand][...] = 1
+    found: Mask = back(*points) > 0
     return found
