@@ -10,12 +10,11 @@ gradients of x, w and b. Both contestants take turns within one run, and medians
 from __future__ import annotations
 
 import argparse
-import statistics
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
+import timing
 
 from tinygan import Tensor, grad, ops
 
@@ -27,7 +26,6 @@ LAYERS = (
     ("conv2d_avg_pool", 128, 32),
     ("conv2d_avg_pool", 128, 16),
 )
-CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 Fn = Callable[..., Tensor]
 
 
@@ -54,23 +52,12 @@ def _gradients(fn: Fn, xs: list[Tensor], g: Tensor) -> list[Tensor]:
     return list(grad(fn(*xs), xs, g))
 
 
-def _median_ms(fns: Sequence[Callable[[], object]], repeats: int, clock: str) -> list[float]:
-    """Let the functions take turns; the first turn warms up and does not count."""
-    times: list[list[float]] = [[] for _ in fns]
-    for _ in range(repeats + 1):
-        for fn, seen in zip(fns, times, strict=True):
-            start = CLOCKS[clock]()
-            fn()
-            seen.append(CLOCKS[clock]() - start)
-    return [1e3 * statistics.median(seen[1:]) for seen in times]
-
-
 def main() -> None:
     """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--clock", choices=CLOCKS, default="wall")
+    parser.add_argument("--clock", choices=timing.CLOCKS, default="wall")
     args = parser.parse_args()
     print(f"batch {args.batch}, {args.clock} ms: two ops -> one (ratio)")
     for name, channels, size in LAYERS:
@@ -81,8 +68,13 @@ def main() -> None:
         both = [partial(_gradients, fn, xs, g) for fn in fns]
         cells = []
         for what, runs in (("forward", forward), ("with gradients", both)):
-            two, one = _median_ms(runs, args.repeats, args.clock)
-            cells.append(f"{what} {two:.1f} -> {one:.1f} ({two / one:.2f}x)")
+            result = timing.take_turns(
+                dict(zip(("two", "one"), runs, strict=True)),
+                rounds=args.repeats,
+                clock=timing.CLOCKS[args.clock],
+            )
+            two, one = (1e3 * result.timings[key].median for key in ("two", "one"))
+            cells.append(f"{what} {two:.1f} -> {one:.1f} ({result.ratio('two', 'one'):.2f}x)")
         print(f"{name} {channels} ch @{size}: {', '.join(cells)}")
 
 

@@ -19,7 +19,6 @@ import importlib
 import json
 import math
 import re
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -32,7 +31,6 @@ from tinygan import kernels
 from tinygan.kernels.machine import Machine, measure_machine
 
 AGREE = 1e-3  # of the largest entry: float32 sums in other orders
-CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 
 
 def first(out: Any) -> np.ndarray:
@@ -96,7 +94,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--peer", default="", help="torch, if it is installed")
     parser.add_argument("--variants", action="store_true", help="all C++ variants, not the chosen")
-    parser.add_argument("--clock", choices=CLOCKS, default="wall")
+    parser.add_argument("--clock", choices=timing.CLOCKS, default="wall")
     parser.add_argument("--json", type=Path, help="append one line a contestant to this file")
     return parser.parse_args()
 
@@ -117,7 +115,7 @@ def main() -> None:
         found = contestants(case, peers, args.variants)
         compare(case, found)
         with kernels.caching():  # as in training, see kernels/memory.py
-            result = timing.take_turns(found, rounds=args.rounds, clock=CLOCKS[args.clock])
+            result = timing.take_turns(found, rounds=args.rounds, clock=timing.CLOCKS[args.clock])
         ours = next(iter(result.timings.values())).median
         for name, timed in result.timings.items():
             print(row(case, name, timed, ours, machine), flush=True)

@@ -21,7 +21,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,6 @@ class Case:
         recipe: ours.
         image: (C, H, W).
         nz: length of z.
-        config: keyword arguments of the recipe's settings.
         flops: multiply-adds of a step for each sample, times 2; what the mathematics needs.
     """
 
@@ -60,7 +59,6 @@ class Case:
     image: tuple[int, int, int]
     nz: int
     flops: float
-    config: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

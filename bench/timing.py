@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from tinygan.kernels.machine import peak_gflops
 from tinygan.kernels.native import native
 
+CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 LEAST = 0.75  # of as many times one thread's multiply-adds as there are threads
 _TRIES = 3  # rounds taken for each round wanted, at most
 

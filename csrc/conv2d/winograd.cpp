@@ -89,7 +89,7 @@ void transform_weights(const Plan& p, long first, long last, long column, long c
 #pragma GCC unroll 9
         for (int t = 0; t < F::r * F::r; ++t)
           filter[t / F::r][t % F::r] = offset[t] < 0 ? VF{} : load(from + offset[t]);
-        to_points(F::g, filter, to, p.u_point);
+        to_points<AS_IS>(F::g, filter, to, p.u_point);
       }
     }
 }
@@ -149,7 +149,7 @@ void write_y(const Plan& p, TileBlock block, long column, long columns, const fl
     const Patch at = patch_of_y<F>(p.g, p.args, place_of(p.g, block.first + i));
     for (long j = 0; j < columns; ++j) {
       VF out[F::m][F::m];
-      from_points_t(F::a, m + (j * p.g.nb + i) * kLanesF, p.m_point, out);
+      from_points<TURNED>(F::a, m + (j * p.g.nb + i) * kLanesF, p.m_point, out);
       const long channel = (column + j) * kLanesF, left = p.g.O - channel;
       float* y = (float*)p.args.y + at.first + channel;
       for (long h = 0; h < at.bottom; ++h)
@@ -176,7 +176,7 @@ void write_x(const Plan& p, TileBlock block, long column, long columns, const fl
       const long left = g.C - channel;
       const Patch at = patch_of_x<F>(g, p.args, place, phase);
       VF out[F::t][F::t];
-      from_points(F::b, m + (j * g.nb + i) * kLanesF, p.m_point, out);
+      from_points<AS_IS>(F::b, m + (j * g.nb + i) * kLanesF, p.m_point, out);
       float* x = (float*)p.args.x + at.first + channel;
       for (long h = at.top; h < at.bottom; ++h)
         for (long w = at.left; w < at.right; ++w) {
@@ -250,16 +250,11 @@ size_t bytes(const ConvArgs& args) {
 }  // namespace
 
 size_t winograd_bytes(const ConvArgs& args, int m) {
-  const bool two = phase_taps(args) == 2;
-  if (m == 2) return two ? bytes<Winograd<2, 2>>(args) : bytes<Winograd<2, 3>>(args);
-  return two ? bytes<Winograd<4, 2>>(args) : bytes<Winograd<4, 3>>(args);
+  return with_matrices(args, m, [&](auto f) { return bytes<decltype(f)>(args); });
 }
 
 void winograd(const ConvArgs& args, int m, void* workspace) {
-  const bool two = phase_taps(args) == 2;
-  if (m == 2)
-    return two ? run<Winograd<2, 2>>(args, workspace) : run<Winograd<2, 3>>(args, workspace);
-  two ? run<Winograd<4, 2>>(args, workspace) : run<Winograd<4, 3>>(args, workspace);
+  with_matrices(args, m, [&](auto f) { run<decltype(f)>(args, workspace); });
 }
 
 }  // namespace TG_ISA

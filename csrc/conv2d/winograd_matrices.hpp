@@ -66,101 +66,70 @@ struct Winograd<4, 3> {
                                     {0, 0, 1}};
 };
 
-// out (ROWS, step) = matrix (ROWS, COLS) x in (COLS, step), one column of vectors. The matrix is a
-// constant, so that unrolled, its zeros vanish and its ones are no products.
-template <int ROWS, int COLS>
+// How a matrix acts: as it is, or transposed.
+enum Turn { AS_IS, TURNED };
+
+// Rows and columns of a matrix that acts so.
+template <Turn turn, int ROWS, int COLS>
+struct Acting {
+  static constexpr int rows = turn == TURNED ? COLS : ROWS, columns = turn == TURNED ? ROWS : COLS;
+};
+
+// out (rows, a vector each out_step) = matrix x in (columns, a vector each in_step). The matrix is
+// a constant, so that unrolled, its zeros vanish and its ones are no products.
+template <Turn turn, int ROWS, int COLS>
 TG_INLINE void times(const float (&matrix)[ROWS][COLS], const VF* in, int in_step, VF* out,
                      int out_step) {
+  typedef Acting<turn, ROWS, COLS> Act;
 #pragma GCC unroll 8
-  for (int i = 0; i < ROWS; ++i) {
+  for (int i = 0; i < Act::rows; ++i) {
     VF sum = {};
     bool first = true;
 #pragma GCC unroll 8
-    for (int j = 0; j < COLS; ++j) {
-      if (matrix[i][j] == 0) continue;
-      sum = first ? matrix[i][j] * in[j * in_step] : sum + matrix[i][j] * in[j * in_step];
+    for (int j = 0; j < Act::columns; ++j) {
+      const float entry = turn == TURNED ? matrix[j][i] : matrix[i][j];
+      if (entry == 0) continue;
+      sum = first ? entry * in[j * in_step] : sum + entry * in[j * in_step];
       first = false;
     }
     out[i * out_step] = sum;
   }
 }
 
-// The same with the matrix transposed: out (COLS) = matrix^T (COLS, ROWS) x in (ROWS).
-template <int ROWS, int COLS>
-TG_INLINE void times_t(const float (&matrix)[ROWS][COLS], const VF* in, int in_step, VF* out,
-                       int out_step) {
-#pragma GCC unroll 8
-  for (int j = 0; j < COLS; ++j) {
-    VF sum = {};
-    bool first = true;
-#pragma GCC unroll 8
-    for (int i = 0; i < ROWS; ++i) {
-      if (matrix[i][j] == 0) continue;
-      sum = first ? matrix[i][j] * in[i * in_step] : sum + matrix[i][j] * in[i * in_step];
-      first = false;
-    }
-    out[j * out_step] = sum;
-  }
-}
-
-// to (ROWS, ROWS), a store each `step` floats = matrix x in (COLS, COLS) x matrix^T.
-template <int ROWS, int COLS>
-TG_INLINE void to_points(const float (&matrix)[ROWS][COLS], const VF (&in)[COLS][COLS], float* to,
+// to (rows, rows), a store each `step` floats, = matrix x in (columns, columns) x matrix^T: to the
+// points of a tile or a filter.
+template <Turn turn, int ROWS, int COLS, int N>
+TG_INLINE void to_points(const float (&matrix)[ROWS][COLS], const VF (&in)[N][N], float* to,
                          long step) {
-  VF half[ROWS][COLS], row[ROWS];
+  typedef Acting<turn, ROWS, COLS> Act;
+  static_assert(N == Act::columns, "the matrix acts on tiles of another size");
+  VF half[Act::rows][N], row[Act::rows];
 #pragma GCC unroll 8
-  for (int j = 0; j < COLS; ++j) times(matrix, &in[0][j], COLS, &half[0][j], COLS);
+  for (int j = 0; j < N; ++j) times<turn>(matrix, &in[0][j], N, &half[0][j], N);
 #pragma GCC unroll 8
-  for (int i = 0; i < ROWS; ++i) {
-    times(matrix, half[i], 1, row, 1);
+  for (int i = 0; i < Act::rows; ++i) {
+    times<turn>(matrix, half[i], 1, row, 1);
 #pragma GCC unroll 8
-    for (int j = 0; j < ROWS; ++j, to += step) store(to, row[j]);
+    for (int j = 0; j < Act::rows; ++j, to += step) store(to, row[j]);
   }
 }
 
-// The same with the matrix transposed: B^T d B.
-template <int N>
-TG_INLINE void to_points_t(const float (&matrix)[N][N], const VF (&in)[N][N], float* to,
-                           long step) {
-  VF half[N][N], row[N];
-#pragma GCC unroll 8
-  for (int j = 0; j < N; ++j) times_t(matrix, &in[0][j], N, &half[0][j], N);
-#pragma GCC unroll 8
-  for (int i = 0; i < N; ++i) {
-    times_t(matrix, half[i], 1, row, 1);
-#pragma GCC unroll 8
-    for (int j = 0; j < N; ++j, to += step) store(to, row[j]);
-  }
-}
-
-// out (COLS, COLS) = matrix^T x points (ROWS, ROWS) x matrix, a point each `step` floats.
-template <int ROWS, int COLS>
-TG_INLINE void from_points_t(const float (&matrix)[ROWS][COLS], const float* points, long step,
-                             VF (&out)[COLS][COLS]) {
-  VF column[ROWS], half[COLS][ROWS];
-#pragma GCC unroll 8
-  for (int j = 0; j < ROWS; ++j) {
-#pragma GCC unroll 8
-    for (int i = 0; i < ROWS; ++i) column[i] = load(points + (i * ROWS + j) * step);
-    times_t(matrix, column, 1, &half[0][j], ROWS);
-  }
-#pragma GCC unroll 8
-  for (int i = 0; i < COLS; ++i) times_t(matrix, half[i], 1, out[i], 1);
-}
-
-// out (N, N) = matrix x points (N, N) x matrix^T: B v B^T.
-template <int N>
-TG_INLINE void from_points(const float (&matrix)[N][N], const float* points, long step,
+// out (rows, rows) = matrix x points (columns, columns), one each `step` floats, x matrix^T.
+template <Turn turn, int ROWS, int COLS, int N>
+TG_INLINE void from_points(const float (&matrix)[ROWS][COLS], const float* points, long step,
                            VF (&out)[N][N]) {
-  VF column[N], half[N][N];
+  typedef Acting<turn, ROWS, COLS> Act;
+  static_assert(N == Act::rows, "the matrix makes tiles of another size");
+  constexpr int T = Act::columns;
+  VF column[T], half[N][T];
 #pragma GCC unroll 8
-  for (int j = 0; j < N; ++j) {
+  for (int j = 0; j < T; ++j) {
 #pragma GCC unroll 8
-    for (int i = 0; i < N; ++i) column[i] = load(points + (i * N + j) * step);
-    times(matrix, column, 1, &half[0][j], N);
+    for (int i = 0; i < T; ++i) column[i] = load(points + (i * T + j) * step);
+    times<turn>(matrix, column, 1, &half[0][j], T);
   }
 #pragma GCC unroll 8
-  for (int i = 0; i < N; ++i) times(matrix, half[i], 1, out[i], 1);
+  for (int i = 0; i < N; ++i) times<turn>(matrix, half[i], 1, out[i], 1);
 }
 
 }  // namespace TG_ISA

@@ -139,7 +139,7 @@ void transform_x(const Tiling& g, const ConvArgs& args, TileBlock block, long ph
     for (long c = first; c < last; ++c) {
       VF d[F::t][F::t];
       load_patch((const float*)args.x + c * kLanesF, p, g.C - c * kLanesF, d);
-      to_points_t(F::b, d, to + ((phase * g.x_blocks + c) * g.nb + i) * kLanesF, step);
+      to_points<TURNED>(F::b, d, to + ((phase * g.x_blocks + c) * g.nb + i) * kLanesF, step);
     }
   }
 }
@@ -154,7 +154,7 @@ void transform_y(const Tiling& g, const ConvArgs& args, TileBlock block, long fi
     for (long o = first; o < last; ++o) {
       VF h[F::m][F::m];
       load_patch((const float*)args.y + o * kLanesF, p, g.O - o * kLanesF, h);
-      to_points(F::a, h, to + (o * g.nb + i) * kLanesF, step);
+      to_points<AS_IS>(F::a, h, to + (o * g.nb + i) * kLanesF, step);
     }
   }
 }
@@ -270,6 +270,14 @@ void taps_of(const Tiling& g, const Packing& p, long phase, long (&offset)[F::r 
       const long r = i * g.stride + phase / g.stride, s = j * g.stride + phase % g.stride;
       offset[i * F::r + j] = r < g.R && s < g.S ? (r * g.S + s) * p.plane() : -1;
     }
+}
+
+// use(Winograd<m, r>{}) of the algorithm that a call asks for.
+template <class Use>
+auto with_matrices(const ConvArgs& a, int m, const Use& use) {
+  const bool two = phase_taps(a) == 2;
+  if (m == 2) return two ? use(Winograd<2, 2>{}) : use(Winograd<2, 3>{});
+  return two ? use(Winograd<4, 2>{}) : use(Winograd<4, 3>{});
 }
 
 }  // namespace

@@ -130,8 +130,8 @@ void write_taps(const Plan& p, const Task& of, const float* s) {
     for (long lane = 0; lane < kLanesF; ++lane)
       for (long j = 0; j < of.columns; ++j) {
         VF filter[F::r][F::r];
-        from_points_t(F::g, s + ((i * kLanesF + lane) * p.columns + j) * kLanesF, p.s_point,
-                      filter);
+        from_points<TURNED>(F::g, s + ((i * kLanesF + lane) * p.columns + j) * kLanesF, p.s_point,
+                            filter);
         float* to = p.w.to + (block * kLanesF + lane) * p.w.width + (of.column + j) * kLanesF;
         for (int t = 0; t < F::r * F::r; ++t)
           if (offset[t] >= 0) store(to + offset[t], filter[t / F::r][t % F::r]);
@@ -200,16 +200,11 @@ size_t bytes(const ConvArgs& args) {
 }  // namespace
 
 size_t winograd_wgrad_bytes(const ConvArgs& args, int m) {
-  const bool two = phase_taps(args) == 2;
-  if (m == 2) return two ? bytes<Winograd<2, 2>>(args) : bytes<Winograd<2, 3>>(args);
-  return two ? bytes<Winograd<4, 2>>(args) : bytes<Winograd<4, 3>>(args);
+  return with_matrices(args, m, [&](auto f) { return bytes<decltype(f)>(args); });
 }
 
 void winograd_wgrad(const ConvArgs& args, int m, void* workspace) {
-  const bool two = phase_taps(args) == 2;
-  if (m == 2)
-    return two ? run<Winograd<2, 2>>(args, workspace) : run<Winograd<2, 3>>(args, workspace);
-  two ? run<Winograd<4, 2>>(args, workspace) : run<Winograd<4, 3>>(args, workspace);
+  with_matrices(args, m, [&](auto f) { run<decltype(f)>(args, workspace); });
 }
 
 }  // namespace TG_ISA

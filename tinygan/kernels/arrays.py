@@ -19,6 +19,7 @@ from ..errors import DtypeError, ShapeError
 Array: TypeAlias = npt.NDArray[Any]  # or its CuPy twin, which has no stubs
 Shape: TypeAlias = tuple[int, ...]
 
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 _NCHW_FROM_NHWC = (0, 3, 1, 2)
 _NHWC_FROM_NCHW = (0, 2, 3, 1)
 
@@ -112,6 +113,13 @@ def elementwise(name: str, *xs: Array) -> Array:
                 return out
     result: Array = fn(*xs)
     return result
+
+
+def two_floats_refusal(a: Array, b: Array) -> str | None:
+    """Return why a product of two float32 or two float64 arrays can't take these, or None."""
+    if a.dtype == b.dtype and a.dtype in FLOATS:
+        return None
+    return f"takes two float32 or two float64 arrays, got {a.dtype} and {b.dtype}"
 
 
 def check_cotangent(op: str, x: Array, gy: Array) -> None:

@@ -11,9 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..errors import DtypeError, ShapeError
-from .arrays import Array
+from .arrays import FLOATS, Array
 from .native import why_not
-from .numba_pool import FLOATS
 
 
 def groups(op: str, arrays: Sequence[Array], roles: Sequence[str]) -> list[Sequence[Array]]:

@@ -9,14 +9,12 @@ measures them beside what it times.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..errors import NoKernelError
-from .native import native, why_not
+from .native import native, use_threads, why_not
 
 _ROUNDS = 500  # of multiply-adds: some milliseconds
 _COPIED = 64 << 20  # bytes: beyond the caches
@@ -52,7 +50,7 @@ def peak_gflops(threads: int | None = None) -> float:
     """
     if native is None:
         raise NoKernelError(f"the probe needs the C++ kernels: {why_not()}")
-    with _threads(threads):
+    with use_threads(threads):
         start = time.perf_counter()
         done = native.probe_fma(_ROUNDS)
         return float(done) / (time.perf_counter() - start) / 1e9
@@ -74,13 +72,3 @@ def measure_machine() -> Machine:
         native.probe_copy(start, end)
         best = min(best, time.perf_counter() - begin)
     return Machine(gflops, one, 2 * _COPIED / best / 1e9)
-
-
-@contextmanager
-def _threads(count: int | None) -> Iterator[None]:
-    before = native.num_threads()
-    native.set_num_threads(before if count is None else count)
-    try:
-        yield
-    finally:
-        native.set_num_threads(before)

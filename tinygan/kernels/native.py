@@ -15,6 +15,8 @@ import importlib
 import importlib.util
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ..errors import OptionError
@@ -57,6 +59,20 @@ native, _reason = _load()
 def why_not() -> str | None:
     """Return ``None`` where the C++ kernels are loaded, else the reason why they aren't."""
     return _reason
+
+
+@contextmanager
+def use_threads(count: int | None) -> Iterator[None]:
+    """Run C++ kernels on so many threads until the ``with`` block ends; None leaves them as is."""
+    if native is None or count is None:
+        yield
+        return
+    before = native.num_threads()
+    native.set_num_threads(count)
+    try:
+        yield
+    finally:
+        native.set_num_threads(before)
 
 
 def notice() -> str | None:

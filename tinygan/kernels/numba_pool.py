@@ -22,8 +22,6 @@ from .arrays import Array
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
-
 
 @functools.cache
 def why_no_numba() -> str | None:

@@ -248,8 +248,16 @@ def _in_order(op: str, backends: tuple[str, ...]) -> tuple[Kernel, ...]:
     )
 
 
-def _is_named(kernel: Kernel) -> bool:
-    return f"{kernel.backend}/{kernel.variant}" in backend_order()
+_ALWAYS_PAYS = Prediction(True, "")
+
+
+def _prediction(kernel: Kernel, arrays: tuple[Any, ...], params: dict[str, Any]) -> Prediction:
+    """Say of a call that a kernel accepts whether it should run; one that the user named should."""
+    if kernel.predict is None:
+        return _ALWAYS_PAYS
+    found = kernel.predict(*arrays, **params)
+    named = f"{kernel.backend}/{kernel.variant}" in backend_order()
+    return Prediction(found.pays or named, found.text)
 
 
 def candidates(op: str, *arrays: Any, **params: Any) -> Iterator[tuple[Kernel, str | None]]:
@@ -266,12 +274,11 @@ def explain(op: str, *arrays: Any, **params: Any) -> str:
         return "\n".join(_describe(kernel) for kernel in in_order(op))
     lines = []
     for kernel, reason in candidates(op, *arrays, **params):
-        verdict = reason or "ok"
-        if reason is None and kernel.predict is not None:
-            prediction = kernel.predict(*arrays, **params)
-            runs = prediction.pays or _is_named(kernel)
-            verdict = f"ok, {prediction.text}" if runs else prediction.text
-        lines.append(f"{kernel.key:40s} {verdict}")
+        if reason is None:
+            prediction = _prediction(kernel, arrays, params)
+            verdict = ["ok"] * prediction.pays + [prediction.text] * bool(prediction.text)
+            reason = ", ".join(verdict)
+        lines.append(f"{kernel.key:40s} {reason}")
     return "\n".join(lines)
 
 
@@ -290,11 +297,7 @@ def choose(op: str, *arrays: Any, **params: Any) -> Kernel:
     spare = None
     for kernel in in_order(op):
         if kernel.refusal(*arrays, **params) is None:
-            if (
-                kernel.predict is None
-                or _is_named(kernel)
-                or kernel.predict(*arrays, **params).pays
-            ):
+            if _prediction(kernel, arrays, params).pays:
                 return kernel
             spare = spare or kernel  # it does not pay, but perhaps nothing else runs at all
     if spare is not None:

@@ -8,7 +8,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..arrays import Array, Shape, adjacent_channels, aligned, empty_channels_last
+from ..arrays import (
+    Array,
+    Shape,
+    adjacent_channels,
+    aligned,
+    empty_channels_last,
+    two_floats_refusal,
+)
 from ..native import native, why_not
 from .spec import ConvSpec
 
@@ -20,9 +27,7 @@ def refusal(a: Array, b: Array, **_: object) -> str | None:
     """Say why the C++ kernels do not take two operands, or return None."""
     if native is None:
         return f"C++ kernels {why_not()}"
-    if a.dtype != b.dtype or a.dtype not in (np.float32, np.float64):
-        return f"takes two float32 or two float64 arrays, got {a.dtype} and {b.dtype}"
-    return None
+    return two_floats_refusal(a, b)
 
 
 def _params(spec: ConvSpec) -> tuple[int, ...]:

@@ -18,7 +18,14 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import Array, Shape, as_channels_last, empty_channels_last, zeros_channels_last
+from ..arrays import (
+    Array,
+    Shape,
+    as_channels_last,
+    empty_channels_last,
+    two_floats_refusal,
+    zeros_channels_last,
+)
 from ..numba_pool import over, why_no_numba
 from ..registry import register
 from .spec import ConvSpec
@@ -27,10 +34,8 @@ _BLOCK_ELEMENTS = 1 << 20  # patches made at a time: 4 MB of float32
 
 
 def _supports(a: Array, b: Array, **_: object) -> str | None:
-    if why := why_no_numba():
+    if why := why_no_numba() or two_floats_refusal(a, b):
         return why
-    if a.dtype != b.dtype or a.dtype not in (np.float32, np.float64):
-        return f"takes two float32 or two float64 arrays, got {a.dtype} and {b.dtype}"
     if 0 in a.shape[1:] or 0 in b.shape:
         return f"takes no empty images or weights, got {a.shape} and {b.shape}"
     return None

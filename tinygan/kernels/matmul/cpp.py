@@ -6,22 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import Array, aligned
+from ..arrays import Array, aligned, two_floats_refusal
 from ..native import native, why_not
 from ..registry import register
 
 _native: Any = native
-_FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
 def _supports(a: Array, b: Array) -> str | None:
     if native is None:
         return f"C++ kernels {why_not()}"
-    if a.dtype != b.dtype or a.dtype not in _FLOATS:
-        return f"takes two float32 or two float64 arrays, got {a.dtype} and {b.dtype}"
-    if a.ndim != 2 or b.ndim != 2:
-        return f"takes two matrices, got {a.ndim} and {b.ndim} axes"
-    return None
+    if a.ndim == b.ndim == 2:
+        return two_floats_refusal(a, b)
+    return two_floats_refusal(a, b) or f"takes two matrices, got {a.ndim} and {b.ndim} axes"
 
 
 @register("matmul", "cpp", "tiles", supports=_supports, exact=True)

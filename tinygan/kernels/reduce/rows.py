@@ -10,9 +10,9 @@ import math
 
 import numpy as np
 
-from ..arrays import Array, Shape
+from ..arrays import FLOATS, Array, Shape
 from ..native import why_not
-from ..numba_pool import FLOATS, why_no_numba
+from ..numba_pool import why_no_numba
 
 
 def float_refusal(*arrays: Array | None) -> str | None:

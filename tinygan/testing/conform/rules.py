@@ -17,8 +17,7 @@ operands are, between the strides of a transposed convolution, are not held agai
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +25,7 @@ import numpy as np
 
 from ...errors import ConformanceError, OptionError
 from ...kernels.arrays import Array
-from ...kernels.native import native
+from ...kernels.native import use_threads
 from ...kernels.registry import Kernel
 from ..bounds import bound_of, reference
 from ..layouts import LAYOUTS, lay_out_array
@@ -221,7 +220,7 @@ class _Checker:
     def repeat(self, first: Results) -> None:
         """Run twice more, on more threads among other guard bands, and again: the same bits."""
         for fill in (HUGE, NAN):
-            with _threads(3 if fill == HUGE else None):
+            with use_threads(3 if fill == HUGE else None):
                 again = self.guarded(self.call.arrays, fill)
             if again is None:
                 raise self.broken("repeat", "refuses what it ran before")
@@ -272,20 +271,6 @@ class _Checker:
         if got is not None:
             text = ", ".join(picked) + ", one byte off" * unaligned
             self.agreement(arrays, got, f"layouts: {text}")
-
-
-@contextmanager
-def _threads(count: int | None) -> Iterator[None]:
-    """Run C++ kernels on so many threads; None leaves them as they are."""
-    if native is None or count is None:
-        yield
-        return
-    before = native.num_threads()
-    native.set_num_threads(count)
-    try:
-        yield
-    finally:
-        native.set_num_threads(before)
 
 
 def _laid_out(a: Array, name: str) -> Array:
