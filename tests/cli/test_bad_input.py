@@ -76,6 +76,7 @@ def flip(path, place=-1):
         (["explain"], "explain: an op is missing"),
         (["explain", "conv2"], "explain: no op 'conv2': perhaps you meant conv2d"),
         (["explain", "conv2d", "3by3"], "explain: shape '3by3'"),
+        (["explain", "sum", "3x3:float16"], "explain: 3x3:float16: use float32 or float64"),
         (["explain", "conv2d", "1x1x3x3"], "explain conv2d: "),
         (["explain", "conv2d", "--stride"], "explain: --stride needs a value"),
         (["explain", "conv2d", "1x1x3x3", "1x1x2x2", "--stride", "0"], "stride=(0, 0)"),

@@ -232,14 +232,15 @@ def test_check_prints_a_row_for_each_kernel_and_each_op_on_each_backend(said, tm
     keys = [line.split()[0] for line in out]
     head = keys.index("op")
     assert keys[1:head] == [
-        f"{op}/numpy/reference" for op in ("batch_norm", "batch_norm_vjp", "sum")
+        f"{op}/numpy/reference"
+        for op in ("batch_norm", "batch_norm_stats", "batch_norm_vjp", "sum")
     ]
     assert [line.split()[:3] for line in out[head + 1 : -1]] == [
         ["batch_norm", "numpy", "3+3+0"],
         ["sum", "numpy", "3+3+0"],
     ]
-    assert out[-1] == "3 kernels, 2 pairs of op and backend: all passed"
-    assert len([json.loads(line) for line in rows.read_text().splitlines()]) == 5
+    assert out[-1] == "4 kernels, 2 pairs of op and backend: all passed"
+    assert len([json.loads(line) for line in rows.read_text().splitlines()]) == 6
 
 
 @pytest.mark.parametrize(

@@ -158,7 +158,7 @@ def held_by_reverse_passes(monkeypatch, keep=False):
 def test_activations_are_freed_as_the_reverse_pass_goes(monkeypatch):
     of_d, of_g = held_by_reverse_passes(monkeypatch)
     fakes, first_layer = 16 * 16 * 16 * 4, 16 * (16 * 4 * 4) * 4  # bytes
-    assert of_g[1] < fakes + first_layer + 1024 < 0.12 * of_g[0]
+    assert of_g[1] < fakes + first_layer + 1024 < 0.15 * of_g[0]
     # G's graph waits for its own turn, as the players share z; D's, on reals and on fakes, is gone
     assert of_d[0] - of_d[1] > 2 * (of_g[0] - of_d[1]) > 100_000
     kept_d, kept_g = held_by_reverse_passes(monkeypatch, keep=True)
@@ -208,10 +208,11 @@ print(json.dumps(seen))
 def test_memory_stays_flat_over_many_steps(soak, count):
     steps = 10_000 if soak else 300
     env = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", LEAK, str(steps // 10), str(steps)]
+    warm = max(100, steps // 10)  # the interpreter's own memory settles in some hundred steps
+    command = [sys.executable, "-c", LEAK, str(warm), str(steps)]
     done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=1200)
     assert done.returncode == 0, done.stderr[-3000:]
     (resident, in_use, mapped, misses), last = json.loads(done.stdout)
-    assert last[0] < 1.01 * resident, f"{last[0] - resident} bytes in {steps - steps // 10} steps"
+    assert last[0] < 1.01 * resident, f"{last[0] - resident} bytes in {steps - warm} steps"
     assert last[1:] == [in_use, mapped, misses]  # not one block more
     count("steps of training without a leak", steps)

@@ -101,31 +101,48 @@ def _memory(_rng):
     return Call([], (), lambda: ())
 
 
+def _float64(rng):
+    return lambda *shape: rng.normal(size=shape)
+
+
+def _slope(rng):
+    return float(rng.choice([1.0, 0.0, 0.2]))
+
+
 @binding("batch_norm_stats")
 def _batch_norm_stats(rng):
-    a, (n, c) = drawer(rng), _matrix_shape(rng)
-    return Call([a(n, c), a(c), a(c)], (1, 2),
-                lambda x, _mean, _var: batch_norm_reference.batch_norm_stats(x))  # fmt: skip
+    a, wide, segments, (n, c) = drawer(rng), _float64(rng), rng.integers(1, 3), _matrix_shape(rng)
+
+    def expected(x, mean, _var):
+        return batch_norm_reference.batch_norm_stats(x, segments=len(mean))
+
+    return Call([a(segments * n, c), wide(segments, c), wide(segments, c)], (1, 2), expected)
 
 
 @binding("batch_norm")
 def _batch_norm(rng):
-    a, (n, c) = drawer(rng), _matrix_shape(rng)
+    a, wide, segments, (n, c) = drawer(rng), _float64(rng), rng.integers(1, 3), _matrix_shape(rng)
 
-    def expected(x, weight, bias, eps, _y):
-        return (batch_norm_reference.batch_norm(x, weight, bias, eps=eps),)
+    def expected(x, weight, bias, mean, var, eps, slope, _y):
+        options = {"eps": eps, "negative_slope": slope}
+        return (batch_norm_reference.batch_norm(x, weight, bias, mean, var, **options),)
 
-    return Call([a(n, c), a(c), a(c), 0.1, a(n, c)], (4,), expected)
+    x, statistics = a(segments * n, c), (wide(segments, c), abs(wide(segments, c)))
+    return Call([x, a(c), a(c), *statistics, 0.1, _slope(rng), a(segments * n, c)], (7,), expected)
 
 
 @binding("batch_norm_vjp")
 def _batch_norm_vjp(rng):
-    a, (n, c) = drawer(rng), _matrix_shape(rng)
+    a, wide, segments, (n, c) = drawer(rng), _float64(rng), rng.integers(1, 3), _matrix_shape(rng)
 
-    def expected(x, weight, gy, eps, *_outputs):
-        return batch_norm_reference.batch_norm_vjp(x, weight, weight, gy, eps=eps)
+    def expected(x, weight, bias, gy, mean, var, eps, slope, *_outputs):
+        operands, options = (x, weight, bias, gy, mean, var), {"eps": eps, "negative_slope": slope}
+        return batch_norm_reference.batch_norm_vjp(*operands, **options)
 
-    return Call([a(n, c), a(c), a(n, c), 0.1, a(n, c), a(c), a(c)], (4, 5, 6), expected)
+    x, gy, gx = (a(segments * n, c) for _ in range(3))
+    statistics = wide(segments, c), abs(wide(segments, c))
+    operands = [x, a(c), a(c), gy, *statistics, 0.1, _slope(rng), gx, a(c), a(c)]
+    return Call(operands, (8, 9, 10), expected)
 
 
 def _bias_act_options(rng):

@@ -47,9 +47,11 @@ for dtype in (np.float32, np.float64):
         return np.ones(shape, dtype)
     for rows, c in ((1, 1), (3, 1), (5, 3), (7, 17), (2, 33), (130, 5), (33, 128), (1, 1025)):
         x, v = a(rows, c), a(c)
-        run("batch_norm", x, v, v, 1e-5, x)
-        run("batch_norm_stats", x, v, v)
-        run("batch_norm_vjp", x, v, x, 1e-5, x, v, v)
+        m = np.ones((1, c))
+        run("batch_norm_stats", x, m, m)
+        for slope in (1.0, 0.0, 0.2):
+            run("batch_norm", x, v, v, m, m, 1e-5, slope, x)
+            run("batch_norm_vjp", x, v, v, x, m, m, 1e-5, slope, x, v, v)
         run("layer_norm", x, v, v, 1e-5, x)
         run("layer_norm_vjp", x, v, x, 1e-5, x, v, v)
         for samples, groups in ((1, 1), (2, c), (3, 1)):

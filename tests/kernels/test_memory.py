@@ -210,7 +210,7 @@ def held():
 
 @keeps
 def test_scratch_beyond_the_bound_goes_back_at_once():
-    x, out = np.zeros((1, 5 * MB), np.float32), np.empty((2, 5 * MB), np.float32)
+    x, out = np.zeros((1, 5 * MB), np.float32), np.empty((2, 1, 5 * MB))
     reset_peak_memory()
     native.batch_norm_stats(x, out[0], out[1])
     assert memory_stats().peak > 600 * MB

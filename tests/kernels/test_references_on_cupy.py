@@ -75,6 +75,7 @@ def resize_cases(adjoint):
 
 
 NORM = (a(*X), a(4, seed=1), a(4, seed=2))
+STATISTICS = (a(2, 4, seed=4).astype("float64"), abs(a(2, 4, seed=5)).astype("float64"))
 LAYER = [[a(*X[first:], seed=k) for k in (1, 2)] for first in (1, 3)]
 PAIRS = [(a(3, 4), a(3, 4, seed=1), a(5), a(5, seed=1))]
 CASES = {
@@ -84,9 +85,13 @@ CASES = {
         ((a(2, 4, 3, 5),), {**WINDOW, "count_include_pad": pad, "x_shape": X})
         for pad in (False, True)
     ],
-    "batch_norm": [(NORM, {"eps": 1e-5}), ((a(7, 4), *NORM[1:]), {"eps": 1e-5})],
-    "batch_norm_stats": [((a(*X),), {})],
-    "batch_norm_vjp": [((*NORM, a(*X, seed=3)), {"eps": 1e-5})],
+    "batch_norm": [
+        ((*NORM, *STATISTICS), {"eps": 1e-5}),
+        ((*NORM, *STATISTICS), {"eps": 1e-5, "negative_slope": 0.0}),
+        ((a(8, 4), *NORM[1:], *STATISTICS), {"eps": 1e-5, "negative_slope": 0.2}),
+    ],
+    "batch_norm_stats": [((a(*X),), {"segments": segments}) for segments in (1, 2)],
+    "batch_norm_vjp": [((*NORM, a(*X, seed=3), *STATISTICS), {"eps": 1e-5, "negative_slope": 0.2})],
     "bias_act": act_cases(),
     "bias_act_vjp": act_vjp_cases(),
     "conv2d": [((a(*X), a(*W)), {"spec": SPEC})],
@@ -157,10 +162,14 @@ def as_tuple(value):
     return value if isinstance(value, tuple) else (value,)
 
 
-def prepare(arrays, dtype, layout):
+WIDE = {"batch_norm": (3, 4), "batch_norm_vjp": (4, 5)}  # operands that are always float64
+
+
+def prepare(op, arrays, narrow, layout):
     """Copy the operands in this dtype and layout; indices stay integers."""
     out = []
-    for array in arrays:
+    for i, array in enumerate(arrays):
+        dtype = np.float64 if i in WIDE.get(op, ()) else narrow
         if array is None or array.ndim == 0:
             out.append(None if array is None else array.astype(dtype))
         else:
@@ -176,7 +185,7 @@ def test_reference_gives_on_cupy_what_it_gives_on_numpy(op, layout, dtype):
     assert op in CASES, f"{op} has a reference on CuPy and no case here"
     rtol = 2e-6 if dtype == np.float32 else 1e-12  # sums may run in another order
     for arrays, params in CASES[op]:
-        plain, strict = prepare(arrays, dtype, layout), prepare(arrays, dtype, layout)
+        plain, strict = (prepare(op, arrays, dtype, layout) for _ in range(2))
         with kernels.use_backend("numpy"):
             want = as_tuple(kernels.call(op, *plain, **params))
         with kernels.use_backend("cupy"):
@@ -199,7 +208,8 @@ KEEP_CHANNELS_LAST = [
 def test_activations_stay_channels_last_on_cupy(op):
     arrays, params = CASES[op][0]
     with kernels.use_backend("cupy"):
-        y = kernels.call(op, *to_strict(prepare(arrays, np.float32, "channels_last")), **params)
+        operands = to_strict(prepare(op, arrays, np.float32, "channels_last"))
+        y = kernels.call(op, *operands, **params)
     assert y.transpose(0, 2, 3, 1).flags.c_contiguous
 
 

@@ -134,7 +134,7 @@ def _long_calls():
     return {
         "conv2d": (0, 0, x, w, y, (1, 1, 1, 1, 1, 1, 1)),
         "power_iteration": (np.ones((500, 500)), 100, 1e-12, np.ones(500), np.ones(500)),
-        "batch_norm": (rows, c, c, 1e-5, out),
+        "batch_norm": (rows, c, c, c[None], c[None], 1e-5, 0.2, out),
         "bias_act": (rows, c, None, 5, 0.0, 1.0, None, out),
         "gan_loss": (flat[0], 0, 1.0, np.ones(())),
         "adam": (0.1, 0.5, 0.9, 1e-8, 0.0, False, 1, *flat),

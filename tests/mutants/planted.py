@@ -112,8 +112,8 @@ OPS = [
     Mutant(
         "statistics frozen in the backward of the backward",
         NORM,
-        "centred = x - mean(x, axes, True)\n    deviation",
-        "centred = x - mean(x, axes, True).detach()\n    deviation",
+        "centred = part - mean(part, axes, True)",
+        "centred = part - mean(part, axes, True).detach()",
         gradients("batch_norm"),
     ),
     Mutant(
@@ -171,8 +171,8 @@ OPS = [
     Mutant(
         "running variance biased",
         "tinygan/nn/norm.py",
-        "unbiased = var.data * (count / (count - 1))",
-        "unbiased = var.data",
+        "self._track(mean, var * (count / (count - 1)),",
+        "self._track(mean, var,",
         "tests/nn/test_norm_layers.py::"
         "test_running_statistics_move_by_momentum_towards_mean_and_unbiased_variance",
     ),
@@ -180,7 +180,7 @@ OPS = [
         "batch normalised by the unbiased variance",
         "tinygan/kernels/batch_norm/reference.py",
         "return mean, (centred * centred).mean(axis=axes)",
-        "count = x.size // x.shape[1]\n"
+        "count = x.size // mean.size\n"
         "    return mean, (centred * centred).sum(axis=axes) / max(count - 1, 1)",
         "tests/kernels/test_batch_norm.py::test_forward_is_the_definition_rounded_once",
     ),
@@ -264,15 +264,15 @@ KERNELS = [
     Mutant(
         "batch norm drops the pull of the variance (C++)",
         "csrc/batch_norm/batch_norm.cpp",
-        "b[c] = -a[c] * inv * inv * (gd / rows);",
-        "b[c] = 0;",
+        "of.back[c] = -of.scale[c] * inv * inv * (gd / rows);",
+        "of.back[c] = 0;",
         gradients("batch_norm", "cpp"),
     ),
     Mutant(
         "batch norm drops the pull of the mean (Numba)",
         "tinygan/kernels/batch_norm/numba_loops.py",
-        "g = (gy[r, c] - centres[1, c]) * scales[1, c]",
-        "g = gy[r, c] * scales[1, c]",
+        "slope) - back[0, c]",
+        "slope)",
         gradients("batch_norm", "numba"),
     ),
     Mutant(

@@ -37,7 +37,6 @@ UNARY = {"argmax", "batch_norm_stats", "floor", "isfinite", "round", "sign"}
 # Kernels that no derivative needs, and the tests that they have instead.
 OWN_TESTS = {
     "adam": "kernels/test_adam_kernel.py",
-    "batch_norm_stats": "kernels/test_batch_norm.py",
     "power_iteration": "kernels/test_spectral_norm.py",
     "rmsprop": "test_optim.py",
     "sgd": "test_optim.py",

@@ -8,7 +8,7 @@ from tinygan.autograd import Op, grad
 from tinygan.autograd.op import kernel_op
 from tinygan.autograd.tensor import is_recording, recording
 from tinygan.errors import GradientCheckError, GraphError, OptionError
-from tinygan.ops.norm import _batch_norm_composite
+from tinygan.ops.sample_norm import _layer_norm_composite
 from tinygan.testing import adjoint_identity, check_grads
 
 RNG = np.random.default_rng(0)
@@ -93,14 +93,14 @@ def test_a_fault_at_order_3_is_found_there():
 
 def test_a_total_derivative_for_a_partial_one_passes_bare_and_fails_entangled():
     # the fault that design rule 8 is about: fused() without fresh aliases of its inputs
-    fused_op, vjp = kernel_op("batch_norm"), kernel_op("batch_norm_vjp")
+    fused_op, vjp = kernel_op("layer_norm"), kernel_op("layer_norm_vjp")
     fused_op.defvjp(lambda g, y, xs, needs, **params: vjp.outputs(*xs, g[0], **params))
 
     @vjp.defvjp
     def _(g, y, xs, needs, **params):
         *inputs, gy = xs
         with recording(True):
-            first = grad(_batch_norm_composite(*inputs, **params), inputs, gy, create_graph=True)
+            first = grad(_layer_norm_composite(*inputs, **params), inputs, gy, create_graph=True)
         asked = [x for x, needed in zip(xs, needs, strict=True) if needed]
         found = iter(grad(first, asked, g, create_graph=is_recording(), retain_graph=True))
         return tuple(next(found) if needed else None for needed in needs)

@@ -47,15 +47,32 @@ def fused(name: str, composite: Callable[..., Tensor]) -> Op:
 
     @vjp.defvjp
     def _(g: Tensors, y: Tensors, xs: Tensors, needs: Needs, **params: Any) -> Cotangents:
-        # gy may itself depend on x (in a gradient penalty it does). With respect to x itself we
-        # would add that dependence in and return a total derivative where a partial one is due;
-        # aliases that the composite alone goes through cut it.
-        with recording(True):
-            stand_ins = cut(xs)
-            *inputs, gy = stand_ins
-            first = grad(composite(*inputs, **params), inputs, gy, create_graph=True)
-        asked = [x for x, needed in zip(stand_ins, needs, strict=True) if needed]
-        found = iter(grad(first, asked, g, create_graph=is_recording()))
-        return tuple(next(found) if needed else None for needed in needs)
+        return vjp_of_vjp(composite, g, xs, needs, **params)
 
     return op
+
+
+def vjp_of_vjp(
+    composite: Callable[..., Tensor], g: Tensors, xs: Sequence[Tensor], needs: Needs, **params: Any
+) -> Cotangents:
+    """Return the cotangents of the inputs (*inputs, gy) of a vjp, by its definition.
+
+    Args:
+        composite: ``composite(*inputs, **params)`` in differentiable ops.
+        g: cotangents of the vjp's outputs, one for each of the inputs.
+        xs: the inputs of the composite, and gy.
+        needs: which of ``xs`` are asked for.
+        **params: of the composite.
+
+    Differentiable: any order.
+    """
+    # gy may itself depend on x (in a gradient penalty it does). With respect to x itself we
+    # would add that dependence in and return a total derivative where a partial one is due;
+    # aliases that the composite alone goes through cut it.
+    with recording(True):
+        stand_ins = cut(xs)
+        *inputs, gy = stand_ins
+        first = grad(composite(*inputs, **params), inputs, gy, create_graph=True)
+    asked = [x for x, needed in zip(stand_ins, needs, strict=True) if needed]
+    found = iter(grad(first, asked, g, create_graph=is_recording()))
+    return tuple(next(found) if needed else None for needed in needs)

@@ -19,9 +19,10 @@ USAGE = """\
 usage: tinygan explain OP [SHAPE ...] [--dtype float32] [--PARAM VALUE ...]
 
 Without shapes: the kernels of the op. With the shapes of its operands: which of them would run the
-call (the first `ok`), and why the others would not. For example:
+call (the first `ok`), and why the others would not. An operand of another dtype than --dtype says
+so behind its shape, 1x32:float64. For example:
   tinygan explain conv2d 64x3x32x32 16x3x4x4 --stride 2 --padding 1
-  tinygan explain batch_norm 64x32x16x16 32 32 --eps 1e-5
+  tinygan explain batch_norm 64x32x16x16 32 32 1x32:float64 1x32:float64 --eps 1e-5
 
 ops:"""
 
@@ -37,10 +38,8 @@ def run(args: list[str]) -> int:
     if op not in op_names():
         raise UsageError(f"explain: no op {op!r}: {perhaps(op, op_names())}")
     shapes, params = _read(args[1:])
-    dtype = params.pop("dtype", "float32")
-    if dtype not in ("float32", "float64"):
-        raise UsageError(f"explain: --dtype {dtype}: use float32 or float64")
-    arrays = [np.zeros(shape, dtype) for shape in shapes]
+    dtype = _dtype(params.pop("dtype", "float32"), "--dtype ")
+    arrays = [np.zeros(shape, own or dtype) for shape, own in shapes]
     try:
         if arrays:
             print(explain(op, *arrays, **_grouped(op, params)))
@@ -51,7 +50,14 @@ def run(args: list[str]) -> int:
     return OK
 
 
-def _read(args: list[str]) -> tuple[list[tuple[int, ...]], dict[str, Any]]:
+def _dtype(name: str, where: str) -> str:
+    if name not in ("float32", "float64"):
+        raise UsageError(f"explain: {where}{name}: use float32 or float64")
+    return name
+
+
+def _read(args: list[str]) -> tuple[list[tuple[tuple[int, ...], str]], dict[str, Any]]:
+    """Return the operands' shapes, each with its own dtype or "", and the parameters."""
     shapes, params = [], {}
     rest = iter(args)
     for arg in rest:
@@ -62,7 +68,8 @@ def _read(args: list[str]) -> tuple[list[tuple[int, ...]], dict[str, Any]]:
                 raise UsageError(f"explain: --{name} needs a value")
             params[name.replace("-", "_")] = _value(text)
         else:
-            shapes.append(_shape(arg))
+            shape, _, own = arg.partition(":")
+            shapes.append((_shape(shape), own and _dtype(own, f"{shape}:")))
     return shapes, params
 
 

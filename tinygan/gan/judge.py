@@ -13,10 +13,9 @@ reals and then for the fakes, as in two passes. *Not* the same, and so judged in
 
 Logits and gradients differ by rounding at most: a weight's gradient is one sum over 2N samples in
 place of two sums over N. What is saved is work that doesn't grow with the batch: transformed
-weights and the cost of a call. What is added: batch norm cuts the batch and joins it again, a copy
-each way. So small batches gain: DCGAN-64's D step took 0.85 of the time at batch 16 on two CPU
-cores, and 0.97 at batch 64; a whole step 0.96 and 0.98, and one of 16 pixels as long as with two
-passes. That is too little to change the last bits of every run: ``recipes.dcgan`` takes two.
+weights and the cost of a call; what is added is the copy that joins the batches. So small batches
+gain most: a whole step of DCGAN-64 took 0.95 of the time at batch 16, and 0.97 at batch 64 (CPU
+seconds of one thread).
 
 Exercise: leave ``_segmented`` out. By how much does D's loss change, and why is it smaller than
 with two passes? (arXiv:1606.03498's virtual batch norm is after the same leak.)

@@ -6,7 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ..errors import OptionError
+from .activation import LeakyReLU, ReLU
 from .module import Module
+from .norm import BatchNorm1d, BatchNorm2d, BatchNorm3d
+
+_BATCH_NORMS = (BatchNorm1d, BatchNorm2d, BatchNorm3d)
 
 
 class _Container(Module):
@@ -43,6 +47,9 @@ class _Container(Module):
 class Sequential(_Container):
     """Modules that run one after the other.
 
+    A batch norm and a ReLU or LeakyReLU behind it run as one op (``ops.batch_norm`` with its
+    ``negative_slope``): the same function in one pass over memory, with no array between the two.
+
     Args:
         *modules: modules, named "0", "1", ...; or one mapping of modules by name.
     """
@@ -55,9 +62,26 @@ class Sequential(_Container):
 
     def forward(self, x: Any) -> Any:
         """Run all modules in order, each on the result of the one before."""
-        for module in self:
-            x = module(x)
+        modules = list(self)
+        i = 0
+        while i < len(modules):
+            slope = _fused_slope(modules[i], modules[i + 1]) if i + 1 < len(modules) else None
+            if slope is None:
+                x = modules[i](x)
+            else:
+                x = modules[i](x, negative_slope=slope)
+                i += 1
+            i += 1
         return x
+
+
+def _fused_slope(module: Module, after: Module) -> float | None:
+    """Return the slope of an activation that a batch norm takes over from ``after``, or None."""
+    if type(module) not in _BATCH_NORMS:  # of a subclass nobody knows what it computes
+        return None
+    if type(after) is ReLU:
+        return 0.0
+    return float(after.negative_slope) if type(after) is LeakyReLU else None
 
 
 class ModuleList(_Container):

@@ -17,6 +17,7 @@ import numpy as np
 from .. import ops, random
 from ..autograd import Tensor
 from ..errors import OptionError, ShapeError
+from ..kernels.arrays import Array
 from .module import Buffer, Module, Parameter
 
 
@@ -59,21 +60,30 @@ class BatchNorm(Module):
         self.running_var = Buffer(ones) if track_running_stats else None
         self.num_batches_tracked = Buffer(xp.zeros((), "int64")) if track_running_stats else None
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Apply the layer; in training mode, move the running statistics on."""
+    def forward(self, x: Tensor, *, negative_slope: float = 1.0) -> Tensor:
+        """Apply the layer; in training mode, move the running statistics on.
+
+        ``negative_slope`` applies relu (0) or leaky_relu in the same pass; ``nn.Sequential`` does
+        so where such a layer follows.
+        """
         if x.ndim not in self.ndims or x.shape[1] != self.num_features:
             fitting = self.fitting.format(self.num_features)
             raise ShapeError(f"{type(self).__name__} takes x {fitting}, got {x.shape}")
         weight, bias = self._affine(x)
+        options: dict[str, Any] = {"eps": self.eps, "negative_slope": negative_slope}
         if self.running_mean is None or self.running_var is None:
-            return ops.batch_norm(x, weight, bias, eps=self.eps, segments=self.segments)
+            return ops.batch_norm(x, weight, bias, segments=self.segments, **options)
         if self.training:
-            y = ops.batch_norm(x, weight, bias, eps=self.eps, segments=self.segments)
-            for part in ops.split(x.detach(), self.segments):
-                self._track(part, self.running_mean, self.running_var)
+            stats = ops.batch_norm_stats(x, self.segments)
+            options |= {"segments": self.segments, "stats": stats}
+            y = ops.batch_norm(x, weight, bias, **options)
+            for mean, var in zip(*(s.data for s in stats), strict=True):
+                count = x.size // (self.num_features * self.segments)
+                self._track(mean, var * (count / (count - 1)), self.running_mean, self.running_var)
             return y
         mean, var = frozen(self.running_mean), frozen(self.running_var)
-        return ops.batch_norm_eval(x, mean, var, weight, bias, eps=self.eps)
+        y = ops.batch_norm_eval(x, mean, var, weight, bias, eps=self.eps)
+        return y if negative_slope == 1 else ops.leaky_relu(y, negative_slope=negative_slope)
 
     def _affine(self, x: Tensor) -> tuple[Any, Any]:
         xp, shape = random.current().xp, self.num_features
@@ -82,13 +92,12 @@ class BatchNorm(Module):
             xp.zeros(shape, x.dtype) if self.bias is None else self.bias,
         )
 
-    def _track(self, x: Tensor, running_mean: Tensor, running_var: Tensor) -> None:
-        mean, var = ops.batch_norm_stats(x)
-        count = x.size // self.num_features
-        new = self._count_batch()
-        unbiased = var.data * (count / (count - 1))
-        running_mean.assign_((1 - new) * running_mean.data + new * mean.data)
-        running_var.assign_((1 - new) * running_var.data + new * unbiased)
+    def _track(
+        self, mean: Array, unbiased: Array, running_mean: Tensor, running_var: Tensor
+    ) -> None:
+        new, dtype = self._count_batch(), running_mean.dtype
+        for running, value in ((running_mean, mean), (running_var, unbiased)):
+            running.assign_(((1 - new) * running.data + new * value).astype(dtype))
 
     def _count_batch(self) -> float:
         """Count this batch and return the weight of its statistics."""

@@ -6,8 +6,10 @@ from typing import Any
 
 from .. import kernels
 from ..autograd import Tensor, fused
-from ..autograd.basic import mean, rsqrt, sqrt, square
+from ..autograd.basic import mean, rsqrt, sqrt, square, where
+from ..autograd.fused import vjp_of_vjp
 from ..autograd.linear import as_tensor, concatenate, matmul, reshape, split, sum
+from ..autograd.op import Cotangents, Needs, Tensors, kernel_op
 from ..errors import DtypeError, ShapeError
 
 
@@ -16,14 +18,37 @@ def column(v: Tensor, x: Tensor) -> Tensor:
     return reshape(v, (1, v.size, *[1] * (x.ndim - 2)))
 
 
-def _batch_norm_composite(x: Tensor, weight: Tensor, bias: Tensor, *, eps: float) -> Tensor:
+def _batch_norm_composite(
+    x: Tensor, weight: Tensor, bias: Tensor, *, eps: float, negative_slope: float, segments: int
+) -> Tensor:
     axes = (0, *range(2, x.ndim))
-    centred = x - mean(x, axes, True)
-    deviation = sqrt(mean(square(centred), axes, True) + eps)
-    return centred / deviation * column(weight, x) + column(bias, x)
+    parts = []
+    for part in split(x, segments):
+        centred = part - mean(part, axes, True)
+        deviation = sqrt(mean(square(centred), axes, True) + eps)
+        t = centred / deviation * column(weight, x) + column(bias, x)
+        parts.append(t if negative_slope == 1 else where(t > 0, t, t * negative_slope))
+    return concatenate(parts)
 
 
-_batch_norm = fused("batch_norm", _batch_norm_composite)
+_batch_norm, _batch_norm_vjp = kernel_op("batch_norm"), kernel_op("batch_norm_vjp")
+
+
+# The statistics are operands, since who tracks them has them already; they are functions of x, and
+# the kernel of the vjp goes through them. So no cotangent of them is left to give.
+
+
+@_batch_norm.defvjp
+def _(g: Tensors, y: Tensors, xs: Tensors, needs: Needs, **params: Any) -> Cotangents:
+    *inputs, mean_, var_ = xs
+    return (*_batch_norm_vjp.outputs(*inputs, g[0], mean_, var_, **params), None, None)
+
+
+@_batch_norm_vjp.defvjp
+def _(g: Tensors, y: Tensors, xs: Tensors, needs: Needs, **params: Any) -> Cotangents:
+    *inputs, mean_, _ = xs
+    found = vjp_of_vjp(_batch_norm_composite, g, inputs, needs[:4], segments=len(mean_), **params)
+    return (*found, None, None)
 
 
 def check_channels(op: str, x: Tensor, **vectors: Tensor) -> None:
@@ -50,10 +75,20 @@ def check_dtypes(op: str, x: Tensor, **vectors: Tensor) -> None:
         raise DtypeError(f"{op}: {found}: all float32 or all float64 fit")
 
 
-def batch_norm(x: Any, weight: Any, bias: Any, *, eps: float = 1e-5, segments: int = 1) -> Tensor:
-    """Normalise each channel by the statistics of this batch, then scale and shift it.
+def batch_norm(
+    x: Any,
+    weight: Any,
+    bias: Any,
+    *,
+    eps: float = 1e-5,
+    negative_slope: float = 1.0,
+    segments: int = 1,
+    stats: tuple[Tensor, Tensor] | None = None,
+) -> Tensor:
+    """Normalise each channel by the statistics of this batch, scale and shift it, and activate.
 
-        y = (x - mean) / sqrt(var + eps) * weight + bias,   var biased, over all axes but 1
+        t = (x - mean) / sqrt(var + eps) * weight + bias,   var biased, over all axes but 1
+        y = t where t > 0, else negative_slope * t
 
     Shapes: x (N, C, ...), weight and bias (C,) -> as x.
 
@@ -62,15 +97,20 @@ def batch_norm(x: Any, weight: Any, bias: Any, *, eps: float = 1e-5, segments: i
         weight: scale of each channel.
         bias: shift of each channel.
         eps: added to the variance.
+        negative_slope: 1: no activation; 0: relu; else leaky_relu. In one pass, with no t kept.
         segments: batches in x; each is normalised by its own statistics, with the bits that it
             would have alone.
+        stats: mean and var of x, from ``batch_norm_stats(x, segments)``, if they are there
+            already. They save a pass over x; other values give neither a batch norm nor its
+            derivative.
 
     Raises:
         ShapeError: weight or bias is not one number a channel, a channel has one value alone in
-            its batch, or x does not fall into ``segments`` batches.
-        DtypeError: x holds no floats, or weight or bias has another dtype.
+            its batch, x does not fall into ``segments`` batches, or ``stats`` are not theirs.
+        DtypeError: x holds no floats, or weight or bias has another dtype, or stats are no float64.
 
-    Differentiable: any order, through mean and variance. Source: arXiv:1502.03167.
+    Differentiable: any order, through mean and variance; where t is 0 with ``negative_slope``.
+    Source: arXiv:1502.03167.
     """
     x, weight, bias = as_tensor(x), as_tensor(weight), as_tensor(bias)
     check_channels("batch_norm", x, weight=weight, bias=bias)
@@ -79,11 +119,11 @@ def batch_norm(x: Any, weight: Any, bias: Any, *, eps: float = 1e-5, segments: i
         raise ShapeError(f"batch_norm: x {x.shape} does not fall into {segments} equal batches")
     if x.size <= x.shape[1] * segments:
         raise ShapeError(f"batch_norm: x {x.shape} has fewer than two values a channel to compare")
-    if segments == 1:
-        return _batch_norm(x, weight, bias, eps=float(eps))
-    return concatenate(
-        [_batch_norm(part, weight, bias, eps=float(eps)) for part in split(x, segments)]
-    )
+    mean_, var_ = batch_norm_stats(x, segments) if stats is None else stats
+    if mean_.shape != (segments, x.shape[1]):
+        raise ShapeError(f"batch_norm: stats {mean_.shape} are not of {segments} batches of x")
+    options = {"eps": float(eps), "negative_slope": float(negative_slope)}
+    return _batch_norm(x, weight, bias, mean_, var_, **options)
 
 
 def batch_norm_eval(
@@ -105,12 +145,15 @@ def batch_norm_eval(
     return y
 
 
-def batch_norm_stats(x: Any) -> tuple[Tensor, Tensor]:
-    """Return mean and biased variance a channel, as constants for running statistics.
+def batch_norm_stats(x: Any, segments: int = 1) -> tuple[Tensor, Tensor]:
+    """Return mean and biased variance of each channel and segment, as float64 constants.
 
-    Shapes: x (N, C, ...) -> (C,), (C,). Differentiable: no.
+    Shapes: x (N, C, ...) -> (segments, C), (segments, C). Differentiable: no.
+
+    Raises:
+        ShapeError: x does not fall into so many equal batches.
     """
-    mean_, var_ = kernels.call("batch_norm_stats", as_tensor(x).data)
+    mean_, var_ = kernels.call("batch_norm_stats", as_tensor(x).data, segments=segments)
     return Tensor(mean_), Tensor(var_)
 
 

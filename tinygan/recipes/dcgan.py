@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 from .. import ops, optim
 from ..autograd import Tensor
-from ..gan import EMA, Game, Recipe, alternating, instance_noise
+from ..gan import EMA, Game, Recipe, alternating, instance_noise, judge_both
 from ..gan.networks import DCGANDiscriminator, DCGANGenerator
 from ..kernels.arrays import Shape
 
@@ -70,22 +70,22 @@ def setup(config: Config, data_shape: Shape) -> Game:
     )
 
 
-def judge(game: Game, x: Tensor) -> Tensor:
-    """D's logits of x + noise, noise ~ N(0, config.noise^2) drawn anew for each call."""
-    logit: Tensor = game.D(instance_noise(x, std=game.config.noise))
-    return logit
+def noisy(game: Game, x: Tensor) -> Tensor:
+    """What D sees: x + noise, noise ~ N(0, config.noise^2) drawn anew for each call."""
+    return instance_noise(x, std=game.config.noise)
 
 
 def d_loss(game: Game, real: Tensor, z: Tensor) -> Tensor:
-    """E softplus(-D(x)) + E softplus(D(G(z))); reals and fakes are separate batches for D."""
-    real_logit, fake_logit = judge(game, real), judge(game, game.fake(z).detach())
+    """E softplus(-D(x)) + E softplus(D(G(z))); batch norm takes reals and fakes separately."""
+    fake = game.fake(z).detach()
+    real_logit, fake_logit = judge_both(game.D, noisy(game, real), noisy(game, fake))
     game.observe(real_logit, fake_logit)
     return ops.logistic_d_loss(real_logit, fake_logit, smooth=game.config.smooth)
 
 
 def g_loss(game: Game, z: Tensor) -> Tensor:
     """E softplus(-D(G(z))), the loss that does not saturate."""
-    return ops.nonsaturating_g_loss(judge(game, game.fake(z)))
+    return ops.nonsaturating_g_loss(game.D(noisy(game, game.fake(z))))
 
 
 RECIPE = Recipe(

@@ -93,8 +93,8 @@ class UpBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Add the residual to the skip."""
-        h = self.c1(ops.relu(self.b1(x)))
-        h = self.c2(ops.relu(self.b2(h)))
+        h = self.c1(self.b1(x, negative_slope=0.0))
+        h = self.c2(self.b2(h, negative_slope=0.0))
         y: Tensor = h + ops.upsample_nearest(self.c_sc(x), 2)
         return y
 
@@ -157,7 +157,7 @@ class ResNetGenerator(nn.Module):
         """Make images."""
         h = self.l1(z).reshape(-1, self.ngf, self.base, self.base)
         h = self.block4(self.block3(self.block2(h)))
-        return ops.tanh(self.c5(ops.relu(self.b5(h))))
+        return ops.tanh(self.c5(self.b5(h, negative_slope=0.0)))
 
 
 class ResNetDiscriminator(nn.Module):

@@ -15,11 +15,18 @@ from ..arrays import Array, check_cotangent
 from ..numba_pool import over, rows_per_block
 from ..reduce.rows import as_rows, empty_rows, numba_refusal
 from ..registry import register
-from .spec import check_operands
+from .spec import check_operands, check_segments, check_statistics, statistics_refusal
 
 
-def _supports(*arrays: Array, eps: float = 0.0) -> str | None:
-    return numba_refusal(*arrays)
+def _supports(
+    x: Array,
+    *arrays: Array,
+    eps: float = 0.0,
+    negative_slope: float = 1.0,
+    segments: int = 1,
+) -> str | None:
+    *same, mean, var = (x, *arrays) if arrays else (x, None, None)
+    return numba_refusal(*same) or statistics_refusal(mean, var)
 
 
 def _loops() -> Any:
@@ -32,54 +39,83 @@ def _blocks(x: Array) -> int:
     return -(-len(x) // rows_per_block(x))
 
 
-def _moments(x: Array, gy: Array | None) -> tuple[Array, Array, Array, Array]:
-    """Return mean, var, sum of gy and sum of gy * (x - mean), each (C,)."""
+def _moments(x: Array) -> tuple[Array, Array]:
+    """Return mean and var of the rows, each (C,)."""
     block = rows_per_block(x)
-    of_block = np.zeros((_blocks(x), 4, x.shape[1]))
-    operands = (x, x if gy is None else gy, block, gy is not None, of_block)
-    over(len(of_block), _loops().block_moments, *operands)
+    of_block = np.zeros((_blocks(x), 2, x.shape[1]))
+    over(len(of_block), _loops().block_moments, x, block, of_block)
     count = np.full((len(of_block), 1), float(block))
     count[-1] = len(x) - block * (len(of_block) - 1)
-    mean, m2, g, gd = of_block.transpose(1, 0, 2)  # each (blocks, C)
+    mean, m2 = of_block.transpose(1, 0, 2)  # each (blocks, C)
     total_mean = (count * mean).sum(axis=0) / len(x)
     shift = mean - total_mean
-    var = (m2 + count * shift * shift).sum(axis=0) / len(x)
-    return total_mean, var, g.sum(axis=0), (gd + shift * g).sum(axis=0)
+    return total_mean, (m2 + count * shift * shift).sum(axis=0) / len(x)
 
 
-@register("batch_norm_stats", "numba", "two_pass", supports=_supports, accumulate="float64")
-def batch_norm_stats(x: Array) -> tuple[Array, Array]:
-    """Return mean and biased variance of each channel; see the reference."""
-    check_operands("batch_norm_stats", x)
-    mean, var, _, _ = _moments(as_rows(x), None)
-    return mean.astype(x.dtype), var.astype(x.dtype)
+def _affine(weight: Array, bias: Array, mean: Array, var: Array, eps: float) -> Array:
+    """Return mean, scale and shift of t = (x - mean) scale + shift, (3, C)."""
+    return np.stack([mean, weight / np.sqrt(var + eps), bias.astype(np.float64)])
 
 
-@register("batch_norm", "numba", "two_pass", supports=_supports, accumulate="float64")
-def batch_norm(x: Array, weight: Array, bias: Array, *, eps: float) -> Array:
-    """Normalise, scale and shift; see the reference. The output is channels last."""
+@register("batch_norm_stats", "numba", "blocks", supports=_supports, accumulate="float64")
+def batch_norm_stats(x: Array, *, segments: int = 1) -> tuple[Array, Array]:
+    """Return mean and biased variance of each channel and segment; see the reference."""
+    check_segments("batch_norm_stats", x, segments)
+    found = [_moments(part) for part in np.split(as_rows(x), segments)]
+    return np.stack([mean for mean, _ in found]), np.stack([var for _, var in found])
+
+
+@register("batch_norm", "numba", "one_pass", supports=_supports, accumulate="float64")
+def batch_norm(
+    x: Array,
+    weight: Array,
+    bias: Array,
+    mean: Array,
+    var: Array,
+    *,
+    eps: float,
+    negative_slope: float = 1.0,
+) -> Array:
+    """Normalise, scale, shift and activate; see the reference. The output is channels last."""
     check_operands("batch_norm", x, weight, bias)
+    check_statistics("batch_norm", x, mean, var)
     x_rows, (rows, y) = as_rows(x), empty_rows(x.shape, x.dtype)
-    mean, var, _, _ = _moments(x_rows, None)
-    scale = weight / np.sqrt(var + eps)
-    options = (mean, scale, bias.astype(np.float64), rows_per_block(x_rows), rows)
-    over(_blocks(x_rows), _loops().affine, x_rows, *options)
+    parts = (np.split(a, len(mean)) for a in (x_rows, rows))
+    for part, out, m, v in zip(*parts, mean, var, strict=True):
+        affine = _affine(weight, bias, m, v, eps)
+        options = (affine, negative_slope, rows_per_block(part), out)
+        over(_blocks(part), _loops().normalise, part, *options)
     return y
 
 
 @register("batch_norm_vjp", "numba", "two_pass", supports=_supports, accumulate="float64")
 def batch_norm_vjp(
-    x: Array, weight: Array, bias: Array, gy: Array, *, eps: float
+    x: Array,
+    weight: Array,
+    bias: Array,
+    gy: Array,
+    mean: Array,
+    var: Array,
+    *,
+    eps: float,
+    negative_slope: float = 1.0,
 ) -> tuple[Array, Array, Array]:
     """Return the cotangents of x, weight and bias; see the reference. gx is channels last."""
     check_operands("batch_norm_vjp", x, weight, bias)
     check_cotangent("batch_norm_vjp", x, gy)
-    x_rows, gy_rows, (rows, gx) = as_rows(x), as_rows(gy), empty_rows(x.shape, x.dtype)
-    mean, var, g, gd = _moments(x_rows, gy_rows)
-    inv_std = 1 / np.sqrt(var + eps)
-    scale = weight * inv_std
-    centres = np.stack([mean, g / len(x_rows)])
-    scales = np.stack([-scale * inv_std * inv_std * (gd / len(x_rows)), scale])
-    options = (centres, scales, rows_per_block(x_rows), rows)
-    over(_blocks(x_rows), _loops().affine_pair, x_rows, gy_rows, *options)
-    return gx, (gd * inv_std).astype(x.dtype), g.astype(x.dtype)
+    check_statistics("batch_norm_vjp", x, mean, var)
+    rows, gx = empty_rows(x.shape, x.dtype)
+    parts = (np.split(a, len(mean)) for a in (as_rows(x), as_rows(gy), rows))
+    gweight, gbias = np.zeros((2, x.shape[1]))
+    for part, g_part, out, m, v in zip(*parts, mean, var, strict=True):
+        affine, block = _affine(weight, bias, m, v, eps), rows_per_block(part)
+        sums = np.zeros((_blocks(part), 2, x.shape[1]))
+        operands = (part, g_part, affine, negative_slope, block)
+        over(len(sums), _loops().block_sums, *operands, sums)
+        g, gd = sums.sum(axis=0)
+        inv_std = 1 / np.sqrt(v + eps)
+        gweight += gd * inv_std
+        gbias += g
+        back = np.stack([g / len(part), -affine[1] * inv_std * inv_std * (gd / len(part))])
+        over(len(sums), _loops().write_gx, *operands, back, out)
+    return gx, gweight.astype(x.dtype), gbias.astype(x.dtype)

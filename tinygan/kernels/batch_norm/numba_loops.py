@@ -1,6 +1,7 @@
 """The loops of ``numba_cpu.py``, compiled when this module is imported and they are first called.
 
-All arithmetic is float64. A loop does the blocks ``first`` .. ``last`` of the rows.
+All arithmetic is float64. A loop does the blocks ``first`` .. ``last`` of the rows. ``affine``,
+(3, C), holds mean, scale and shift of t = (x - mean) * scale + shift, and y = t > 0 ? t : slope t.
 """
 
 from __future__ import annotations
@@ -10,13 +11,11 @@ from ..numba_pool import jit
 
 
 @jit
-def block_moments(
-    x: Array, gy: Array, block: int, with_gy: bool, out: Array, first: int, last: int
-) -> None:
-    """Add to ``out`` (blocks, 4, C) the mean and the sums of (x - mean)^2, gy, gy * (x - mean)."""
+def block_moments(x: Array, block: int, out: Array, first: int, last: int) -> None:
+    """Write to ``out`` (blocks, 2, C), which is zero, the mean and the sum of (x - mean)^2."""
     rows, channels = x.shape
     for b in range(first, last):
-        mean, m2, g, gd = out[b, 0], out[b, 1], out[b, 2], out[b, 3]
+        mean, m2 = out[b, 0], out[b, 1]
         start, stop = b * block, min(rows, (b + 1) * block)
         for r in range(start, stop):
             for c in range(channels):
@@ -27,46 +26,64 @@ def block_moments(
             for c in range(channels):
                 d = x[r, c] - mean[c]
                 m2[c] += d * d
-            if with_gy:
-                for c in range(channels):
-                    g[c] += gy[r, c]
-                    gd[c] += gy[r, c] * (x[r, c] - mean[c])
 
 
 @jit
-def affine(
-    x: Array,
-    centre: Array,
-    scale: Array,
-    shift: Array,
-    block: int,
-    out: Array,
-    first: int,
-    last: int,
+def normalise(
+    x: Array, affine: Array, slope: float, block: int, out: Array, first: int, last: int
 ) -> None:
-    """Write out = (x - centre) * scale + shift, all three (C,)."""
+    """Write y to ``out``."""
     rows, channels = x.shape
     for b in range(first, last):
         for r in range(b * block, min(rows, (b + 1) * block)):
             for c in range(channels):
-                out[r, c] = (x[r, c] - centre[c]) * scale[c] + shift[c]
+                t = (x[r, c] - affine[0, c]) * affine[1, c] + affine[2, c]
+                if t <= 0 and slope != 1:
+                    t = 0 if slope == 0 else t * slope
+                out[r, c] = t
 
 
 @jit
-def affine_pair(
+def block_sums(
     x: Array,
     gy: Array,
-    centres: Array,
-    scales: Array,
+    affine: Array,
+    slope: float,
     block: int,
     out: Array,
     first: int,
     last: int,
 ) -> None:
-    """Write out = (gy - centres[1]) * scales[1] + (x - centres[0]) * scales[0], both (2, C)."""
+    """Add to ``out`` (blocks, 2, C) the sums of g = act'(t) gy and of g * (x - mean)."""
     rows, channels = x.shape
     for b in range(first, last):
         for r in range(b * block, min(rows, (b + 1) * block)):
             for c in range(channels):
-                g = (gy[r, c] - centres[1, c]) * scales[1, c]
-                out[r, c] = g + (x[r, c] - centres[0, c]) * scales[0, c]
+                d = x[r, c] - affine[0, c]
+                t = d * affine[1, c] + affine[2, c]
+                g = gy[r, c] * (1.0 if t > 0 else slope)
+                out[b, 0, c] += g
+                out[b, 1, c] += g * d
+
+
+@jit
+def write_gx(
+    x: Array,
+    gy: Array,
+    affine: Array,
+    slope: float,
+    block: int,
+    back: Array,
+    out: Array,
+    first: int,
+    last: int,
+) -> None:
+    """Write scale (g - mean of g) + back (x - mean); ``back`` (2, C) holds that mean and factor."""
+    rows, channels = x.shape
+    for b in range(first, last):
+        for r in range(b * block, min(rows, (b + 1) * block)):
+            for c in range(channels):
+                d = x[r, c] - affine[0, c]
+                t = d * affine[1, c] + affine[2, c]
+                g = gy[r, c] * (1.0 if t > 0 else slope) - back[0, c]
+                out[r, c] = g * affine[1, c] + d * back[1, c]

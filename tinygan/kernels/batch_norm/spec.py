@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ...errors import DtypeError, ShapeError
 from ..arrays import Array, Shape
 
@@ -36,11 +38,46 @@ def check_vectors(op: str, x: Array, *channel_operands: Array) -> None:
             raise DtypeError(f"{op}: x is {x.dtype}, an operand is {a.dtype}; they must agree")
 
 
+def check_segments(op: str, x: Array, segments: int) -> None:
+    """Raise unless x (N, C, ...) falls into so many equal batches with a value a channel each.
+
+    Raises:
+        ShapeError: it does not.
+    """
+    check_operands(op, x)
+    if segments < 1 or x.shape[0] % segments:
+        raise ShapeError(f"{op}: x {x.shape} does not fall into {segments} equal batches")
+
+
+def check_statistics(op: str, x: Array, mean: Array, var: Array) -> None:
+    """Raise unless mean and var are (segments, C) float64, in segments that x falls into.
+
+    Raises:
+        ShapeError: they don't fit each other or x.
+        DtypeError: one of them is not float64.
+    """
+    segments = len(mean) if mean.ndim == 2 else 0
+    if mean.shape != (segments, x.shape[1]) or var.shape != mean.shape:
+        raise ShapeError(
+            f"{op}: mean {mean.shape} and var {var.shape} must be (segments, {x.shape[1]})"
+        )
+    if not segments or x.shape[0] % segments:
+        raise ShapeError(f"{op}: x {x.shape} does not fall into {segments} equal batches")
+    if reason := statistics_refusal(mean, var):
+        raise DtypeError(f"{op}: {reason}")
+
+
+def statistics_refusal(*statistics: Array | None) -> str | None:
+    """Return why these can't be mean and var, which are float64 whatever x is, or None."""
+    wrong = [a.dtype for a in statistics if a is not None and a.dtype != np.float64]
+    return f"takes mean and var in float64, got {wrong[0]}" if wrong else None
+
+
+def segment(x: Array, segments: int) -> Array:
+    """Return x (N, C, ...) seen as (segments, N/segments, C, ...), never a copy."""
+    return x.reshape(segments, x.shape[0] // segments, *x.shape[1:])
+
+
 def channel_shape(x: Array) -> Shape:
     """Return (1, C, 1, ...), the shape in which a (C,) array broadcasts against x."""
     return (1, x.shape[1]) + (1,) * (x.ndim - 2)
-
-
-def other_axes(x: Array) -> tuple[int, ...]:
-    """Return every axis of x but the channel axis."""
-    return (0, *range(2, x.ndim))

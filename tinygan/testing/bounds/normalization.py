@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
+
 from ...kernels.arrays import Array
-from ...kernels.batch_norm.spec import channel_shape, other_axes
+from ...kernels.batch_norm.spec import segment
 from .running import Machine, Running, errors
 from .table import Errors, bound
 
@@ -38,23 +42,65 @@ def _vjp(
 
 
 @bound("batch_norm_stats")
-def _batch_norm_stats(m: Machine, x: Array) -> Errors:
-    mean, _, var = _moments(m.given(x), other_axes(x))
-    return errors(mean.reshape(-1), var.reshape(-1))
+def _batch_norm_stats(m: Machine, x: Array, *, segments: int = 1) -> Errors:
+    wide = replace(m, unit=m.sums)  # the statistics are of the accumulator's dtype
+    mean, _, var = _moments(wide.given(segment(x, segments)), (1, *range(3, x.ndim + 1)))
+    return errors(mean.reshape(segments, -1), var.reshape(segments, -1))
+
+
+def _segments(
+    m: Machine, x: Array, weight: Array, bias: Array, mean: Array, var: Array, eps: float
+) -> tuple[Running, Running, Running, Running]:
+    """Return t, x_hat, weight and 1 / std of x as (segments, N, C, ...)."""
+    parts, last = segment(x, len(mean)), (1,) * (x.ndim - 2)
+    mu, v = (m.given(a.reshape(len(mean), 1, -1, *last)) for a in (mean, var))
+    w, b = (m.given(a.reshape(1, 1, -1, *last)) for a in (weight, bias))
+    inv_std = 1.0 / (v + eps).sqrt()
+    x_hat = (m.given(parts) - mu) * inv_std
+    return x_hat * w + b, x_hat, w, inv_std
 
 
 @bound("batch_norm")
-def _batch_norm(m: Machine, x: Array, weight: Array, bias: Array, *, eps: float) -> Errors:
-    w, b = (m.given(a.reshape(channel_shape(x))) for a in (weight, bias))
-    return errors(_normalise(m.given(x), other_axes(x), eps)[0] * w + b)
+def _batch_norm(
+    m: Machine,
+    x: Array,
+    weight: Array,
+    bias: Array,
+    mean: Array,
+    var: Array,
+    *,
+    eps: float,
+    negative_slope: float = 1.0,
+) -> Errors:
+    t, _, _, _ = _segments(m, x, weight, bias, mean, var, eps)
+    return errors((t * _slope(m, t, negative_slope)).reshape(*x.shape))
 
 
 @bound("batch_norm_vjp")
 def _batch_norm_vjp(
-    m: Machine, x: Array, weight: Array, bias: Array, gy: Array, *, eps: float
+    m: Machine,
+    x: Array,
+    weight: Array,
+    bias: Array,
+    gy: Array,
+    mean: Array,
+    var: Array,
+    *,
+    eps: float,
+    negative_slope: float = 1.0,
 ) -> Errors:
-    axes = other_axes(x)
-    return errors(*_vjp(m, x, weight.reshape(channel_shape(x)), gy, axes, axes, eps))
+    t, x_hat, w, inv_std = _segments(m, x, weight, bias, mean, var, eps)
+    given, over = m.given(segment(gy, len(mean))), (1, *range(3, x.ndim + 1))
+    given = given * _slope(m, t, negative_slope)
+    g = given * w
+    gx = (g - g.mean(over, True) - x_hat * (g * x_hat).mean(over, True)) * inv_std
+    others = (0, *over)
+    return errors(gx.reshape(*x.shape), (given * x_hat).sum(others), given.sum(others))
+
+
+def _slope(m: Machine, t: Running, negative_slope: float) -> Running:
+    """Return the derivative of the activation, an exact factor; its kink is met by no draw."""
+    return m.given(np.where(t.value > 0, 1.0, negative_slope))
 
 
 @bound("layer_norm")

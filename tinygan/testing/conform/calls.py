@@ -193,8 +193,13 @@ def calls_of(op: str, seed: int) -> Iterator[list[Call]]:
 
 
 def _generated(source: str, choices: Choices, mode: str) -> Call:
-    arrays, params = GENERATORS[source].draw(choices)
-    cast = [a.astype(float_of(mode)) if a is not None and is_float(a) else a for a in arrays]
+    generator = GENERATORS[source]
+    arrays, params = generator.draw(choices)
+    narrow = [i not in generator.wide and is_float(a) for i, a in enumerate(arrays)]
+    cast = [
+        a.astype(float_of(mode)) if a is not None and is_narrow else a
+        for a, is_narrow in zip(arrays, narrow, strict=True)
+    ]
     layouts = ("c", *LAYOUTS) if choices.chance(2) else ("c",)
     placed = tuple(a if a is None else lay_out_array(a, choices.pick(*layouts)) for a in cast)
-    return Call(GENERATORS[source].op, placed, params, source, mode, tuple(choices.taken))
+    return Call(generator.op, placed, params, source, mode, tuple(choices.taken))

@@ -37,21 +37,25 @@ class Generator:
         op: the kernel op.
         draw: makes them from choices.
         large: they add to what families draw, and don't replace it.
+        wide: operands that are float64 whatever the others are.
     """
 
     op: str
     draw: Draw
     large: bool
+    wide: tuple[int, ...]
 
 
 GENERATORS: dict[str, Generator] = {}
 
 
-def generator(op: str, *, large: bool = False) -> Callable[[Draw], Draw]:
+def generator(
+    op: str, *, large: bool = False, wide: tuple[int, ...] = ()
+) -> Callable[[Draw], Draw]:
     """Return a decorator that makes the function below it a generator of a kernel op's calls."""
 
     def _enter(draw: Draw) -> Draw:
-        GENERATORS[f"large_{op}" if large else op] = Generator(op, draw, large)
+        GENERATORS[f"large_{op}" if large else op] = Generator(op, draw, large, wide)
         return draw
 
     return _enter
@@ -62,8 +66,8 @@ def generator(op: str, *, large: bool = False) -> Callable[[Draw], Draw]:
 
 @generator("batch_norm_stats")
 def _batch_norm_stats(c: Choices) -> Operands:
-    channels, rest = c.pick(*_WIDTHS), c.shape(c.integer(0, 2), 9)
-    return [c.normal((c.integer(1, 9), channels, *rest))], {}
+    channels, rest, segments = c.pick(*_WIDTHS), c.shape(c.integer(0, 2), 9), c.pick(1, 1, 2, 3)
+    return [c.normal((segments * c.integer(1, 9), channels, *rest))], {"segments": segments}
 
 
 @generator("power_iteration")
@@ -287,16 +291,26 @@ def _normalised(c: Choices, shape: Shape, weight: Shape) -> list[Array | None]:
     return [c.normal(shape), c.positive(weight), c.normal(weight)]
 
 
-@generator("batch_norm", large=True)
+def _batch_normalised(c: Choices) -> tuple[list[Array | None], list[Array], dict[str, Any]]:
+    """Draw x, weight and bias; mean and var, which need not be those of x; parameters."""
+    shape = _image(c)
+    segments = c.pick(1, 1, 2) if shape[0] % 2 == 0 else 1
+    statistics = [c.normal((segments, shape[1])), c.positive((segments, shape[1]))]
+    params = {"eps": c.pick(1e-5, 0.1), "negative_slope": c.pick(1.0, 1.0, 0.0, 0.2)}
+    return _normalised(c, shape, shape[1:2]), statistics, params
+
+
+@generator("batch_norm", large=True, wide=(3, 4))
 def _batch_norm(c: Choices) -> Operands:
-    shape = _image(c)
-    return _normalised(c, shape, shape[1:2]), {"eps": c.pick(1e-5, 0.1)}
+    operands, statistics, params = _batch_normalised(c)
+    return [*operands, *statistics], params
 
 
-@generator("batch_norm_vjp", large=True)
+@generator("batch_norm_vjp", large=True, wide=(4, 5))
 def _batch_norm_vjp(c: Choices) -> Operands:
-    shape = _image(c)
-    return [*_normalised(c, shape, shape[1:2]), c.normal(shape)], {"eps": c.pick(1e-5, 0.1)}
+    operands, statistics, params = _batch_normalised(c)
+    gy = c.normal(() if operands[0] is None else operands[0].shape)
+    return [*operands, gy, *statistics], params
 
 
 @generator("layer_norm", large=True)

@@ -19,8 +19,17 @@ def spread(c: Choices, shape: Shape) -> Array:
     return x if c.small_integers else x + 0.1 * c.normal(shape)
 
 
+def _room_at_the_kink(x: Array, weight: Array, bias: Array, eps: float, segments: int) -> float:
+    """Return how far batch norm's results stay away from 0, where the activation has its kink."""
+    parts = x.reshape(segments, -1, *x.shape[1:])
+    axes, column = (1, *range(3, parts.ndim)), (1, 1, -1, *[1] * (parts.ndim - 3))
+    d = parts - parts.mean(axis=axes, keepdims=True)
+    x_hat = d / np.sqrt((d * d).mean(axis=axes, keepdims=True) + eps)
+    return float(abs(x_hat * weight.reshape(column) + bias.reshape(column)).min(initial=np.inf))
+
+
 # Equal samples have variance 0, where eps alone holds the derivatives: x is not broadcast.
-@family("batch_norm", kernels=("batch_norm", "batch_norm_vjp"), broadcast=False)
+@family("batch_norm", kernels=("batch_norm_stats", "batch_norm", "batch_norm_vjp"), broadcast=False)
 def _batch_norm(c: Choices) -> Drawn:
     n, channels, rest = c.extent(4), c.extent(3), c.shape(c.integer(0, 2), 3)
     if n * math.prod(rest) < 2:
@@ -28,9 +37,15 @@ def _batch_norm(c: Choices) -> Drawn:
     eps, segments = c.pick(1e-5, 1e-3, 0.1), c.pick(1, 1, 1, 2, 3)
     # one after the other and not at once: values are half a unit apart within a segment alone
     parts = [spread(c, (n, channels, *rest)) for _ in range(segments)]
+    x, weight, bias = np.concatenate(parts), c.normal((channels,)), c.normal((channels,))
+    slope = c.pick(1.0, 0.0, 0.2)
+    if slope != 1 and _room_at_the_kink(x, weight, bias, eps, segments) < 0.05:
+        slope = 1.0  # differences would step over the kink
     return Drawn(
-        lambda x, weight, bias: ops.batch_norm(x, weight, bias, eps=eps, segments=segments),
-        [np.concatenate(parts), c.normal((channels,)), c.normal((channels,))],
+        lambda x, weight, bias: ops.batch_norm(
+            x, weight, bias, eps=eps, negative_slope=slope, segments=segments
+        ),
+        [x, weight, bias],
     )
 
 
