@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import peers
 import timing
 from cases import Case, all_cases, rate
 
@@ -38,7 +39,7 @@ def first(out: Any) -> np.ndarray:
     return np.asarray(out[0] if isinstance(out, tuple) else out)
 
 
-def contestants(case: Case, peers: list[str], variants: bool) -> dict[str, Callable[[], Any]]:
+def contestants(case: Case, others: list[str], variants: bool) -> dict[str, Callable[[], Any]]:
     """Return who competes: the kernel that would run, other C++ variants, and the peers."""
     chosen = kernels.choose(case.op, *case.arrays, **case.params)
     able = [
@@ -52,7 +53,7 @@ def contestants(case: Case, peers: list[str], variants: bool) -> dict[str, Calla
             f"{kernel.backend}/{kernel.variant}",
             lambda kernel=kernel: kernel.fn(*case.arrays, **case.params),
         )
-    if "torch" in peers:
+    if "torch" in others:
         peer = importlib.import_module("peers.torch_kernels")
         peer.torch.set_num_threads(timing.native.num_threads())
         for name in peer.LAYOUTS:
@@ -108,11 +109,11 @@ def main() -> None:
         f"{machine.gbytes:.0f} GB/s; batch {args.batch}, {args.clock} time, medians"
     )
     print(f"{'':54s}{'ms':>9s}{'GFLOP/s':>9s}{'GB/s':>8s}{'roof %':>7s}{'x ours':>10s}")
-    peers = [p for p in args.peer.split(",") if p]
+    others = peers.named(args.peer, ("torch",))
     for case in all_cases(args.batch):
         if not re.search(args.only, case.name):
             continue
-        found = contestants(case, peers, args.variants)
+        found = contestants(case, others, args.variants)
         compare(case, found)
         with kernels.caching():  # as in training, see kernels/memory.py
             result = timing.take_turns(found, rounds=args.rounds, clock=timing.CLOCKS[args.clock])
