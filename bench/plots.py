@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from tinygan.runs.curves import COLOURS
 
-__all__ = ["COLOURS", "Axis", "Panel", "Sheet"]
+__all__ = ["COLOURS", "Axis", "Box", "Panel", "Sheet"]
 
 SCALE = 2
 TEXT, TITLE = 15, 18  # pixels
@@ -45,24 +45,11 @@ class Sheet:
         scaled = [(SCALE * x, SCALE * y) for x, y in points]
         self.draw.line(scaled, fill=colour, width=round(SCALE * width), joint="curve")
 
-    def dashes(self, start: Point, end: Point, colour: str) -> None:
-        """Draw a dashed line."""
-        count = max(1, round(math.dist(start, end) / 10))
-        for i in range(count):
-            ends = [(i + part) / count for part in (0.0, 0.6)]
-            self.line([_between(start, end, at) for at in ends], colour, 1.5)
-
-    def marker(self, at: Point, colour: str, shape: str = "circle") -> None:
-        """Draw a circle, a square or a triangle."""
+    def marker(self, at: Point, colour: str) -> None:
+        """Draw a dot."""
         x, y = (SCALE * v for v in at)
         r = SCALE * MARKER
-        if shape == "circle":
-            self.draw.ellipse((x - r, y - r, x + r, y + r), fill=colour, outline="white")
-        elif shape == "square":
-            self.draw.rectangle((x - r, y - r, x + r, y + r), fill=colour, outline="white")
-        else:
-            corners = [(x, y - 1.2 * r), (x - 1.2 * r, y + r), (x + 1.2 * r, y + r)]
-            self.draw.polygon(corners, fill=colour, outline="white")
+        self.draw.ellipse((x - r, y - r, x + r, y + r), fill=colour, outline="white")
 
     def size(self, text: str, size: int = TEXT) -> Point:
         """Return a text's width and height."""
@@ -101,7 +88,7 @@ class Axis:
         name: what it shows, with its unit.
         low: where it begins, above 0.
         high: where it ends.
-        ticks: numbers to mark; none: 1, 2 and 5 times powers of ten, or these powers alone.
+        ticks: numbers to mark; none: powers of ten, and what between them the span has room for.
     """
 
     name: str
@@ -124,7 +111,9 @@ class Axis:
         """Return the numbers that the axis marks."""
         if self.ticks:
             return [tick for tick in self.ticks if self.low <= tick <= self.high]
-        factors = (1, 2, 5) if self.high / self.low < 2e3 else (1,)
+        span = self.high / self.low
+        factors = (1, 2, 5) if span < 2e3 else (1,)
+        factors = (1, 1.5, 2, 3, 5, 7) if span < 20 else factors
         decades = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
         every = [factor * 10.0**decade for decade in decades for factor in factors]
         return [tick for tick in every if self.low <= tick <= self.high]
@@ -156,29 +145,26 @@ class Panel:
         left, top, right, bottom = self.box
         return left + self.x.share(x) * (right - left), bottom - self.y.share(y) * (bottom - top)
 
-    def line(self, points: Sequence[Point], colour: str, *, dashed: bool = False) -> None:
+    def line(self, points: Sequence[Point], colour: str) -> None:
         """Draw a line through points."""
         pixels = [self.place(*point) for point in points]
         for start, end in itertools.pairwise(pixels):
             steps = max(1, int(math.dist(start, end) / 6))
             cells = (_between(start, end, i / steps) for i in range(steps + 1))
             self.lines += [_around(cell, (4, 4)) for cell in cells]
-            if dashed:
-                self.sheet.dashes(start, end, colour)
-            else:
-                self.sheet.line([start, end], colour, 2)
+            self.sheet.line([start, end], colour, 2)
 
-    def marker(self, x: float, y: float, colour: str, shape: str = "circle") -> None:
+    def marker(self, x: float, y: float, colour: str) -> None:
         """Mark a point."""
         at = self.place(x, y)
-        self.sheet.marker(at, colour, shape)
+        self.sheet.marker(at, colour)
         self.taken.append(_around(at, (2 * MARKER + 2, 2 * MARKER + 2)))
 
-    def legend(self, at: Point, entries: Sequence[tuple[str, str, str]]) -> None:
-        """Explain markers (text, colour, shape) in a column whose top left is at these pixels."""
-        for row, (text, colour, shape) in enumerate(entries):
+    def legend(self, at: Point, colours: Mapping[str, str]) -> None:
+        """Write names beside dots of their colours, in a column whose top left is at a pixel."""
+        for row, (text, colour) in enumerate(colours.items()):
             x, y = at[0], at[1] + row * (TEXT + 6)
-            self.sheet.marker((x, y), colour, shape)
+            self.sheet.marker((x, y), colour)
             self.sheet.text((x + 12, y), text)
             width = self.sheet.size(text)[0]
             self.taken.append((x - MARKER, y - TEXT / 2, x + 12 + width, y + TEXT / 2))

@@ -94,9 +94,8 @@ def _panel(sheet, box, title, machine, found, same) -> None:
     panel.line(
         [(start, machine.gbytes * start), (ridge, machine.gflops), (x.high, machine.gflops)], ROOF
     )
-    used = {each.algorithm for each in found}
-    entries = [(name, colours[name], "circle") for name in algorithms if name in used]
-    panel.legend((box[2] - 190, box[3] - 21 * len(entries) - 4), entries)
+    used = {name: colours[name] for name in sorted({each.algorithm for each in found})}
+    panel.legend((box[2] - 190, box[3] - 21 * len(used) - 4), used)
     for each in found:
         panel.marker(*each.point, colours[each.algorithm])
     roofs = [(x.low * (x.high / x.low) ** 0.97, machine.gflops, f"{machine.gflops:.0f} GFLOP/s")]
