@@ -15,7 +15,6 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
@@ -181,26 +180,25 @@ class Panel:
         for x, y, text in (named[i] for i in crowded_first):
             at, (width, height) = self.place(x, y), self.sheet.size(text)
             spots = list(_spots(at, (width + 4, height + 2)))
-            spot = next(filter(self._free, spots), None) or next(
-                filter(partial(self._free, cross=True), spots), spots[0]
-            )
+            tries = (s for mercy in range(3) for s in spots if self._free(s, mercy))
+            spot = next(tries, spots[0])
             if spot.tied and spot.tie:
                 self.sheet.line([spot.tie[0], spot.tie[-1]], GREY, 0.75)
                 self.lines += [_around(p, (3, 3)) for p in spot.tie]
             self.sheet.text(spot.middle, text, anchor="mm")
             self.taken.append(spot.box)
 
-    def _free(self, spot: _Spot, *, cross: bool = False) -> bool:
-        """Say whether a text fits there; with `cross`, it may cover lines."""
+    def _free(self, spot: _Spot, mercy: int) -> bool:
+        """Say whether a text fits there; mercy lets it cover lines (1), its tie cross all (2)."""
         left, top, right, bottom = self.box
         box = spot.box
         if not (left < box[0] and box[2] < right and top < box[1] and box[3] < bottom):
             return False
-        if any(_overlap(box, other) for other in self.taken + (not cross) * self.lines):
+        if any(_overlap(box, other) for other in self.taken + (mercy < 1) * self.lines):
             return False
         # markers that touch the point's own may be crossed: else a heap of them has no labels
         beyond = [p for p in spot.tie if math.dist(p, spot.point) > 3 * MARKER]
-        cells = [_around(p, (2, 2)) for p in beyond] if spot.tied else []
+        cells = [_around(p, (2, 2)) for p in beyond] if spot.tied and mercy < 2 else []
         return not any(_overlap(cell, other) for cell in cells for other in self.taken)
 
 

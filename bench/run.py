@@ -105,6 +105,7 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     """Compare, measure, print a table and append JSON lines."""
     args = parse()
+    others = peers.named(args.peer, ("torch",))
     machine = measure_machine(timing.CLOCKS[args.clock])
     caption = (
         f"{machine.gflops:.0f} GFLOP/s on all threads, {machine.one_thread:.0f} on one, "
@@ -112,7 +113,6 @@ def main() -> None:
     )
     print(caption)
     print(f"{'':58s}{'ms':>9s}{'GFLOP/s':>9s}{'GB/s':>8s}{'roof %':>7s}{'x ours':>10s}")
-    others = peers.named(args.peer, ("torch",))
     measured: list[roofline.Measured] = []
     for case in all_cases(args.batch):
         if not re.search(args.only, case.name):
