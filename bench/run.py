@@ -1,6 +1,7 @@
 """Kernels one by one: milliseconds, GFLOP/s, GB/s, and the share of what the machine could do.
 
     python bench/run.py [--only REGEX] [--batch 64] [--peer torch] [--variants] [--json FILE]
+    python bench/run.py --picture bench/pictures/roofline.png
 
 On a busy machine, compare CPU seconds of one thread instead of wall time:
 
@@ -17,13 +18,14 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
-import math
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import peers
+import roofline
 import timing
 from cases import Case, all_cases, rate
 
@@ -38,7 +40,7 @@ def first(out: Any) -> np.ndarray:
     return np.asarray(out[0] if isinstance(out, tuple) else out)
 
 
-def contestants(case: Case, peers: list[str], variants: bool) -> dict[str, Callable[[], Any]]:
+def contestants(case: Case, others: list[str], variants: bool) -> dict[str, Callable[[], Any]]:
     """Return who competes: the kernel that would run, other C++ variants, and the peers."""
     chosen = kernels.choose(case.op, *case.arrays, **case.params)
     able = [
@@ -52,7 +54,7 @@ def contestants(case: Case, peers: list[str], variants: bool) -> dict[str, Calla
             f"{kernel.backend}/{kernel.variant}",
             lambda kernel=kernel: kernel.fn(*case.arrays, **case.params),
         )
-    if "torch" in peers:
+    if "torch" in others:
         peer = importlib.import_module("peers.torch_kernels")
         peer.torch.set_num_threads(timing.native.num_threads())
         for name in peer.LAYOUTS:
@@ -81,7 +83,7 @@ def row(case: Case, name: str, timed: timing.Timing, ours: float, machine: Machi
     flops, moved = rate(case, timed.median)
     roof = 100 * machine.seconds(case.flops, case.moved) / timed.median
     return (
-        f"{case.name:32s}{name:22s}{1e3 * timed.median:9.3f}{flops:9.0f}{moved:8.1f}{roof:7.0f}"
+        f"{case.name:36s}{name:22s}{1e3 * timed.median:9.3f}{flops:9.1f}{moved:8.1f}{roof:7.0f}"
         f"{timed.median / ours:10.2f}"
     )
 
@@ -96,42 +98,50 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--variants", action="store_true", help="all C++ variants, not the chosen")
     parser.add_argument("--clock", choices=timing.CLOCKS, default="wall")
     parser.add_argument("--json", type=Path, help="append one line a contestant to this file")
+    parser.add_argument("--picture", type=Path, help="draw the kernels below the roofline: a PNG")
     return parser.parse_args()
 
 
 def main() -> None:
     """Compare, measure, print a table and append JSON lines."""
     args = parse()
-    machine = measure_machine()
-    print(
+    others = peers.named(args.peer, ("torch",))
+    machine = measure_machine(timing.CLOCKS[args.clock])
+    caption = (
         f"{machine.gflops:.0f} GFLOP/s on all threads, {machine.one_thread:.0f} on one, "
         f"{machine.gbytes:.0f} GB/s; batch {args.batch}, {args.clock} time, medians"
     )
-    print(f"{'':54s}{'ms':>9s}{'GFLOP/s':>9s}{'GB/s':>8s}{'roof %':>7s}{'x ours':>10s}")
-    peers = [p for p in args.peer.split(",") if p]
+    print(caption)
+    print(f"{'':58s}{'ms':>9s}{'GFLOP/s':>9s}{'GB/s':>8s}{'roof %':>7s}{'x ours':>10s}")
+    measured: list[roofline.Measured] = []
     for case in all_cases(args.batch):
         if not re.search(args.only, case.name):
             continue
-        found = contestants(case, peers, args.variants)
+        found = contestants(case, others, args.variants)
         compare(case, found)
         with kernels.caching():  # as in training, see kernels/memory.py
             result = timing.take_turns(found, rounds=args.rounds, clock=timing.CLOCKS[args.clock])
-        ours = next(iter(result.timings.values())).median
+        kernel, ours = next((name, timed.median) for name, timed in result.timings.items())
+        measured.append(roofline.Measured(case.name, kernel, case.flops, case.moved, ours))
         for name, timed in result.timings.items():
             print(row(case, name, timed, ours, machine), flush=True)
         if args.json:
-            save(args, case, result)
+            save(args, case, result, machine)
+    if args.picture and measured:
+        roofline.draw(args.picture, machine, measured, caption)
 
 
-def save(args: argparse.Namespace, case: Case, result: timing.Result) -> None:
+def save(args: argparse.Namespace, case: Case, result: timing.Result, machine: Machine) -> None:
     """Append a case's lines."""
     context = timing.environment() | {"bench": "run", "case": case.name, "batch": args.batch}
     context |= {"clock": args.clock, "probe_quality": result.quality}
+    context |= {"peak_gflops": machine.gflops, "peak_gbytes": machine.gbytes}
     with args.json.open("a") as out:
         for name, timed in result.timings.items():
             flops, moved = rate(case, timed.median)
-            found = {"contestant": name, "median_ms": 1e3 * timed.median, "gbytes": moved}
-            found |= {} if math.isnan(flops) else {"gflops": flops}
+            found = {"contestant": name, "median_ms": 1e3 * timed.median}
+            found |= {"gflops": flops, "gbytes": moved}
+            found["roof"] = machine.seconds(case.flops, case.moved) / timed.median
             out.write(json.dumps(context | found) + "\n")
 
 

@@ -1,6 +1,7 @@
 """Whole training steps, beside the same step in PyTorch and JAX.
 
     python bench/steps.py --case dcgan64 [--batch 64] [--peer torch,jax] [--json FILE]
+    python bench/steps.py --peer torch --variant eager --variant "compiled, channels last"
 
 Cases: dcgan64 (DCGAN on 64 x 64 images), mlp (dense layers on 28 x 28), wgan_gp32 (a critic step
 with gradient penalty on 32 x 32), sngan32 (SNGAN's ResNets on 32 x 32, one step of D, one of G). A
@@ -21,11 +22,12 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import peers
 import timing
 
 from tinygan import nn, ops, optim, random
@@ -53,12 +55,18 @@ class Case:
         image: (C, H, W).
         nz: length of z.
         flops: multiply-adds of a step for each sample, times 2; what the mathematics needs.
+        settings: of the recipe, beside the batch.
     """
 
     recipe: Recipe
     image: tuple[int, int, int]
     nz: int
     flops: float
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def config(self, batch: int) -> Any:
+        """Return the recipe's settings."""
+        return self.recipe.config(batch=batch, **self.settings)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,8 +135,26 @@ _MLP_D = 784 * 512 + 512 * 256 + 256
 # weights, and inputs but the first layer's
 _MLP_STEP = 2 * (3 * _MLP_D - 784 * 512) + _MLP_G + 2 * _MLP_D + 2 * _MLP_G - 100 * 256
 
+
+def dcgan_case(side: int, width: int = 64) -> Case:
+    """Return DCGAN's step on images of 4 * 2^k pixels a side; width is that of its outer layers."""
+    image, nz = (3, side, side), 100
+    # multiply-adds of a pass: D from the image on; G has the same layers, but begins at z
+    first = (side // 2) ** 2 * 3 * width * 16
+    inner, size, channels = 0, side // 2, width
+    while size > 4:
+        size, channels = size // 2, 2 * channels
+        inner += size * size * channels * (channels // 2) * 16
+    z_layer = nz * channels * 16
+    d, g = first + inner + channels * 16, z_layer + inner + first
+    # D twice: forward, weights, inputs but the first layer's; G forward; then D forward and inputs;
+    # G's weights, and inputs but the first layer's
+    step = 2 * (3 * d - first) + g + 2 * d + 2 * g - z_layer
+    return Case(dcgan.RECIPE, image, nz, 2.0 * step, {"ngf": width, "ndf": width})
+
+
 CASES = {
-    "dcgan64": Case(dcgan.RECIPE, (3, 64, 64), 100, 2274e6),  # performance.md, section 2
+    "dcgan64": dcgan_case(64),
     "mlp": Case(MLP, (1, 28, 28), 100, 2.0 * _MLP_STEP),
     "wgan_gp32": Case(CRITIC, (3, 32, 32), 128, 0.0),
     "sngan32": Case(SNGAN, (3, 32, 32), 128, 0.0),
@@ -145,24 +171,23 @@ def images(case: Case, batch: int) -> np.ndarray:
 def ours(case: Case, batch: int) -> Iterator[Game]:
     """Return the training loop: each `next` is a step."""
     real = images(case, batch)
-    config = case.recipe.config(batch=batch)
-    return fit(case.recipe, itertools.repeat(real), steps=sys.maxsize, seed=0, config=config)
+    repeated = itertools.repeat(real)
+    return fit(case.recipe, repeated, steps=sys.maxsize, seed=0, config=case.config(batch))
 
 
 def initial_state(case: Case, batch: int) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the weights of G and D before the first step."""
-    game = new_game(case.recipe, case.image, seed=0, config=case.recipe.config(batch=batch))
+    game = new_game(case.recipe, case.image, seed=0, config=case.config(batch))
     return game.G.state_dict(), game.D.state_dict()
 
 
-def torch_step(
-    name: str, case: Case, batch: int, variant: str, *, fixed: bool
-) -> Callable[[], Any]:
+def torch_step(case: Case, batch: int, variant: str, *, fixed: bool) -> Callable[[], Any]:
     """Return PyTorch's step; `fixed` gives it our first step's random numbers."""
     peer = importlib.import_module("peers.torch_steps")
     torch = peer.torch
     load = peer.load
-    if name == "sngan32":
+    name, width = case.recipe.name, case.settings.get("ngf", 64)
+    if name == "sngan":
         resnet = importlib.import_module("peers.torch_resnet")
         G, D, load = resnet.Generator(), resnet.Discriminator(), resnet.load
     elif name == "mlp":
@@ -170,8 +195,8 @@ def torch_step(
         G = peer.mlp((case.nz, *MLP_G, pixels), image=case.image)
         D = peer.mlp((pixels, *MLP_D, 1))
     else:
-        G = peer.dcgan_generator(case.nz, case.image, 64)
-        D = peer.dcgan_discriminator(case.image, 64, norm=name != "wgan_gp32")
+        G = peer.dcgan_generator(case.nz, case.image, width)
+        D = peer.dcgan_discriminator(case.image, width, norm=name != "critic")
     for module, state in zip((G, D), initial_state(case, batch), strict=True):
         load(module, state)
     streams = random.Streams(0)
@@ -179,9 +204,9 @@ def torch_step(
     z = torch.from_numpy(streams.stream("z").normal((batch, case.nz)))
     real = torch.from_numpy(np.ascontiguousarray(images(case, batch)))
     options = {"z": z if fixed else None, "variant": peer.VARIANTS[variant], "nz": case.nz}
-    if name == "sngan32":
+    if name == "sngan":
         return peer.HingeStep(G, D, real, betas=(0.0, 0.9), **options)
-    if name != "wgan_gp32":
+    if name != "critic":
         return peer.Step(G, D, real, **options)
     step = peer.CriticStep(G, D, real, lr=1e-4, betas=(0.5, 0.9), **options)
     if fixed:
@@ -189,41 +214,65 @@ def torch_step(
     return step
 
 
-def contestants(name: str, batch: int, peers: list[str], which: list[str] | None) -> dict[str, Any]:
-    """Return the steps that compete, by name; each has run once."""
-    case = CASES[name]
+def contestants(case: Case, batch: int, others: list[str], variants: list[str]) -> dict[str, Any]:
+    """Return the steps that compete, by name; each of PyTorch's has run once.
+
+    Args:
+        case: the step.
+        batch: samples a step.
+        others: peers: torch, jax.
+        variants: of PyTorch's step.
+    """
     loop = ours(case, batch)
     found: dict[str, Callable[[], Any]] = {"tinygan": lambda: next(loop)}
-    if "torch" in peers:
+    if "torch" in others:
         peer = importlib.import_module("peers.torch_steps")
         peer.torch.set_num_threads(timing.native.num_threads())
-        for variant in which or peer.VARIANTS:
+        for variant in variants:
             try:
-                step = torch_step(name, case, batch, variant, fixed=False)
+                step = torch_step(case, batch, variant, fixed=False)
                 step()
             except Exception as error:
                 print(f"torch {variant} fails: {str(error).splitlines()[0]}")
                 continue
             found[f"torch {variant}"] = step
-    if "jax" in peers and name == "mlp":
+    if "jax" in others and case.recipe is MLP:
         jax_steps = importlib.import_module("peers.jax_steps")
         found["jax jit"] = jax_steps.mlp_step(initial_state(case, batch), images(case, batch))
     return found
 
 
-def compare(name: str, batch: int) -> str:
+def torch_variants(asked: list[str] | None, others: list[str]) -> list[str]:
+    """Return the variants of PyTorch's step that were asked for; all of them if none was.
+
+    Raises:
+        SystemExit: there is none of that name, or PyTorch is not among the peers.
+    """
+    if "torch" not in others:
+        if asked:
+            raise SystemExit("--variant names a variant of PyTorch's step: add --peer torch")
+        return []
+    known = importlib.import_module("peers.torch_steps").VARIANTS
+    for name in asked or ():
+        if name not in known:
+            fits = ", ".join(f'"{each}"' for each in known)
+            raise SystemExit(f'--variant "{name}": PyTorch\'s step has {fits}')
+    return asked or list(known)
+
+
+def compare(case: Case, batch: int) -> str:
     """Take the first step on both sides; return a line that says how far the losses differ.
 
     Raises:
         SystemExit: they differ by more than rounding.
     """
-    case = CASES[name]
     game = next(ours(case, batch))
     mine = np.array([game.metrics["loss_d"], game.metrics["loss_g"]])
-    theirs = np.array(torch_step(name, case, batch, "eager", fixed=True)())
+    theirs = np.array(torch_step(case, batch, "eager", fixed=True)())
     apart = float(np.max(abs(mine - theirs) / abs(theirs)))
     if not apart <= LOSSES_AGREE:
-        raise SystemExit(f"{name}: losses {mine} and PyTorch's {theirs} differ: nothing is timed")
+        shape = f"{case.recipe.name} {case.image}, batch {batch}"
+        raise SystemExit(f"{shape}: losses {mine} and PyTorch's {theirs} differ: nothing is timed")
     return f"losses of the first step agree with PyTorch's to {apart:.0e}"
 
 
@@ -245,7 +294,7 @@ def print_peak(name: str, batch: int, contestant: str) -> None:
         )
     before = highest_resident_set()
     if side == "torch":
-        step = torch_step(name, case, batch, contestant.partition(" ")[2], fixed=False)
+        step = torch_step(case, batch, contestant.partition(" ")[2], fixed=False)
     else:
         loop = ours(case, batch)
         step = lambda: next(loop)  # noqa: E731
@@ -285,7 +334,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--peer", default="", help="torch, jax or torch,jax: the packages installed"
     )
-    parser.add_argument("--variants", help="of PyTorch: eager,channels last,... (default: all)")
+    parser.add_argument(
+        "--variant", action="append", help="of PyTorch; once for each, all if not given"
+    )
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--no-memory", action="store_true", help="leave peak memory out")
     parser.add_argument("--json", type=Path, help="append one line a contestant to this file")
@@ -298,11 +349,11 @@ def main() -> None:
     args = parse()
     if args.peak:
         return print_peak(args.case, args.batch, args.peak)
-    peers = [p for p in args.peer.split(",") if p]
-    if "torch" in peers:
-        print(compare(args.case, args.batch))
-    which = args.variants.split(",") if args.variants else None
-    steps = contestants(args.case, args.batch, peers, which)
+    case, others = CASES[args.case], peers.named(args.peer, ("torch", "jax"))
+    variants = torch_variants(args.variant, others)
+    if "torch" in others:
+        print(compare(case, args.batch))
+    steps = contestants(case, args.batch, others, variants)
     result = timing.take_turns(steps, rounds=args.rounds, seconds=0.3)
     measured = [] if args.no_memory else [k for k in steps if k != "jax jit"]
     memory = {key: peak_memory(args.case, args.batch, key) for key in measured}

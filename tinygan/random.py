@@ -215,6 +215,7 @@ class Streams:
 
     @step.setter
     def step(self, value: int) -> None:
+        """Set it: every stream starts again at the first number of that step."""
         self._step = _word_range("step", value, 32)
         for stream in self._streams.values():
             stream.restart(value)

@@ -328,3 +328,17 @@ def test_a_wrong_variable_is_one_line_and_leaves_no_run(said, monkeypatch, tmp_p
     assert repr(value) in err[0]
     assert "use one of" in err[0]
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "fits"),
+    [("NUM_THREADS", "many", "a number from 1 to 256"), ("ISA", "sse9", "avx512, avx2, base")],
+)
+def test_a_wrong_variable_that_is_read_at_import_is_one_line_too(monkeypatch, name, value, fits):
+    monkeypatch.setenv(f"TINYGAN_{name}", value)
+    done = python("-m", "tinygan", "doctor")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith(f"tinygan: TINYGAN_{name}={value}: use ")
+    assert fits in done.stderr
+    assert python("-m", "tinygan", "--help").returncode == 0  # asks for no kernel

@@ -61,12 +61,43 @@ def test_a_module_of_another_abi_is_a_reason_and_no_crash(monkeypatch):
 @pytest.mark.parametrize(
     ("name", "value", "fits"),
     [("TINYGAN_ISA", "sse9", "avx512, avx2, base"), ("TINYGAN_NUM_THREADS", "0", "1 to 256"),
-     ("TINYGAN_NUM_THREADS", "many", "1 to 256")],
+     ("TINYGAN_NUM_THREADS", "many", "1 to 256"), ("TINYGAN_NUM_THREADS", "257", "1 to 256")],
 )  # fmt: skip
 def test_bad_environment_is_one_line_that_says_what_fits(monkeypatch, name, value, fits):
     monkeypatch.setenv(name, value)
     with pytest.raises(OptionError, match=f"{name}={value}.*{fits}"):
         door._load()
+
+
+@pytest.mark.parametrize(("name", "value"), [("TINYGAN_ISA", "sse9"), ("TINYGAN_NUM_THREADS", "0")])
+def test_bad_environment_is_an_error_at_the_first_kernel_and_not_at_import(name, value):
+    code = """
+import numpy as np
+from tinygan import errors, kernels
+from tinygan.kernels.conv2d import ConvSpec
+x = np.ones((1, 1, 3, 3), np.float32)
+for attempt in range(2):
+    for ask in (kernels.call, kernels.choose, kernels.explain):
+        try:
+            ask("conv2d", x, x, spec=ConvSpec())
+        except errors.OptionError as error:
+            print(error)
+with kernels.use_backend("numpy"):
+    try:
+        kernels.call("conv2d", x, x, spec=ConvSpec())
+    except errors.OptionError as error:
+        print(error)
+"""
+    status, out, err = python(code, **{name: value})
+    assert status == 0, err
+    assert len(out.splitlines()) == 7
+    assert all(line.startswith(f"{name}={value}: use ") for line in out.splitlines())
+
+
+@pytest.mark.parametrize("name", ["TINYGAN_ISA", "TINYGAN_NUM_THREADS"])
+def test_an_empty_variable_is_an_unset_one(name):
+    code = "from tinygan import kernels; kernels.check_variables(); print('fits')"
+    assert python(code, **{name: ""})[:2] == (0, "fits\n")
 
 
 @needs_cpp
@@ -91,7 +122,8 @@ def forced_isas():
 def test_an_instruction_set_that_the_cpu_lacks_is_an_error():
     if native.best_isa == "avx512":
         pytest.skip("this CPU runs them all")
-    status, _, err = python("import tinygan.kernels.native", TINYGAN_ISA="avx512")
+    code = "import tinygan; tinygan.kernels.check_variables()"
+    status, _, err = python(code, TINYGAN_ISA="avx512")
     assert status == 1
     assert err.splitlines()[-1].startswith("tinygan.errors.OptionError: TINYGAN_ISA=avx512")
 

@@ -41,6 +41,7 @@ from .arguments import parse
 from .exits import FAILED, OK, UsageError, perhaps
 
 Mapper: TypeAlias = Callable[..., Iterable[Any]]
+Pairs: TypeAlias = list[tuple[str, str]]  # of op and backend
 
 TABLES = ("kernels", "gradients")
 KERNELS = (
@@ -93,12 +94,7 @@ def run(args: list[str]) -> int:
     tables = options.ops[:1] if options.ops[:1] in (("gradients",), ("kernels",)) else TABLES
     options = replace(options, ops=options.ops[tables != TABLES :])
     _check(options)
-    families = [FAMILIES[op] for op in options.ops or sorted(FAMILIES) if op in FAMILIES]
-    reached = {op for family in families for op in family.kernels}
-    named = reached | set(options.ops) & set(op_names()) if options.ops else set(op_names())
-    backends = _present(options.backend)
-    ops = _with_kernels(named, options.backend, backends) if "kernels" in tables else []
-    pairs = _pairs(families, options.backend, backends) if "gradients" in tables else []
+    ops, pairs = _work(options, tables)
     if not ops and not pairs:
         raise UsageError(f"check: {' '.join(args)}: there is nothing to check")
     with _workers(options) as work:
@@ -110,11 +106,24 @@ def run(args: list[str]) -> int:
     return FAILED if failed else OK
 
 
-def _with_kernels(ops: Iterable[str], asked: str, backends: list[str]) -> list[tuple[str, str]]:
+def _work(options: Options, tables: tuple[str, ...]) -> tuple[Pairs, Pairs]:
+    """Return the rows of both tables, each an op and a backend; a table not asked for has none."""
+    families = [FAMILIES[op] for op in options.ops or sorted(FAMILIES) if op in FAMILIES]
+    named = set(op_names())
+    if options.ops:  # the kernel ops among them, and those that the public ops reach
+        named &= set(options.ops)
+        named |= {op for family in families for op in family.kernels}
+    backends = _present(options.backend)
+    ops = _with_kernels(named, options.backend, backends) if "kernels" in tables else []
+    pairs = _pairs(families, options.backend, backends) if "gradients" in tables else []
+    return ops, pairs
+
+
+def _with_kernels(ops: Iterable[str], asked: str, backends: list[str]) -> Pairs:
     return [(op, b) for op in sorted(ops) for b in backends if _has(op, asked or b)]
 
 
-def _pairs(families: list[Family], asked: str, backends: list[str]) -> list[tuple[str, str]]:
+def _pairs(families: list[Family], asked: str, backends: list[str]) -> Pairs:
     pairs = [(f.name, b) for f in families for b in ([asked] if asked else backends_of(f))]
     return [(op, b) for op, b in pairs if b.partition("/")[0] in backends]
 
@@ -171,9 +180,7 @@ def _workers(options: Options) -> Iterator[Mapper]:
         yield pool.map
 
 
-def _kernel_table(
-    options: Options, pairs: list[tuple[str, str]], work: Mapper
-) -> Iterator[KernelRow]:
+def _kernel_table(options: Options, pairs: Pairs, work: Mapper) -> Iterator[KernelRow]:
     print(KERNELS)
     for rows in work(partial(_kernel_rows, options.backend, options.calls, options.seed), pairs):
         for row in rows:
@@ -194,9 +201,7 @@ def _kernel_rows(asked: str, calls: int, seed: int, task: tuple[str, str]) -> li
     return list(conformance(op, asked or backend, cases=calls, seed=seed))
 
 
-def _gradient_table(
-    options: Options, pairs: list[tuple[str, str]], found: list[KernelRow], work: Mapper
-) -> int:
+def _gradient_table(options: Options, pairs: Pairs, found: list[KernelRow], work: Mapper) -> int:
     """Print a row for each op and backend; return how many failed."""
     print(GRADIENTS)
     failed = 0

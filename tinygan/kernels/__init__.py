@@ -19,6 +19,7 @@ from . import (
     upfirdn2d,
 )
 from .memory import MemoryStats, caching, memory_stats, reset_peak_memory, trim_memory
+from .native import check_environment
 from .registry import (
     BACKENDS,
     Kernel,
@@ -75,10 +76,12 @@ __all__ = [
 
 
 def check_variables() -> None:
-    """Check the variables of the environment that are read when a kernel is chosen.
+    """Check the variables of the environment that say which kernels run, and how.
 
     Raises:
-        OptionError: ``TINYGAN_BACKEND`` or ``TINYGAN_WINOGRAD`` names nothing that there is.
+        OptionError: ``TINYGAN_BACKEND``, ``TINYGAN_ISA``, ``TINYGAN_NUM_THREADS`` or
+            ``TINYGAN_WINOGRAD`` is none of the values that fit.
     """
+    check_environment()
     backend_order()
     conv2d.winograd_mode()

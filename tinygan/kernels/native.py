@@ -6,7 +6,9 @@ is compiled for any CPU of its architecture and picks its AVX-512, AVX2 or basel
 loads, so a CPU that lacks an instruction set never meets it.
 
 Environment: ``TINYGAN_ISA`` (avx512, avx2 or base) forces an instruction set;
-``TINYGAN_NUM_THREADS`` sets the number of threads (default: the CPUs this process may run on).
+``TINYGAN_NUM_THREADS`` sets the number of threads (default: the CPUs this process may run on). A
+value that does not fit is an error where the first kernel is chosen, and not at import, so that a
+command line that imports tinygan can say it in one line.
 """
 
 from __future__ import annotations
@@ -26,8 +28,9 @@ MAX_THREADS = 256
 
 
 def _check_environment() -> None:
-    threads = os.environ.get("TINYGAN_NUM_THREADS", "1")
-    if not (threads.isdecimal() and 1 <= int(threads) <= MAX_THREADS):
+    threads = os.environ.get("TINYGAN_NUM_THREADS") or "1"
+    is_number = threads.isascii() and threads.isdecimal()
+    if not (is_number and 1 <= int(threads) <= MAX_THREADS):
         raise OptionError(f"TINYGAN_NUM_THREADS={threads}: use a number from 1 to {MAX_THREADS}")
     isa = os.environ.get("TINYGAN_ISA") or ISAS[0]
     if isa not in ISAS:
@@ -35,7 +38,11 @@ def _check_environment() -> None:
 
 
 def _load() -> tuple[Any, str | None]:
-    """Import the extension; return it, or ``None`` and the reason."""
+    """Import the extension; return it, or ``None`` and the reason.
+
+    Raises:
+        OptionError: the environment asks for what there is not.
+    """
     _check_environment()
     try:
         return importlib.import_module("tinygan._native"), None
@@ -53,7 +60,22 @@ def _has_compiler() -> bool:
     return any(shutil.which(name) for name in named or ["g++", "c++", "clang++"])
 
 
-native, _reason = _load()
+_wrong: str | None = None  # what the environment asks for in vain
+try:
+    native, _reason = _load()
+except OptionError as error:
+    native = None
+    _reason = _wrong = str(error)
+
+
+def check_environment() -> None:
+    """Refuse to run kernels at all where the environment asks for what there is not.
+
+    Raises:
+        OptionError: ``TINYGAN_ISA`` or ``TINYGAN_NUM_THREADS``, as they were at import, do not fit.
+    """
+    if _wrong is not None:
+        raise OptionError(_wrong)
 
 
 def why_not() -> str | None:

@@ -25,6 +25,7 @@ from typing import Any, Literal, TypeVar
 
 from ..errors import NoKernelError, OptionError
 from .arrays import is_numpy
+from .native import check_environment
 
 Supports = Callable[..., "str | None"]
 Predict = Callable[..., "Prediction"]
@@ -232,7 +233,11 @@ def backend_order() -> tuple[str, ...]:
 
 
 def in_order(op: str) -> tuple[Kernel, ...]:
-    """Return every kernel of ``op`` on the backends in force, in order of preference."""
+    """Return every kernel of ``op`` on the backends in force, in order of preference.
+
+    Raises:
+        OptionError: no such op, or a variable of the environment that does not fit.
+    """
     if op not in _KERNELS:
         raise OptionError(f"no op {op!r}: the registry has {', '.join(op_names())}")
     return _in_order(op, backend_order())
@@ -240,6 +245,7 @@ def in_order(op: str) -> tuple[Kernel, ...]:
 
 @functools.cache  # asked once an op and call; register and unregister clear it
 def _in_order(op: str, backends: tuple[str, ...]) -> tuple[Kernel, ...]:
+    check_environment()
     return tuple(
         kernel
         for backend in backends

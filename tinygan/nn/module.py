@@ -182,8 +182,11 @@ class Module:
         own = dict(tensors(self))
         given = {_plain(name, own): _host(name, value) for name, value in state.items()}
         reached = {id(own[name]) for name in given if name in own}
-        missing = [name for name, t in own.items() if id(t) not in reached]
-        missing = [name for name in missing if not name.endswith("num_batches_tracked")]
+        missing = [
+            name
+            for name, t in own.items()
+            if id(t) not in reached and not name.endswith("num_batches_tracked")
+        ]
         unexpected = [name for name in given if name not in own]
         problems = list(_misfits(own, given))
         if strict:

@@ -32,26 +32,38 @@ def check(
     if x.ndim != axes + 2 or w.ndim != axes + 2:
         raise ShapeError(f"{op}: x {x.shape} and w {w.shape} must have axes ({_AXES[axes]})")
     sizes = {name: _per_axis(op, axes, name, value) for name, value in window.items()}
+    outer = _outer_channels(op, x, w, groups, transposed="output_padding" in window)
+    operands = {"x": x, "w": w}
+    if b is not None:
+        operands["b"] = as_tensor(b)
+        if operands["b"].shape != (outer,):
+            raise ShapeError(f"{op}: b {operands['b'].shape} must be ({outer},) for w {w.shape}")
+    _check_dtypes(op, operands)
+    for axis in range(axes):
+        _check_axis(op, x, w, axis, **{name: values[axis] for name, values in sizes.items()})
+    return sizes
+
+
+def _outer_channels(op: str, x: Tensor, w: Tensor, groups: int, *, transposed: bool) -> int:
+    """Return how many channels come out; raise unless those of x, of w and the groups fit."""
     if not isinstance(groups, int) or groups < 1:
         raise OptionError(f"{op}: groups={groups!r}: use an int of at least 1")
-    transposed = "output_padding" in window
-    inner, outer = (
-        (w.shape[0], w.shape[1] * groups) if transposed else (w.shape[1] * groups, len(w))
-    )
+    inner, outer = w.shape[1] * groups, w.shape[0]
+    if transposed:
+        inner, outer = outer, inner
     if x.shape[1] != inner or w.shape[0] % groups:
         raise ShapeError(
             f"{op}: x {x.shape} and w {w.shape} do not fit groups={groups}: x must have {inner} "
             "channels, and the first axis of w be a multiple of the groups"
         )
-    operands = {"x": x, "w": w} if b is None else {"x": x, "w": w, "b": as_tensor(b)}
-    if b is not None and operands["b"].shape != (outer,):
-        raise ShapeError(f"{op}: b {operands['b'].shape} must be ({outer},) for w {w.shape}")
-    if len({t.dtype for t in operands.values()}) > 1 or x.dtype.kind != "f":
+    return outer
+
+
+def _check_dtypes(op: str, operands: Mapping[str, Tensor]) -> None:
+    dtypes = {t.dtype for t in operands.values()}
+    if len(dtypes) > 1 or any(dtype.kind != "f" for dtype in dtypes):
         found = ", ".join(f"{name} {t.dtype}" for name, t in operands.items())
         raise DtypeError(f"{op}: {found}: all float32 or all float64 fit")
-    for axis in range(axes):
-        _check_axis(op, x, w, axis, **{name: values[axis] for name, values in sizes.items()})
-    return sizes
 
 
 def _per_axis(op: str, axes: int, name: str, value: Any) -> Sizes:

@@ -88,10 +88,16 @@ class _Checker:
         self.changes = changed_by(call)
 
     def broken(self, rule: str, what: str) -> ConformanceError:
+        """Return the error that says which rule is broken, on what, and how to see it again."""
         text = f"{self.kernel.key} breaks {rule!r}: {what}; operands {self.call.describe()}"
         return ConformanceError(" ".join(text.split()), reproducer(self.kernel, self.call))
 
     def run(self) -> Found:
+        """Check every rule; return what was found, or why the kernel refuses the call.
+
+        Raises:
+            ConformanceError: a rule is broken.
+        """
         refusal = self.refusal(self.call.arrays)
         if refusal is not None:
             return Found(refusal)
@@ -113,6 +119,7 @@ class _Checker:
         return reason
 
     def results(self, fn: Callable[..., Any], arrays: Sequence[Any]) -> Results:
+        """Run a function; return its results, or the operands that it changes in place."""
         out = fn(*arrays, **self.call.params)
         if self.changes:
             return tuple(arrays[i] for i in self.changes)
