@@ -38,10 +38,13 @@ class Node:
         self.out_versions: list[int] = []
         self.released = False
 
-    def set_outputs(self, outputs: tuple[Tensor, ...]) -> None:
-        """Remember the outputs weakly, and their shapes and dtypes for good."""
+    def record(self, outputs: tuple[Tensor, ...]) -> None:
+        """Make this the node of ``outputs``; hold them weakly, their shapes and dtypes for good."""
         self.outputs = tuple([(weakref.ref(t), t._data.shape, t._data.dtype) for t in outputs])
         self.out_versions = [t._version[0] for t in outputs]
+        for i, t in enumerate(outputs):
+            if t._data.dtype.kind == "f":  # integers have no derivative
+                t.node, t.index, t.requires_grad = self, i, True
 
     def release(self) -> None:
         """Drop what was saved; a later reverse pass through this node raises."""

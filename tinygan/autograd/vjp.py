@@ -11,7 +11,7 @@ done, unless the graph is kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, overload
 
 from ..errors import DtypeError, GraphError, NotDifferentiableError, ShapeError
@@ -20,6 +20,8 @@ from .op import Cotangents, Needs, Op, Tensors
 from .tensor import Node, Tensor, recording
 
 Key = tuple[int, int]  # which tensor: (id of its node, output number), or (id of the leaf, -1)
+Sums = dict[Key, tuple[Tensor, Tensor]]  # a tensor and its cotangent
+Order = list[tuple[Node, Needs]]
 
 _accumulate = Op("accumulate", lambda a, b: elementwise("add", a, b), reads="shapes")
 _accumulate.defvjp(lambda g, y, xs, needs: (g[0], g[0]))
@@ -119,103 +121,106 @@ def _zeros(t: Tensor) -> Tensor:
     return Tensor(xp_of(t.data).zeros_like(t.data))
 
 
-class _Cotangents:
-    """What has reached each tensor so far; also keeps the tensor alive until its node is done."""
-
-    def __init__(self) -> None:
-        self._sums: dict[Key, tuple[Tensor, Tensor]] = {}
-
-    def add(self, pairs: Iterable[tuple[Tensor, Tensor | None]]) -> None:
-        """Add to what has reached each tensor its cotangent; None adds nothing."""
-        for t, g in pairs:
-            if g is None:
-                continue
-            key = _key(t)
-            before = self._sums.get(key)
-            self._sums[key] = (t, g if before is None else _accumulate(before[1], g))
-
-    def get(self, key: Key) -> tuple[Tensor, Tensor] | None:
-        """Return the tensor and its cotangent, or None if nothing has reached it."""
-        return self._sums.get(key)
-
-    def drop(self, key: Key) -> None:
-        """Forget a tensor whose node is done."""
-        self._sums.pop(key, None)
-
-
 def _reverse(
     outs: Tensors, seeds: Sequence[Tensor | None], ins: Tensors, keep: bool
 ) -> list[Tensor | None]:
     asked = {_key(t) for t in ins}
-    order, on_path = _order(outs, asked)
+    order = _order(outs, asked)
     _require_rules(order, outs)
-    sums = _Cotangents()
-    sums.add(zip(outs, seeds, strict=True))
+    # what has reached each tensor so far; keeps the tensor alive until its node is done
+    sums: Sums = {}
+    _add(sums, outs, [True] * len(outs), seeds)
     while order:  # popping, so that a finished node can be freed
-        node = order.pop()
-        keys = [(id(node), i) for i in range(len(node.outputs))]
-        if any([sums.get(key) for key in keys]):
-            needs = tuple([_key(t) in asked or id(t.node) in on_path for t in node.inputs])
-            sums.add(_apply(node, keys, sums, needs))
-        for key in set(keys) - asked:
-            sums.drop(key)
+        node, needs = order.pop()
+        _pass_on(node, needs, sums, asked)
         if not keep:
             node.release()
     found = [sums.get(_key(t)) for t in ins]
     return [None if f is None else f[1] for f in found]
 
 
-def _require_rules(order: Sequence[Node], outs: Tensors) -> None:
-    for node in order:
+def _add(
+    sums: Sums, tensors: Tensors, needs: Sequence[bool], cotangents: Sequence[Tensor | None]
+) -> None:
+    """Add to what has reached each tensor its cotangent; None adds nothing."""
+    for t, needed, g in zip(tensors, needs, cotangents, strict=True):
+        if g is None or not needed:
+            continue
+        key = (id(t), -1) if t.node is None else (id(t.node), t.index)
+        before = sums.get(key)
+        sums[key] = (t, g if before is None else _accumulate(before[1], g))
+
+
+def _require_rules(order: Order, outs: Tensors) -> None:
+    for node, _ in order:
         if node.op.rule is None:
             path = _path(outs, node)
             raise NotDifferentiableError(f"op {node.op.name!r} has no derivative (path: {path})")
 
 
-def _order(outs: Tensors, asked: set[Key]) -> tuple[list[Node], set[int]]:
-    """List the nodes on a path from ``outs`` to an asked tensor, producers first.
+def _order(outs: Tensors, asked: set[Key]) -> Order:
+    """List the nodes on a path from ``outs`` to an asked tensor, producers first, and their needs.
 
     Iterative, so the depth of a graph is bounded by memory and not by the call stack.
     """
-    order: list[Node] = []
+    order: Order = []
     seen: set[int] = set()
+    done: set[int] = set()
     on_path: set[int] = set()
-    stack = [(t.node, False) for t in outs if t.node is not None]
+    stack = [t.node for t in outs if t.node is not None]
     while stack:
-        node, expanded = stack.pop()
-        if expanded:
-            if any([_key(t) in asked or id(t.node) in on_path for t in node.inputs]):
-                on_path.add(id(node))
-                order.append(node)
-        elif id(node) not in seen:
-            if node.released and not any((id(node), i) in asked for i in range(len(node.outputs))):
-                raise GraphError(
-                    f"grad: the graph behind op {node.op.name!r} was released by an earlier "
-                    "reverse pass; give that one retain_graph=True"
-                )
+        node = stack[-1]
+        if id(node) not in seen:
+            _check_kept(node, asked)
             seen.add(id(node))
-            stack.append((node, True))
-            stack.extend((t.node, False) for t in node.inputs if t.node is not None)
-    return order, on_path
+            for t in node.inputs:
+                if t.node is not None and id(t.node) not in seen:
+                    stack.append(t.node)
+            continue
+        stack.pop()
+        if id(node) in done:
+            continue
+        done.add(id(node))
+        needs = tuple(
+            [
+                (id(t), -1) in asked
+                if t.node is None
+                else id(t.node) in on_path or (id(t.node), t.index) in asked
+                for t in node.inputs
+            ]
+        )
+        if True in needs:
+            on_path.add(id(node))
+            order.append((node, needs))
+    return order
 
 
-def _apply(
-    node: Node, keys: list[Key], sums: _Cotangents, needs: Needs
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Run the rule of one node; yield the inputs that need a cotangent, each with it."""
-    ys: list[Any] = []
-    g: list[Tensor] = []
-    for key, (ref, shape, dtype) in zip(keys, node.outputs, strict=True):
-        found = sums.get(key)
-        ys.append(found[0] if found else ref())
-        g.append(found[1] if found else _symbolic_zero(node, shape, dtype))
-    _check_versions(node, ys)
-    assert node.op.rule is not None  # _reverse looked before it began
-    cotangents: Cotangents = node.op.rule(tuple(g), tuple(ys), node.inputs, needs, **node.params)
-    for i, (t, gt) in enumerate(zip(node.inputs, cotangents, strict=True)):
-        if gt is not None and needs[i]:
-            _check_cotangent(node, i, t, gt)
-            yield t, gt
+def _check_kept(node: Node, asked: set[Key]) -> None:
+    if node.released and not any((id(node), i) in asked for i in range(len(node.outputs))):
+        raise GraphError(
+            f"grad: the graph behind op {node.op.name!r} was released by an earlier "
+            "reverse pass; give that one retain_graph=True"
+        )
+
+
+def _pass_on(node: Node, needs: Needs, sums: Sums, asked: set[Key]) -> None:
+    """Run the rule of one node on what has reached its outputs, and add up what it answers."""
+    keys = [(id(node), i) for i in range(len(node.outputs))]
+    found = [sums.get(key) for key in keys]
+    if any(found):
+        ys = [f[0] if f else out[0]() for f, out in zip(found, node.outputs, strict=True)]
+        g = [
+            f[1] if f else _symbolic_zero(node, shape, dtype)
+            for f, (_, shape, dtype) in zip(found, node.outputs, strict=True)
+        ]
+        _check_versions(node, ys)
+        assert node.op.rule is not None  # _reverse looked before it began
+        cotangents = node.op.rule(tuple(g), tuple(ys), node.inputs, needs, **node.params)
+        _check_cotangents(node, needs, cotangents)
+        _add(sums, node.inputs, needs, cotangents)
+    for key in keys:
+        if key not in asked:
+            sums.pop(key, None)
 
 
 def _symbolic_zero(node: Node, shape: tuple[int, ...], dtype: Any) -> Tensor:
@@ -239,16 +244,17 @@ def _check_versions(node: Node, ys: list[Any]) -> None:
                 )
 
 
-def _check_cotangent(node: Node, i: int, t: Tensor, g: Tensor) -> None:
-    if g._data.shape == t._data.shape and g._data.dtype == t._data.dtype:
-        return
-    if g.shape != t.shape:
-        raise ShapeError(
-            f"vjp rule of {node.op.name!r}: input {i} has shape {t.shape}, its cotangent {g.shape}"
-        )
-    raise DtypeError(
-        f"vjp rule of {node.op.name!r}: input {i} is {t.dtype}, its cotangent {g.dtype}"
-    )
+def _check_cotangents(node: Node, needs: Needs, cotangents: Cotangents) -> None:
+    for i, (t, needed, g) in enumerate(zip(node.inputs, needs, cotangents, strict=True)):
+        if g is None or not needed:
+            continue
+        mine, given = t._data, g._data
+        if given.shape == mine.shape and given.dtype == mine.dtype:
+            continue
+        what = f"vjp rule of {node.op.name!r}: input {i}"
+        if given.shape != mine.shape:
+            raise ShapeError(f"{what} has shape {t.shape}, its cotangent {g.shape}")
+        raise DtypeError(f"{what} is {t.dtype}, its cotangent {g.dtype}")
 
 
 def _path(outs: Tensors, target: Node) -> str:

@@ -109,7 +109,8 @@ def _supports(op: str) -> Callable[..., str | None]:
 
 
 def _register(op: str, variant: str, m: int, **declared: Any) -> Callable[[Any], Any]:
-    return register(op, "cpp", variant, supports=_supports(op), predict=_predict(op, m), **declared)
+    declared |= {"supports": _supports(op), "predict": _predict(op, m), "setting": winograd_mode}
+    return register(op, "cpp", variant, **declared)
 
 
 @_register("conv2d", "winograd_f4", 4)
