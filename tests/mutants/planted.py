@@ -339,8 +339,8 @@ LATER_OPS = [
     Mutant(
         "the gates of the LSTM in another order",
         "tinygan/ops/recurrent.py",
-        "i, f, g, o = split(gx + _affine(h, weight, bias), 4, -1)",
-        "f, i, g, o = split(gx + _affine(h, weight, bias), 4, -1)",
+        "i, f, g, o = split(gx + linear(h, weight, bias), 4, -1)",
+        "f, i, g, o = split(gx + linear(h, weight, bias), 4, -1)",
         "tests/ops/test_recurrent.py::test_an_lstm_cell_follows_its_formulas",
     ),
     Mutant(

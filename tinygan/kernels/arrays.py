@@ -72,8 +72,10 @@ def channels_last_rows(x: Array) -> Array:
 
 def aligned(a: Array) -> Array:
     """Return ``a`` with an aligned address and strides of whole elements, as C++ needs."""
-    whole = a.flags.aligned and not any(stride % a.itemsize for stride in a.strides)
-    return a if whole else a.copy()
+    flags = a.flags
+    if flags.aligned and (flags.forc or not any([s % a.itemsize for s in a.strides])):
+        return a
+    return a.copy()
 
 
 def adjacent_channels(x: Array) -> Array:

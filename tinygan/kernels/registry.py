@@ -21,7 +21,6 @@ must be functions of these alone; a kernel that looks at more says so (``by_sign
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -30,6 +29,7 @@ from typing import Any, Literal, TypeVar
 
 from ..errors import NoKernelError, OptionError
 from .arrays import is_numpy
+from .variables import variable
 
 Supports = Callable[..., "str | None"]
 Predict = Callable[..., "Prediction"]
@@ -109,6 +109,7 @@ _KERNELS: dict[str, list[Kernel]] = {}
 _STRICT: ContextVar[tuple[str, ...] | None] = ContextVar("strict_backends", default=None)
 _TRACE: ContextVar[Trace | None] = ContextVar("trace", default=None)
 _CHOSEN: dict[tuple[Any, ...], Kernel] = {}  # by signature
+_named_by_environment = variable("TINYGAN_BACKEND")
 _MOST_CHOSEN = 8192  # then it begins anew: shapes may be without end
 
 
@@ -243,7 +244,7 @@ def backend_order() -> tuple[str, ...]:
     strict = _STRICT.get()
     if strict is not None:
         return strict
-    named = os.environ.get("TINYGAN_BACKEND", "")
+    named = _named_by_environment()
     return _check_backends(tuple(named.split(","))) if named else BACKENDS
 
 
