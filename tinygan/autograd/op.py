@@ -72,7 +72,11 @@ class Op:
 
     def outputs(self, *inputs: Any, **params: Any) -> Tensors:
         """Run an op that may have several outputs; plain calling is for those with one."""
-        xs = tuple([x if isinstance(x, Tensor) else Tensor(x) for x in inputs])
+        xs: Tensors = inputs
+        for x in inputs:
+            if not isinstance(x, Tensor):
+                xs = tuple([x if isinstance(x, Tensor) else Tensor(x) for x in inputs])
+                break
         raw = self.forward(*[x._data for x in xs], **params)
         ys = tuple(map(Tensor, raw)) if isinstance(raw, tuple) else (Tensor(raw),)
         if self.view:
@@ -80,7 +84,7 @@ class Op:
         if not self.constant and _RECORD.get():
             for x in xs:
                 if x.requires_grad:
-                    Node(self, xs, params).record(ys)
+                    Node(self, xs, params, ys)
                     break
         watcher = _WATCHER.get()
         if watcher is not None:

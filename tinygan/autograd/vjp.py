@@ -16,7 +16,7 @@ from typing import Any, overload
 
 from ..errors import DtypeError, GraphError, NotDifferentiableError, ShapeError
 from ..kernels.arrays import elementwise, xp_of
-from .op import Cotangents, Needs, Op, Tensors
+from .op import Needs, Op, Tensors
 from .tensor import Node, Tensor, recording
 
 Key = tuple[int, int]  # which tensor: (id of its node, output number), or (id of the leaf, -1)
@@ -126,10 +126,11 @@ def _reverse(
 ) -> list[Tensor | None]:
     asked = {_key(t) for t in ins}
     order = _order(outs, asked)
-    _require_rules(order, outs)
     # what has reached each tensor so far; keeps the tensor alive until its node is done
     sums: Sums = {}
-    _add(sums, outs, [True] * len(outs), seeds)
+    for t, g in zip(outs, seeds, strict=True):
+        if g is not None:
+            _add(sums, t, g)
     while order:  # popping, so that a finished node can be freed
         node, needs = order.pop()
         _pass_on(node, needs, sums, asked)
@@ -139,23 +140,11 @@ def _reverse(
     return [None if f is None else f[1] for f in found]
 
 
-def _add(
-    sums: Sums, tensors: Tensors, needs: Sequence[bool], cotangents: Sequence[Tensor | None]
-) -> None:
-    """Add to what has reached each tensor its cotangent; None adds nothing."""
-    for t, needed, g in zip(tensors, needs, cotangents, strict=True):
-        if g is None or not needed:
-            continue
-        key = (id(t), -1) if t.node is None else (id(t.node), t.index)
-        before = sums.get(key)
-        sums[key] = (t, g if before is None else _accumulate(before[1], g))
-
-
-def _require_rules(order: Order, outs: Tensors) -> None:
-    for node, _ in order:
-        if node.op.rule is None:
-            path = _path(outs, node)
-            raise NotDifferentiableError(f"op {node.op.name!r} has no derivative (path: {path})")
+def _add(sums: Sums, t: Tensor, g: Tensor) -> None:
+    """Add a cotangent to what has reached a tensor."""
+    key = (id(t), -1) if t.node is None else (id(t.node), t.index)
+    before = sums.get(key)
+    sums[key] = (t, g if before is None else _accumulate(before[1], g))
 
 
 def _order(outs: Tensors, asked: set[Key]) -> Order:
@@ -171,7 +160,8 @@ def _order(outs: Tensors, asked: set[Key]) -> Order:
     while stack:
         node = stack[-1]
         if id(node) not in seen:
-            _check_kept(node, asked)
+            if node.released:
+                _check_asked(node, asked)
             seen.add(id(node))
             for t in node.inputs:
                 if t.node is not None and id(t.node) not in seen:
@@ -181,22 +171,33 @@ def _order(outs: Tensors, asked: set[Key]) -> Order:
         if id(node) in done:
             continue
         done.add(id(node))
-        needs = tuple(
-            [
-                (id(t), -1) in asked
-                if t.node is None
-                else id(t.node) in on_path or (id(t.node), t.index) in asked
-                for t in node.inputs
-            ]
-        )
+        needs = _needs(node, asked, on_path)
         if True in needs:
             on_path.add(id(node))
             order.append((node, needs))
+            if node.op.rule is None:
+                path = _path(outs, node)
+                raise NotDifferentiableError(
+                    f"op {node.op.name!r} has no derivative (path: {path})"
+                )
     return order
 
 
-def _check_kept(node: Node, asked: set[Key]) -> None:
-    if node.released and not any((id(node), i) in asked for i in range(len(node.outputs))):
+def _needs(node: Node, asked: set[Key], on_path: set[int]) -> Needs:
+    """Say of each input whether it is asked for, or lies on a path to one that is."""
+    needs = []
+    for t in node.inputs:
+        made = t.node
+        if made is None:
+            needs.append(t.requires_grad and (id(t), -1) in asked)
+        else:
+            needs.append(id(made) in on_path or (id(made), t.index) in asked)
+    return tuple(needs)
+
+
+def _check_asked(node: Node, asked: set[Key]) -> None:
+    """Raise unless a node that was released is where the asked tensors lie, and not on the way."""
+    if not any((id(node), i) in asked for i in range(len(node.outputs))):
         raise GraphError(
             f"grad: the graph behind op {node.op.name!r} was released by an earlier "
             "reverse pass; give that one retain_graph=True"
@@ -205,22 +206,31 @@ def _check_kept(node: Node, asked: set[Key]) -> None:
 
 def _pass_on(node: Node, needs: Needs, sums: Sums, asked: set[Key]) -> None:
     """Run the rule of one node on what has reached its outputs, and add up what it answers."""
-    keys = [(id(node), i) for i in range(len(node.outputs))]
-    found = [sums.get(key) for key in keys]
-    if any(found):
-        ys = [f[0] if f else out[0]() for f, out in zip(found, node.outputs, strict=True)]
-        g = [
-            f[1] if f else _symbolic_zero(node, shape, dtype)
-            for f, (_, shape, dtype) in zip(found, node.outputs, strict=True)
-        ]
-        _check_versions(node, ys)
-        assert node.op.rule is not None  # _reverse looked before it began
-        cotangents = node.op.rule(tuple(g), tuple(ys), node.inputs, needs, **node.params)
-        _check_cotangents(node, needs, cotangents)
-        _add(sums, node.inputs, needs, cotangents)
-    for key in keys:
-        if key not in asked:
-            sums.pop(key, None)
+    ys: list[Any] = []
+    g: list[Any] = []
+    missing = []
+    for i, (ref, _, _) in enumerate(node.outputs):
+        key = (id(node), i)
+        found = sums.get(key) if key in asked else sums.pop(key, None)
+        if found is None:
+            missing.append(i)
+        ys.append(ref() if found is None else found[0])
+        g.append(None if found is None else found[1])
+    if len(missing) == len(g):
+        return
+    for i in missing:
+        _, shape, dtype = node.outputs[i]
+        g[i] = _symbolic_zero(node, shape, dtype)
+    _check_versions(node, ys)
+    assert node.op.rule is not None  # _order has looked
+    cotangents = node.op.rule(tuple(g), tuple(ys), node.inputs, needs, **node.params)
+    for t, needed, gt in zip(node.inputs, needs, cotangents, strict=True):
+        if gt is None or not needed:
+            continue
+        mine, given = t._data, gt._data
+        if given.shape != mine.shape or given.dtype != mine.dtype:
+            raise _misfit(node, t, gt)
+        _add(sums, t, gt)
 
 
 def _symbolic_zero(node: Node, shape: tuple[int, ...], dtype: Any) -> Tensor:
@@ -231,30 +241,27 @@ def _symbolic_zero(node: Node, shape: tuple[int, ...], dtype: Any) -> Tensor:
 def _check_versions(node: Node, ys: list[Any]) -> None:
     if node.op.reads == "shapes":
         return
-    for kind, tensors, versions in (
-        ("input", node.inputs, node.versions),
-        ("output", ys, node.out_versions),
-    ):
-        for t, version in zip(tensors, versions, strict=True):
-            if t is not None and t._version[0] != version:
-                raise GraphError(
-                    f"op {node.op.name!r} saved an {kind} of shape {t.shape} at version {version}, "
-                    f"but it was changed since (now {t.version}); compute the gradient before "
-                    "assign_"
-                )
+    for t, version in zip(node.inputs, node.versions, strict=True):
+        if t._version[0] != version:
+            raise _changed(node, "input", t, version)
+    for y, version in zip(ys, node.out_versions, strict=True):
+        if y is not None and y._version[0] != version:
+            raise _changed(node, "output", y, version)
 
 
-def _check_cotangents(node: Node, needs: Needs, cotangents: Cotangents) -> None:
-    for i, (t, needed, g) in enumerate(zip(node.inputs, needs, cotangents, strict=True)):
-        if g is None or not needed:
-            continue
-        mine, given = t._data, g._data
-        if given.shape == mine.shape and given.dtype == mine.dtype:
-            continue
-        what = f"vjp rule of {node.op.name!r}: input {i}"
-        if given.shape != mine.shape:
-            raise ShapeError(f"{what} has shape {t.shape}, its cotangent {g.shape}")
-        raise DtypeError(f"{what} is {t.dtype}, its cotangent {g.dtype}")
+def _changed(node: Node, kind: str, t: Tensor, version: int) -> GraphError:
+    return GraphError(
+        f"op {node.op.name!r} saved an {kind} of shape {t.shape} at version {version}, "
+        f"but it was changed since (now {t.version}); compute the gradient before assign_"
+    )
+
+
+def _misfit(node: Node, t: Tensor, g: Tensor) -> ShapeError | DtypeError:
+    i = next(i for i, x in enumerate(node.inputs) if x is t)
+    what = f"vjp rule of {node.op.name!r}: input {i}"
+    if g.shape != t.shape:
+        return ShapeError(f"{what} has shape {t.shape}, its cotangent {g.shape}")
+    return DtypeError(f"{what} is {t.dtype}, its cotangent {g.dtype}")
 
 
 def _path(outs: Tensors, target: Node) -> str:
