@@ -47,7 +47,9 @@ def _word_range(what: str, value: SupportsIndex, bits: int) -> int:
 
 
 def _shape(shape: Shape | int) -> Shape:
-    dims = (shape,) if isinstance(shape, SupportsIndex) else tuple(shape)
+    if not isinstance(shape, tuple):  # first: asking for a protocol takes long
+        shape = (shape,) if isinstance(shape, SupportsIndex) else tuple(shape)
+    dims: Shape = shape
     if any(d < 0 for d in dims):
         raise OptionError(f"random shape {dims} has a negative extent")
     return dims

@@ -16,7 +16,7 @@ from typing import Any
 
 from .. import kernels
 from ..autograd import Op, Tensor
-from ..autograd.linear import as_tensor, promote, reshape, sum
+from ..autograd.linear import as_tensor, promote, reshape, unbroadcast
 from ..autograd.op import Cotangents, Needs, Tensors, kernel_op
 from ..errors import ShapeError
 
@@ -28,11 +28,11 @@ _wgrad = Op("linear_wgrad", lambda x, g: kernels.call("matmul", g.T, x))
 
 @_linear.defvjp
 def _(g: Tensors, y: Tensors, xs: Tensors, needs: Needs) -> Cotangents:
-    x, w, _ = xs
+    x, w, b = xs
     return (
         _xgrad(g[0], w) if needs[0] else None,
         _wgrad(x, g[0]) if needs[1] else None,
-        sum(g[0], 0) if needs[2] else None,
+        unbroadcast(g[0], b.shape) if needs[2] else None,
     )
 
 
