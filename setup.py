@@ -28,6 +28,7 @@ OBJECTS = ROOT / "build" / "native"
 
 FLAGS = "-std=c++17 -O3 -fPIC -fvisibility=hidden -ffp-contract=fast -pthread -Wall -Wno-psabi"
 BINDING_FLAGS = "-O1"  # bindings only check and forward: -O3 would double their compile time
+FOLDER_FLAGS = {"philox": "-ffp-contract=off"}  # its bits are those of NumPy
 ISA_FLAGS = {"base": ""}
 if platform.machine().lower() in ("x86_64", "amd64"):
     ISA_FLAGS["avx2"] = "-mavx2 -mfma"
@@ -77,6 +78,7 @@ def compile_command(cxx: list[str], source: Path, isa: str, includes: list[str])
         flags += [f"-DTG_ISA=tg_{isa}", *ISA_FLAGS[isa].split()]
     elif source.parent.name != "common":
         flags += BINDING_FLAGS.split()
+    flags += FOLDER_FLAGS.get(source.parent.name, "").split()
     flags += shlex.split(os.environ.get("TINYGAN_CXXFLAGS", ""))
     return [*cxx, *flags, *(f"-I{path}" for path in includes), "-c", str(source)]
 

@@ -79,11 +79,17 @@ class BenchConfig:
 MLP_G, MLP_D = (256, 512), (512, 256)
 
 
-def mlp_setup(config: BenchConfig, data_shape: tuple[int, ...]) -> Game:
+def mlp_setup(
+    config: BenchConfig,
+    data_shape: tuple[int, ...],
+    *,
+    hidden_g: tuple[int, ...] = MLP_G,
+    hidden_d: tuple[int, ...] = MLP_D,
+) -> Game:
     """G 100-256-512-784, D 784-512-256-1, LeakyReLU, Adam: as in many tutorials."""
     leaky = lambda: nn.LeakyReLU(0.2)  # noqa: E731
-    G = MLPGenerator(100, data_shape, hidden=MLP_G, act=leaky)
-    D = MLPDiscriminator(data_shape, hidden=MLP_D, act=leaky)
+    G = MLPGenerator(100, data_shape, hidden=hidden_g, act=leaky)
+    D = MLPDiscriminator(data_shape, hidden=hidden_d, act=leaky)
     players = [optim.Adam(m.parameters(), 2e-4, betas=(0.5, 0.999)) for m in (G, D)]
     return Game(G, D, *players, nz=100)
 

@@ -73,6 +73,7 @@ LINEAR = {
         lambda x, w: ops.conv_transpose2d(x, w, stride=2, padding=1, output_padding=1),
         (3, 4, 3, 3),
     ),
+    "linear": ((2, 3, 4), lambda x, w: ops.linear(x, w), (5, 4)),
     "matmul": ((2, 3, 4), lambda x, w: ops.matmul(x, w), (4, 5)),
     "sum": ((2, 3, 4, 5), lambda x, w: ops.sum(x, (0, 2)) * w, (3, 5)),
     "avg_pool2d": ((2, 3, 5, 6), lambda x, w: ops.avg_pool2d(x, 3, 2, 1) * w, (1, 3, 1, 1)),

@@ -26,7 +26,7 @@ import numpy as np
 
 from .errors import DtypeError, OptionError
 from .kernels.arrays import Array, Shape
-from .kernels.philox import normal_from_uniform, words
+from .kernels.philox import fill_refusal, fill_with, normal_from_uniform, words
 
 _HOST_CHUNK = 1 << 16  # words a pass: its temporaries stay in the L2 cache
 _DEVICE_CHUNK = 1 << 24
@@ -47,7 +47,9 @@ def _word_range(what: str, value: SupportsIndex, bits: int) -> int:
 
 
 def _shape(shape: Shape | int) -> Shape:
-    dims = (shape,) if isinstance(shape, SupportsIndex) else tuple(shape)
+    if not isinstance(shape, tuple):  # first: asking for a protocol takes long
+        shape = (shape,) if isinstance(shape, SupportsIndex) else tuple(shape)
+    dims: Shape = shape
     if any(d < 0 for d in dims):
         raise OptionError(f"random shape {dims} has a negative extent")
     return dims
@@ -126,11 +128,22 @@ class Stream:
             part[...] = convert(self.words(part.size * per_value).reshape(-1, per_value))
         return out.reshape(shape)
 
+    def _draw(self, draw: str, shape: Shape | int, dtype: Any, convert: Convert) -> Array:
+        """Draw floats, in C++ where that is there: the bits are the same."""
+        per_value = _words_per_float(dtype)
+        if fill_refusal(self.xp, dtype) is not None:
+            return self._fill(shape, dtype, per_value, convert)
+        out: Array = np.empty(_shape(shape), dtype=dtype)
+        start, self.index = self.index, self.index + out.size * per_value
+        place = {"seed": self.seed, "stream": stream_id(self.name), "step": self.step}
+        fill_with(draw, out, **place, start=start)
+        return out
+
     def uniform(
         self, shape: Shape | int, low: float = 0.0, high: float = 1.0, dtype: Any = np.float32
     ) -> Array:
         """Draw from [low, high); where ``low`` isn't 0, rounding may reach ``high`` itself."""
-        out = self._fill(shape, dtype, _words_per_float(dtype), _uniform)
+        out = self._draw("uniform", shape, dtype, _uniform)
         if (low, high) != (0.0, 1.0):
             out *= float(high - low)
             out += float(low)
@@ -140,7 +153,7 @@ class Stream:
         self, shape: Shape | int, dtype: Any = np.float32, mean: float = 0.0, std: float = 1.0
     ) -> Array:
         """Draw from N(mean, std**2), by the inverse of the distribution function."""
-        out = self._fill(shape, dtype, _words_per_float(dtype), _normal)
+        out = self._draw("normal", shape, dtype, _normal)
         if (mean, std) != (0.0, 1.0):
             out *= float(std)
             out += float(mean)

@@ -1,9 +1,9 @@
-// c = a b for dense matrices at any strides, in register tiles.
+// c = a b (+ bias) for dense matrices at any strides, in register tiles.
 //
 // Mapping. A register tile is up to kRows rows of c by a panel of kVectors vectors of columns; it
-// runs over a chunk of the sum (kChunk terms), and later chunks add to c. A task owns a block of
-// rows by some panels. Per chunk, a panel of b (kChunk x 32 floats: 32 KB) serves all its rows from
-// L1 or L2, and the rows' part of a all its panels from L2.
+// runs over a chunk of the sum (kChunk terms), and later chunks add to c; a bias is what c begins
+// with. A task owns a block of rows by some panels. Per chunk, a panel of b (kChunk x 32 floats: 32
+// KB) serves all its rows from L1 or L2, and the rows' part of a all its panels from L2.
 //
 // Packing. Panels of b are copied to (panel, k, column) unless b's columns are adjacent and rows
 // are few: then each is read as it lies, since it is read only a few times. Strips of kRows rows of
@@ -38,6 +38,8 @@ struct Plan {
   const T *a, *b;
   T* c;
   long M, N, K, a_m, a_k, b_k, b_n;
+  const T* bias;
+  long bias_n;
   long panels, strips;
   bool pack_a, pack_b;
   T *packed_a, *packed_b;
@@ -49,6 +51,7 @@ struct Plan {
 template <class T>
 Plan<T> plan_of(const Matmul& s) {
   Plan<T> p = {(const T*)s.a, (const T*)s.b, (T*)s.c, s.M, s.N, s.K, s.a_m, s.a_k, s.b_k, s.b_n};
+  p.bias = (const T*)s.bias, p.bias_n = s.bias_n;
   p.panels = ceil_div(p.N, tile_columns<T>()), p.strips = ceil_div(p.M, kRows);
   p.pack_b = p.b_n != 1 || p.M > kFewRows;
   p.pack_a = (p.a_m != 1 && p.a_k != 1) || p.N > kFewColumns ||
@@ -170,12 +173,23 @@ Rows<T> rows_of(const Plan<T>& p, long strip, long k) {
   return {p.a + p.row(strip) * p.a_m + k * p.a_k, p.a_m, p.a_k};
 }
 
+// Let columns [first, last) of rows [row, end) of c begin with the bias.
+template <class T>
+void begin_with_bias(const Plan<T>& p, long row, long end, long first, long last) {
+  for (; row < end; ++row)
+    for (long n = first; n < last; ++n) p.c[row * p.N + n] = p.bias[n * p.bias_n];
+}
+
 // One task: strips [first_strip, last_strip) by panels [first_panel, last_panel).
 template <class T>
 void run_task(const Plan<T>& p, long first_strip, long last_strip, long first_panel,
               long last_panel) {
   constexpr long width = tile_columns<T>();
+  if (p.bias)
+    begin_with_bias(p, p.row(first_strip), p.row(last_strip), first_panel * width,
+                    min_of(last_panel * width, p.N));
   for (long k = 0; k < p.K; k += kChunk) {
+    const bool first = k == 0 && !p.bias;
     const long count = min_of(kChunk, p.K - k);
     for (long panel = first_panel; panel < last_panel; ++panel) {
       const long cols = min_of(width, p.N - panel * width);
@@ -183,7 +197,7 @@ void run_task(const Plan<T>& p, long first_strip, long last_strip, long first_pa
       const T* b = packed ? p.packed_b + (p.pack_b ? panel : 0) * p.K * width + k * width
                           : p.b + k * p.b_k + panel * width;
       for (long strip = first_strip; strip < last_strip; ++strip)
-        tile_of<T>(p.row(strip + 1) - p.row(strip), k == 0, rows_of(p, strip, k), b,
+        tile_of<T>(p.row(strip + 1) - p.row(strip), first, rows_of(p, strip, k), b,
                    packed ? width : p.b_k, count, p.c + p.row(strip) * p.N + panel * width, p.N,
                    cols);
     }

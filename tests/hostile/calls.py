@@ -398,11 +398,3 @@ def _probe_fma(rng):
 def _probe_copy(rng):
     x = rng.standard_normal(int(rng.integers(1, 100))).astype(np.float32)
     return Call([x, np.zeros_like(x)], (1,), lambda x, _to: (x,))
-
-
-@binding("matmul")
-def _matmul(rng):
-    a, (m, k, n) = drawer(rng), (int(v) for v in rng.choice([1, 2, 3, 15, 16, 17, 33, 70, 300], 3))
-    left = a(k, m).T if rng.integers(2) else a(m, k)
-    right = a(n, k).T if rng.integers(2) else a(k, n)
-    return Call([left, right, a(m, n)], (2,), lambda x, y, _c: (x @ y,))

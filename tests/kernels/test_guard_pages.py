@@ -75,6 +75,8 @@ for dtype in (np.float32, np.float64):
         run("state_copy", *flat)
         run("state_average", 0.9, *flat)
         run("state_finite", *flat)
+        run("matmul", x, a(c, 3), a(3), a(rows, 3))
+        run("philox", 1, 2, 3, 4, 5, x)
         for kind in range(3):
             run("reduce", a(2, rows, c), kind, a(2, c))
             run("reduce", a(c, rows, 1), kind, a(c, 1))

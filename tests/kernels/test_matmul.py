@@ -7,9 +7,11 @@ import pytest
 from kernel_checks import native_or_skip
 
 from tinygan import Tensor, grad, kernels
+from tinygan.errors import ShapeError
 from tinygan.testing.bounds import bound_of
 
 TILES = next(k for k in kernels.kernels("matmul") if k.backend == "cpp")
+LAYER = next(k for k in kernels.kernels("linear") if k.backend == "cpp")
 EXTENTS = (1, 2, 13, 14, 15, 16, 17, 31, 32, 33, 64, 70, 141)
 
 
@@ -35,6 +37,9 @@ def test_small_integers_come_out_exactly_at_any_strides(dtype):
         np.testing.assert_array_equal(out, expected)
         assert out.dtype == dtype
         assert out.flags.c_contiguous
+        bias = rng.integers(-3, 4, n).astype(dtype)
+        out = LAYER.fn(turned(a, rng.choice(layouts)), turned(b, rng.choice(layouts)).T, bias)
+        np.testing.assert_array_equal(out, expected + bias.astype(np.int64))
 
 
 @pytest.mark.parametrize(
@@ -64,6 +69,9 @@ def test_an_empty_sum_is_zero_and_an_empty_product_empty(m, n, k):
     out = TILES.fn(np.ones((m, k), np.float32), np.ones((k, n), np.float32))
     assert out.shape == (m, n)
     assert not out.any()
+    bias = np.arange(n, dtype=np.float32)
+    out = LAYER.fn(np.ones((m, k), np.float32), np.ones((n, k), np.float32), bias)
+    np.testing.assert_array_equal(out, np.tile(bias, (m, 1)))
 
 
 def test_what_the_tiles_do_not_take_goes_to_blas():
@@ -89,3 +97,15 @@ def test_the_gradient_of_a_turned_weight_lies_as_the_weight_does(backend):
         gw = grad((x @ w.T).sum(), w)
     assert gw.data.flags.c_contiguous  # the optimizer reads it with the weight, entry by entry
     np.testing.assert_array_equal(gw.data, np.full((4, 3), 5))
+
+
+@pytest.mark.parametrize("backend", ["cpp", "numpy"])
+def test_a_layer_checks_that_its_operands_fit(backend):
+    if backend == "cpp":
+        native_or_skip()
+    x, w, b = np.ones((4, 3)), np.ones((5, 3)), np.ones(5)
+    with kernels.use_backend(backend):
+        kernels.call("linear", x, w, b)
+        for wrong in ((x, w.T, b), (x, w, b[:4]), (x, w, np.ones((1, 5)))):
+            with pytest.raises(ShapeError, match="fit, got"):
+                kernels.call("linear", *wrong)

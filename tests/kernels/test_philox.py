@@ -5,8 +5,12 @@ from statistics import NormalDist
 
 import numpy as np
 import pytest
+from kernel_checks import native_or_skip
 
-from tinygan.kernels.philox import log, normal_from_uniform, philox4x32, words
+from tinygan import kernels
+from tinygan.kernels.philox import fill_with, log, normal_from_uniform, philox4x32, words
+from tinygan.kernels.philox.reference import M0, M1, W0, W1
+from tinygan.random import Stream
 
 # Random123's kat_vectors, rows "philox4x32 10": counter, key, result.
 KNOWN_ANSWERS = [
@@ -103,3 +107,71 @@ def test_kernels_use_no_function_whose_rounding_is_free(monkeypatch):
     monkeypatch.setattr("tinygan.kernels.philox.normal.xp_of", lambda _: only)
     p = (words(only, seed=1, stream=2, step=3, start=0, count=4096) + 0.5) * 2.0**-32
     assert np.isfinite(normal_from_uniform(p)).all()
+
+
+def drawn(backend, draw, seed, step, index, count, dtype):
+    """Return a draw from word ``index`` on, and where the stream stands after it."""
+    stream = Stream(seed, "twin", step)
+    stream.index = index
+    with kernels.use_backend(backend):
+        return getattr(stream, draw)(count, dtype=dtype), stream.index
+
+
+@pytest.mark.parametrize("draw", ["uniform", "normal"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_cpp_draws_the_bits_of_the_reference(draw, dtype):
+    native_or_skip()
+    rng = np.random.default_rng(0)
+    for count in (0, 1, 2, 5, 255, 256, 257, 1000, 5000, 70_001):
+        for index in (0, 3, (1 << 34) - 2, (1 << 61) + 1):  # the block's number fills two words
+            place = int(rng.integers(0, 1 << 63)) * 2 + 1, int(rng.integers(0, 1 << 32)), index
+            ours, after = drawn("cpp", draw, *place, count, dtype)
+            reference, expected = drawn("numpy", draw, *place, count, dtype)
+            assert ours.dtype == reference.dtype
+            assert after == expected
+            np.testing.assert_array_equal(ours, reference)
+
+
+def counter_of(block, key):
+    """Return the counter that Philox4x32-10 turns into these words: its rounds, backwards."""
+    c0, c1, c2, c3 = block
+    for turn in reversed(range(10)):
+        k0, k1 = ((k + turn * w) % 2**32 for k, w in zip(key, (W0, W1), strict=True))
+        left, right = c3 * pow(M0, -1, 2**32) % 2**32, c1 * pow(M1, -1, 2**32) % 2**32
+        c0, c1, c2, c3 = left, c0 ^ k0 ^ right * M1 >> 32, right, c2 ^ k1 ^ left * M0 >> 32
+    return c0, c1, c2, c3
+
+
+def test_cpp_draws_the_far_tail_as_the_reference_does():
+    native_or_skip()
+    seed, seen = 0x123456789ABCDEF, 0
+    key = seed % 2**32, seed >> 32
+    for word in range(200):  # a double in either tail, where w0 = 0 and where it is full
+        low, high, step, stream = counter_of((0, word << 20, 2**32 - 1, 2**32 - 1 - word), key)
+        start = 4 * (low + (high << 32))
+        if start >= 1 << 62:
+            continue
+        place = {"seed": seed, "stream": stream, "step": step, "start": start}
+        out = np.empty(2)
+        fill_with("normal", out, **place)
+        w = words(np, count=4, **place)
+        assert w[0] == 0
+        cells = (w[::2] << 20) | (w[1::2] >> 12)
+        np.testing.assert_array_equal(out, normal_from_uniform((cells + 0.5) * 2.0**-52))
+        assert out[0] < -6.2
+        assert out[1] > 6.2
+        seen += 1
+    assert seen > 5
+
+
+def test_cpp_draws_are_the_same_on_any_number_of_threads():
+    native = native_or_skip()
+    count, outs = native.num_threads(), []
+    try:
+        for threads in (1, 2, 3, 8):
+            native.set_num_threads(threads)
+            outs.append(drawn("cpp", "normal", 5, 6, 7, 50_000, np.float32)[0])
+    finally:
+        native.set_num_threads(count)
+    for out in outs[1:]:
+        np.testing.assert_array_equal(out, outs[0])

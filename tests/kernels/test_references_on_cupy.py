@@ -105,6 +105,7 @@ CASES = {
     "group_norm_vjp": [((*NORM, a(*X, seed=3)), {"eps": 1e-5, "num_groups": 2})],
     "layer_norm": [((a(*X), *layer), {"eps": 1e-5}) for layer in LAYER],
     "layer_norm_vjp": [((a(*X), *layer, a(*X, seed=3)), {"eps": 1e-5}) for layer in LAYER],
+    "linear": [((a(4, 3), a(5, 3, seed=1), a(5)), {})],
     "matmul": [((a(4, 3), a(3, 5, seed=1)), {}), ((a(2, 4, 3), a(3, 5, seed=1)), {})],
     "max": reduce_cases(),
     "max_pool2d_index": [((a(*X),), WINDOW)],

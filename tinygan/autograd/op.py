@@ -13,13 +13,14 @@ A rule is a function ``rule(g, y, xs, needs, **params) -> (cotangent or None, ..
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Literal
 
 from .. import kernels
-from .tensor import Node, Tensor, is_recording
+from .tensor import _RECORD, Node, Tensor
 
 Tensors = tuple[Tensor, ...]
 Cotangents = tuple["Tensor | None", ...]
@@ -71,32 +72,29 @@ class Op:
 
     def outputs(self, *inputs: Any, **params: Any) -> Tensors:
         """Run an op that may have several outputs; plain calling is for those with one."""
-        xs = tuple([x if isinstance(x, Tensor) else Tensor(x) for x in inputs])
+        xs: Tensors = inputs
+        for x in inputs:
+            if not isinstance(x, Tensor):
+                xs = tuple([x if isinstance(x, Tensor) else Tensor(x) for x in inputs])
+                break
         raw = self.forward(*[x._data for x in xs], **params)
         ys = tuple(map(Tensor, raw)) if isinstance(raw, tuple) else (Tensor(raw),)
         if self.view:
             ys[0]._version = xs[0]._version
-        if not self.constant and is_recording():
+        if not self.constant and _RECORD.get():
             for x in xs:
                 if x.requires_grad:
-                    self._record(xs, ys, params)
+                    Node(self, xs, params, ys)
                     break
         watcher = _WATCHER.get()
         if watcher is not None:
             watcher(self, xs, ys)
         return ys
 
-    def _record(self, xs: Tensors, ys: Tensors, params: dict[str, Any]) -> None:
-        node = Node(self, xs, params)
-        for i, y in enumerate(ys):
-            if y.dtype.kind == "f":  # integers have no derivative
-                y.node, y.index, y.requires_grad = node, i, True
-        node.set_outputs(ys)
-
 
 def kernel_op(name: str) -> Op:
     """Make an op whose forward rule is whatever kernel of that name the registry picks."""
-    return Op(name, lambda *arrays, **params: kernels.call(name, *arrays, **params))
+    return Op(name, functools.partial(kernels.call, name))
 
 
 @contextmanager

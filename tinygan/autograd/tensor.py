@@ -31,17 +31,23 @@ class Node:
 
     __slots__ = ("inputs", "op", "out_versions", "outputs", "params", "released", "versions")
 
-    def __init__(self, op: Op, inputs: tuple[Tensor, ...], params: dict[str, Any]) -> None:
-        self.op, self.inputs, self.params = op, inputs, params
+    def __init__(
+        self,
+        op: Op,
+        inputs: tuple[Tensor, ...],
+        params: dict[str, Any],
+        outputs: tuple[Tensor, ...],
+    ) -> None:
+        """Become the node of ``outputs``; hold them weakly, their shapes and dtypes for good."""
+        self.op, self.inputs, self.params, self.released = op, inputs, params, False
         self.versions = [t._version[0] for t in inputs]
-        self.outputs: tuple[tuple[weakref.ref[Tensor], Shape, Any], ...] = ()
-        self.out_versions: list[int] = []
-        self.released = False
-
-    def set_outputs(self, outputs: tuple[Tensor, ...]) -> None:
-        """Remember the outputs weakly, and their shapes and dtypes for good."""
-        self.outputs = tuple([(weakref.ref(t), t._data.shape, t._data.dtype) for t in outputs])
         self.out_versions = [t._version[0] for t in outputs]
+        self.outputs: list[tuple[weakref.ref[Tensor], Shape, Any]] = []
+        for i, t in enumerate(outputs):
+            shape, dtype = t._data.shape, t._data.dtype
+            self.outputs.append((weakref.ref(t), shape, dtype))
+            if dtype.kind == "f":  # integers have no derivative
+                t.node, t.index, t.requires_grad = self, i, True
 
     def release(self) -> None:
         """Drop what was saved; a later reverse pass through this node raises."""
@@ -171,6 +177,9 @@ class Tensor:
             ShapeError: the shape differs.
             DtypeError: the dtype differs.
         """
+        if array is self._data:  # a kernel wrote to it
+            self._version[0] += 1
+            return self
         array = _as_array(array)
         if array.shape != self.shape:
             raise ShapeError(f"assign_ to a tensor of shape {self.shape} got {array.shape}")

@@ -11,15 +11,17 @@ done, unless the graph is kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, overload
 
 from ..errors import DtypeError, GraphError, NotDifferentiableError, ShapeError
 from ..kernels.arrays import elementwise, xp_of
-from .op import Cotangents, Needs, Op, Tensors
+from .op import Needs, Op, Tensors
 from .tensor import Node, Tensor, recording
 
 Key = tuple[int, int]  # which tensor: (id of its node, output number), or (id of the leaf, -1)
+Sums = dict[Key, tuple[Tensor, Tensor]]  # a tensor and its cotangent
+Order = list[tuple[Node, Needs]]
 
 _accumulate = Op("accumulate", lambda a, b: elementwise("add", a, b), reads="shapes")
 _accumulate.defvjp(lambda g, y, xs, needs: (g[0], g[0]))
@@ -119,103 +121,116 @@ def _zeros(t: Tensor) -> Tensor:
     return Tensor(xp_of(t.data).zeros_like(t.data))
 
 
-class _Cotangents:
-    """What has reached each tensor so far; also keeps the tensor alive until its node is done."""
-
-    def __init__(self) -> None:
-        self._sums: dict[Key, tuple[Tensor, Tensor]] = {}
-
-    def add(self, pairs: Iterable[tuple[Tensor, Tensor | None]]) -> None:
-        """Add to what has reached each tensor its cotangent; None adds nothing."""
-        for t, g in pairs:
-            if g is None:
-                continue
-            key = _key(t)
-            before = self._sums.get(key)
-            self._sums[key] = (t, g if before is None else _accumulate(before[1], g))
-
-    def get(self, key: Key) -> tuple[Tensor, Tensor] | None:
-        """Return the tensor and its cotangent, or None if nothing has reached it."""
-        return self._sums.get(key)
-
-    def drop(self, key: Key) -> None:
-        """Forget a tensor whose node is done."""
-        self._sums.pop(key, None)
-
-
 def _reverse(
     outs: Tensors, seeds: Sequence[Tensor | None], ins: Tensors, keep: bool
 ) -> list[Tensor | None]:
     asked = {_key(t) for t in ins}
-    order, on_path = _order(outs, asked)
-    _require_rules(order, outs)
-    sums = _Cotangents()
-    sums.add(zip(outs, seeds, strict=True))
+    order = _order(outs, asked)
+    # what has reached each tensor so far; keeps the tensor alive until its node is done
+    sums: Sums = {}
+    for t, g in zip(outs, seeds, strict=True):
+        if g is not None:
+            _add(sums, t, g)
     while order:  # popping, so that a finished node can be freed
-        node = order.pop()
-        keys = [(id(node), i) for i in range(len(node.outputs))]
-        if any([sums.get(key) for key in keys]):
-            needs = tuple([_key(t) in asked or id(t.node) in on_path for t in node.inputs])
-            sums.add(_apply(node, keys, sums, needs))
-        for key in set(keys) - asked:
-            sums.drop(key)
+        node, needs = order.pop()
+        _pass_on(node, needs, sums, asked)
         if not keep:
             node.release()
     found = [sums.get(_key(t)) for t in ins]
     return [None if f is None else f[1] for f in found]
 
 
-def _require_rules(order: Sequence[Node], outs: Tensors) -> None:
-    for node in order:
-        if node.op.rule is None:
-            path = _path(outs, node)
-            raise NotDifferentiableError(f"op {node.op.name!r} has no derivative (path: {path})")
+def _add(sums: Sums, t: Tensor, g: Tensor) -> None:
+    """Add a cotangent to what has reached a tensor."""
+    key = (id(t), -1) if t.node is None else (id(t.node), t.index)
+    before = sums.get(key)
+    sums[key] = (t, g if before is None else _accumulate(before[1], g))
 
 
-def _order(outs: Tensors, asked: set[Key]) -> tuple[list[Node], set[int]]:
-    """List the nodes on a path from ``outs`` to an asked tensor, producers first.
+def _order(outs: Tensors, asked: set[Key]) -> Order:
+    """List the nodes on a path from ``outs`` to an asked tensor, producers first, and their needs.
 
     Iterative, so the depth of a graph is bounded by memory and not by the call stack.
     """
-    order: list[Node] = []
+    order: Order = []
     seen: set[int] = set()
+    done: set[int] = set()
     on_path: set[int] = set()
-    stack = [(t.node, False) for t in outs if t.node is not None]
+    stack = [t.node for t in outs if t.node is not None]
     while stack:
-        node, expanded = stack.pop()
-        if expanded:
-            if any([_key(t) in asked or id(t.node) in on_path for t in node.inputs]):
-                on_path.add(id(node))
-                order.append(node)
-        elif id(node) not in seen:
-            if node.released and not any((id(node), i) in asked for i in range(len(node.outputs))):
-                raise GraphError(
-                    f"grad: the graph behind op {node.op.name!r} was released by an earlier "
-                    "reverse pass; give that one retain_graph=True"
-                )
+        node = stack[-1]
+        if id(node) not in seen:
+            if node.released:
+                _check_asked(node, asked)
             seen.add(id(node))
-            stack.append((node, True))
-            stack.extend((t.node, False) for t in node.inputs if t.node is not None)
-    return order, on_path
+            for t in node.inputs:
+                if t.node is not None and id(t.node) not in seen:
+                    stack.append(t.node)
+            continue
+        stack.pop()
+        if id(node) in done:
+            continue
+        done.add(id(node))
+        needs = _needs(node, asked, on_path)
+        if True in needs:
+            on_path.add(id(node))
+            order.append((node, needs))
+            if node.op.rule is None:
+                path = _path(outs, node)
+                raise NotDifferentiableError(
+                    f"op {node.op.name!r} has no derivative (path: {path})"
+                )
+    return order
 
 
-def _apply(
-    node: Node, keys: list[Key], sums: _Cotangents, needs: Needs
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Run the rule of one node; yield the inputs that need a cotangent, each with it."""
+def _needs(node: Node, asked: set[Key], on_path: set[int]) -> Needs:
+    """Say of each input whether it is asked for, or lies on a path to one that is."""
+    needs = []
+    for t in node.inputs:
+        made = t.node
+        if made is None:
+            needs.append(t.requires_grad and (id(t), -1) in asked)
+        else:
+            needs.append(id(made) in on_path or (id(made), t.index) in asked)
+    return tuple(needs)
+
+
+def _check_asked(node: Node, asked: set[Key]) -> None:
+    """Raise unless a node that was released is where the asked tensors lie, and not on the way."""
+    if not any((id(node), i) in asked for i in range(len(node.outputs))):
+        raise GraphError(
+            f"grad: the graph behind op {node.op.name!r} was released by an earlier "
+            "reverse pass; give that one retain_graph=True"
+        )
+
+
+def _pass_on(node: Node, needs: Needs, sums: Sums, asked: set[Key]) -> None:
+    """Run the rule of one node on what has reached its outputs, and add up what it answers."""
     ys: list[Any] = []
-    g: list[Tensor] = []
-    for key, (ref, shape, dtype) in zip(keys, node.outputs, strict=True):
-        found = sums.get(key)
-        ys.append(found[0] if found else ref())
-        g.append(found[1] if found else _symbolic_zero(node, shape, dtype))
+    g: list[Any] = []
+    missing = []
+    for i, (ref, _, _) in enumerate(node.outputs):
+        key = (id(node), i)
+        found = sums.get(key) if key in asked else sums.pop(key, None)
+        if found is None:
+            missing.append(i)
+        ys.append(ref() if found is None else found[0])
+        g.append(None if found is None else found[1])
+    if len(missing) == len(g):
+        return
+    for i in missing:
+        _, shape, dtype = node.outputs[i]
+        g[i] = _symbolic_zero(node, shape, dtype)
     _check_versions(node, ys)
-    assert node.op.rule is not None  # _reverse looked before it began
-    cotangents: Cotangents = node.op.rule(tuple(g), tuple(ys), node.inputs, needs, **node.params)
-    for i, (t, gt) in enumerate(zip(node.inputs, cotangents, strict=True)):
-        if gt is not None and needs[i]:
-            _check_cotangent(node, i, t, gt)
-            yield t, gt
+    assert node.op.rule is not None  # _order has looked
+    cotangents = node.op.rule(tuple(g), tuple(ys), node.inputs, needs, **node.params)
+    for t, needed, gt in zip(node.inputs, needs, cotangents, strict=True):
+        if gt is None or not needed:
+            continue
+        mine, given = t._data, gt._data
+        if given.shape != mine.shape or given.dtype != mine.dtype:
+            raise _misfit(node, t, gt)
+        _add(sums, t, gt)
 
 
 def _symbolic_zero(node: Node, shape: tuple[int, ...], dtype: Any) -> Tensor:
@@ -226,29 +241,27 @@ def _symbolic_zero(node: Node, shape: tuple[int, ...], dtype: Any) -> Tensor:
 def _check_versions(node: Node, ys: list[Any]) -> None:
     if node.op.reads == "shapes":
         return
-    for kind, tensors, versions in (
-        ("input", node.inputs, node.versions),
-        ("output", ys, node.out_versions),
-    ):
-        for t, version in zip(tensors, versions, strict=True):
-            if t is not None and t._version[0] != version:
-                raise GraphError(
-                    f"op {node.op.name!r} saved an {kind} of shape {t.shape} at version {version}, "
-                    f"but it was changed since (now {t.version}); compute the gradient before "
-                    "assign_"
-                )
+    for t, version in zip(node.inputs, node.versions, strict=True):
+        if t._version[0] != version:
+            raise _changed(node, "input", t, version)
+    for y, version in zip(ys, node.out_versions, strict=True):
+        if y is not None and y._version[0] != version:
+            raise _changed(node, "output", y, version)
 
 
-def _check_cotangent(node: Node, i: int, t: Tensor, g: Tensor) -> None:
-    if g._data.shape == t._data.shape and g._data.dtype == t._data.dtype:
-        return
-    if g.shape != t.shape:
-        raise ShapeError(
-            f"vjp rule of {node.op.name!r}: input {i} has shape {t.shape}, its cotangent {g.shape}"
-        )
-    raise DtypeError(
-        f"vjp rule of {node.op.name!r}: input {i} is {t.dtype}, its cotangent {g.dtype}"
+def _changed(node: Node, kind: str, t: Tensor, version: int) -> GraphError:
+    return GraphError(
+        f"op {node.op.name!r} saved an {kind} of shape {t.shape} at version {version}, "
+        f"but it was changed since (now {t.version}); compute the gradient before assign_"
     )
+
+
+def _misfit(node: Node, t: Tensor, g: Tensor) -> ShapeError | DtypeError:
+    i = next(i for i, x in enumerate(node.inputs) if x is t)
+    what = f"vjp rule of {node.op.name!r}: input {i}"
+    if g.shape != t.shape:
+        return ShapeError(f"{what} has shape {t.shape}, its cotangent {g.shape}")
+    return DtypeError(f"{what} is {t.dtype}, its cotangent {g.dtype}")
 
 
 def _path(outs: Tensors, target: Node) -> str:

@@ -19,6 +19,8 @@ from ..errors import DtypeError, ShapeError
 Array: TypeAlias = npt.NDArray[Any]  # or its CuPy twin, which has no stubs
 Shape: TypeAlias = tuple[int, ...]
 
+_ON_HOST = (np.ndarray, np.generic)
+_OF_NUMPY = (*_ON_HOST, int, float)  # NumPy's functions take plain numbers too
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 _NCHW_FROM_NHWC = (0, 3, 1, 2)
 _NHWC_FROM_NCHW = (0, 2, 3, 1)
@@ -26,14 +28,14 @@ _NHWC_FROM_NCHW = (0, 2, 3, 1)
 
 def xp_of(array: Any) -> Any:
     """Return the module (``numpy`` or ``cupy``) whose functions take ``array``."""
-    if isinstance(array, np.ndarray | np.generic | int | float):
+    if type(array) is np.ndarray or isinstance(array, _OF_NUMPY):
         return np
     return sys.modules[type(array).__module__.partition(".")[0]]
 
 
 def is_numpy(array: Any) -> bool:
     """Tell whether ``array`` lives in host memory."""
-    return isinstance(array, np.ndarray | np.generic)
+    return type(array) is np.ndarray or isinstance(array, _ON_HOST)
 
 
 def is_channels_last(x: Array) -> bool:
@@ -72,8 +74,10 @@ def channels_last_rows(x: Array) -> Array:
 
 def aligned(a: Array) -> Array:
     """Return ``a`` with an aligned address and strides of whole elements, as C++ needs."""
-    whole = a.flags.aligned and not any(stride % a.itemsize for stride in a.strides)
-    return a if whole else a.copy()
+    flags = a.flags
+    if flags.aligned and (flags.forc or not any([s % a.itemsize for s in a.strides])):
+        return a
+    return a.copy()
 
 
 def adjacent_channels(x: Array) -> Array:
@@ -88,7 +92,7 @@ def adjacent_channels(x: Array) -> Array:
 def empty_like(x: Array, *, dtype: Any = None) -> Array:
     """Allocate as ``x`` is laid out: channels last stays so, everything else becomes C order."""
     dtype = x.dtype if dtype is None else dtype
-    if is_channels_last(x) and not x.flags.c_contiguous:
+    if x.ndim == 4 and not x.flags.c_contiguous and is_channels_last(x):
         return empty_channels_last(xp_of(x), x.shape, dtype)
     out: Array = xp_of(x).empty(x.shape, dtype=dtype)
     return out

@@ -11,12 +11,16 @@ kernel that accepts the call runs, unless it predicts that another one is faster
 pays for some shapes only declares ``predict``, a measured cost model. ``use_backend`` narrows the
 choice and is strict: a backend that the user named never falls back to another, and a variant that
 the user named runs whether it pays or not.
+
+Asking every kernel at every call would cost more than a small kernel does. So a choice is kept for
+calls of the same *signature*: types, dtypes, shapes and strides of the arrays, the parameters, the
+backends in force, and the modes that a kernel names (``setting``). ``supports`` and ``predict``
+must be functions of these alone; a kernel that looks at more says so (``by_signature=False``).
 """
 
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -26,12 +30,14 @@ from typing import Any, Literal, TypeVar
 from ..errors import NoKernelError, OptionError
 from .arrays import is_numpy
 from .native import check_environment
+from .variables import variable
 
 Supports = Callable[..., "str | None"]
 Predict = Callable[..., "Prediction"]
 Accumulate = Literal["input", "float32", "float64"]
 Function = TypeVar("Function", bound=Callable[..., Any])
 Trace = Callable[["Kernel", "tuple[Any, ...]", "dict[str, Any]"], None]
+Setting = Callable[[], str]
 
 HOST_BACKENDS = ("cpp", "numba", "numpy")
 DEVICE_BACKENDS = ("cuda", "cupy")
@@ -66,6 +72,9 @@ class Kernel:
         deterministic: the same inputs give the same bits, whatever the number of threads.
         exact: every output is a plain sum of products, so small integers come out exactly.
         predict: says, of a call that it supports, whether it pays; None: it always does.
+        by_signature: ``supports`` and ``predict`` look at types, dtypes, shapes, strides and
+            parameters alone (and at ``setting``), so that a choice is kept for the next call.
+        setting: returns a mode in force that ``supports`` or ``predict`` depend on.
     """
 
     op: str
@@ -77,6 +86,8 @@ class Kernel:
     deterministic: bool = True
     exact: bool = False
     predict: Predict | None = None
+    by_signature: bool = True
+    setting: Setting | None = None
 
     @property
     def key(self) -> str:
@@ -98,6 +109,9 @@ class Kernel:
 _KERNELS: dict[str, list[Kernel]] = {}
 _STRICT: ContextVar[tuple[str, ...] | None] = ContextVar("strict_backends", default=None)
 _TRACE: ContextVar[Trace | None] = ContextVar("trace", default=None)
+_CHOSEN: dict[tuple[Any, ...], Kernel] = {}  # by signature
+_named_by_environment = variable("TINYGAN_BACKEND")
+_MOST_CHOSEN = 8192  # then it begins anew: shapes may be without end
 
 
 def _always(*_: Any, **__: Any) -> None:
@@ -114,6 +128,8 @@ def register(
     deterministic: bool = True,
     exact: bool = False,
     predict: Predict | None = None,
+    by_signature: bool = True,
+    setting: Setting | None = None,
 ) -> Callable[[Function], Function]:
     """Return a decorator that adds the function below it as a kernel of ``op``.
 
@@ -128,6 +144,8 @@ def register(
         deterministic: see ``Kernel``.
         exact: see ``Kernel``.
         predict: ``predict(*arrays, **params)`` returns a ``Prediction``.
+        by_signature: see ``Kernel``; False where ``supports`` or ``predict`` look at more.
+        setting: see ``Kernel``.
 
     Raises:
         OptionError: no such backend, or there is a kernel of that key already.
@@ -136,13 +154,12 @@ def register(
         raise OptionError(f"register: no backend {backend!r}: use one of {', '.join(BACKENDS)}")
 
     def _add(fn: Function) -> Function:
-        kernel = Kernel(
-            op, backend, variant, fn, supports, accumulate, deterministic, exact, predict
-        )
+        declared = (accumulate, deterministic, exact, predict, by_signature, setting)
+        kernel = Kernel(op, backend, variant, fn, supports, *declared)
         if any(k.key == kernel.key for k in _KERNELS.get(op, ())):
             raise OptionError(f"register: {kernel.key} exists already: unregister() it first")
         _KERNELS.setdefault(op, []).append(kernel)
-        _in_order.cache_clear()
+        _forget()
         return fn
 
     return _add
@@ -161,7 +178,7 @@ def unregister(key: str) -> None:
     _KERNELS[op] = left
     if not left:
         del _KERNELS[op]
-    _in_order.cache_clear()
+    _forget()
 
 
 def register_reference(
@@ -228,7 +245,7 @@ def backend_order() -> tuple[str, ...]:
     strict = _STRICT.get()
     if strict is not None:
         return strict
-    named = os.environ.get("TINYGAN_BACKEND", "")
+    named = _named_by_environment()
     return _check_backends(tuple(named.split(","))) if named else BACKENDS
 
 
@@ -243,7 +260,7 @@ def in_order(op: str) -> tuple[Kernel, ...]:
     return _in_order(op, backend_order())
 
 
-@functools.cache  # asked once an op and call; register and unregister clear it
+@functools.cache
 def _in_order(op: str, backends: tuple[str, ...]) -> tuple[Kernel, ...]:
     check_environment()
     return tuple(
@@ -252,6 +269,22 @@ def _in_order(op: str, backends: tuple[str, ...]) -> tuple[Kernel, ...]:
         for kernel in _KERNELS[op]
         if backend in (kernel.backend, f"{kernel.backend}/{kernel.variant}")
     )
+
+
+@functools.cache
+def _settings(op: str) -> tuple[Setting, ...] | None:
+    """Return what a choice for ``op`` depends on beside its signature; None: on who knows what."""
+    found = _KERNELS.get(op, ())
+    if not all(kernel.by_signature for kernel in found):
+        return None
+    return tuple({kernel.setting for kernel in found if kernel.setting is not None})
+
+
+def _forget() -> None:
+    """Forget what was derived from the list of kernels."""
+    _in_order.cache_clear()
+    _settings.cache_clear()
+    _CHOSEN.clear()
 
 
 _ALWAYS_PAYS = Prediction(True, "")
@@ -300,6 +333,30 @@ def choose(op: str, *arrays: Any, **params: Any) -> Kernel:
     Raises:
         NoKernelError: none of the backends in force accepts it; the message has every reason.
     """
+    settings = _settings(op)
+    if settings is None:
+        return _ask(op, arrays, params)
+    try:
+        signature = (
+            op,
+            backend_order(),
+            *[setting() for setting in settings],
+            *[None if a is None else (type(a), a.dtype, a.shape, a.strides) for a in arrays],
+            *params.items(),
+        )
+        found = _CHOSEN.get(signature)
+    except (AttributeError, TypeError):  # no array, or a parameter that can't be hashed
+        return _ask(op, arrays, params)
+    if found is None:
+        found = _ask(op, arrays, params)
+        if len(_CHOSEN) >= _MOST_CHOSEN:
+            _CHOSEN.clear()
+        _CHOSEN[signature] = found
+    return found
+
+
+def _ask(op: str, arrays: tuple[Any, ...], params: dict[str, Any]) -> Kernel:
+    """Ask the kernels in order of preference for one that takes the call, and for which it pays."""
     spare = None
     for kernel in in_order(op):
         if kernel.refusal(*arrays, **params) is None:

@@ -169,8 +169,7 @@ class MultiheadAttention(Module):
         biases = ops.split(self.in_proj_bias, 3) if self.in_proj_bias is not None else (None,) * 3
         found = []
         for x, weight, bias in zip(operands, self._projections(), biases, strict=True):
-            y = ops.matmul(x, weight.T)
-            y = y if bias is None else y + bias
+            y = ops.linear(x, weight, bias)
             split = (*y.shape[:2], self.num_heads, self.embed_dim // self.num_heads)
             found.append(ops.transpose(ops.reshape(y, split), (0, 2, 1, 3)))
         return found

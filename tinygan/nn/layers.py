@@ -75,8 +75,7 @@ class Linear(Affine):
         """Apply the layer."""
         if not x.ndim or x.shape[-1] != self.in_features:
             raise ShapeError(f"Linear takes x (..., {self.in_features}), got {x.shape}")
-        y = ops.matmul(x, self.weight.T)
-        return y if self.bias is None else y + self.bias
+        return ops.linear(x, self.weight, self.bias)
 
     def extra_repr(self) -> str:
         """Return the sizes."""

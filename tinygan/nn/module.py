@@ -44,6 +44,9 @@ class Buffer(Tensor):
         super().__init__(Tensor(data).data.copy())
 
 
+_SAVED = (Parameter, Buffer)
+
+
 class Computed(Protocol):
     """A tensor attribute that is computed anew for each forward, such as a normalised weight."""
 
@@ -216,17 +219,21 @@ class Module:
 # --- the walk ---
 
 
+_MAY_HOLD_MODULES = (Module, list, tuple)
+
+
 def _children(module: Module) -> Iterator[tuple[str, Module]]:
     for name, value in list(vars(module).items()):
-        yield from _modules_in(name, value, type(module).__name__)
+        if isinstance(value, _MAY_HOLD_MODULES):  # numbers, text and tensors are most of them
+            yield from _modules_in(name, value, type(module).__name__)
 
 
 def _modules_in(name: str, value: Any, owner: str) -> Iterator[tuple[str, Module]]:
     if isinstance(value, Module):
         yield name, value
-    elif isinstance(value, list | tuple):
+    elif isinstance(value, (list, tuple)):
         for i, item in enumerate(value):
-            if isinstance(item, Parameter | Buffer):
+            if isinstance(item, _SAVED):
                 raise OptionError(
                     f"{owner}.{name}[{i}] is a {type(item).__name__} in a {type(value).__name__}, "
                     "which would be neither trained nor saved: make it an attribute"
@@ -256,7 +263,7 @@ def slots(module: Module) -> Iterator[tuple[str, dict[str, Any], str]]:
 def tensors(module: Module) -> Iterator[tuple[str, Tensor]]:
     """Yield every parameter and buffer under all its names."""
     for name, attributes, key in slots(module):
-        if isinstance(attributes[key], Parameter | Buffer):
+        if isinstance(attributes[key], _SAVED):
             yield name, attributes[key]
 
 

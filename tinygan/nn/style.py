@@ -67,8 +67,8 @@ class EqualLinear(Affine):
         """Apply the layer."""
         if not x.ndim or x.shape[-1] != self.in_features:
             raise ShapeError(f"EqualLinear takes x (..., {self.in_features}), got {x.shape}")
-        y = ops.matmul(x, _scaled(self.weight, self.gain * self.lr_multiplier).T)
-        return y if self.bias is None else y + self.bias * self.lr_multiplier
+        weight = _scaled(self.weight, self.gain * self.lr_multiplier)
+        return ops.linear(x, weight, None if self.bias is None else self.bias * self.lr_multiplier)
 
     def extra_repr(self) -> str:
         """Return the sizes."""

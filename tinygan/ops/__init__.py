@@ -74,6 +74,7 @@ from .attention import attention_weights, scaled_dot_product_attention
 from .conv import conv2d, conv_transpose2d
 from .conv_nd import conv1d, conv3d, conv_transpose1d, conv_transpose3d
 from .conv_resample import conv2d_avg_pool, upsample_conv2d
+from .dense import linear
 from .embedding import embedding
 from .filter import upfirdn2d
 from .interpolate import interpolate, upsample_nearest
@@ -172,6 +173,7 @@ __all__ = [
     "least_squares_g_loss",
     "less",
     "less_equal",
+    "linear",
     "log",
     "log1p",
     "log_softmax",

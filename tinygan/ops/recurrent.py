@@ -21,9 +21,10 @@ from collections.abc import Callable
 from typing import Any
 
 from ..autograd import Tensor
-from ..autograd.linear import as_tensor, matmul, split, squeeze, stack, transpose
+from ..autograd.linear import as_tensor, split, squeeze, stack
 from ..errors import ShapeError
 from .activation import sigmoid, tanh
+from .dense import linear
 
 State = tuple[Tensor, ...]
 Pair = tuple[Tensor, Tensor]
@@ -44,7 +45,7 @@ def gru_cell(
     """
     (x, h), weights = _operands(x, h, weight_ih, weight_hh, bias_ih, bias_hh)
     _check("gru_cell", 3, x, (h,), weights, lead=0)
-    return _gru_step(_affine(x, weights[0], weights[2]), (h,), weights[1], weights[3])[0]
+    return _gru_step(linear(x, weights[0], weights[2]), (h,), weights[1], weights[3])[0]
 
 
 def lstm_cell(
@@ -67,7 +68,7 @@ def lstm_cell(
     """
     (x, h, c), weights = _operands(x, *hx, weight_ih, weight_hh, bias_ih, bias_hh)
     _check("lstm_cell", 4, x, (h, c), weights, lead=0)
-    h, c = _lstm_step(_affine(x, weights[0], weights[2]), (h, c), weights[1], weights[3])
+    h, c = _lstm_step(linear(x, weights[0], weights[2]), (h, c), weights[1], weights[3])
     return h, c
 
 
@@ -131,7 +132,7 @@ Step = Callable[[Tensor, State, Tensor, "Tensor | None"], State]
 def _gru_step(gx: Tensor, state: State, weight: Tensor, bias: Tensor | None) -> State:
     (h,) = state
     xr, xz, xn = split(gx, 3, -1)
-    hr, hz, hn = split(_affine(h, weight, bias), 3, -1)
+    hr, hz, hn = split(linear(h, weight, bias), 3, -1)
     r, z = sigmoid(xr + hr), sigmoid(xz + hz)
     n = tanh(xn + r * hn)
     return (n + z * (h - n),)
@@ -139,7 +140,7 @@ def _gru_step(gx: Tensor, state: State, weight: Tensor, bias: Tensor | None) -> 
 
 def _lstm_step(gx: Tensor, state: State, weight: Tensor, bias: Tensor | None) -> State:
     h, c = state
-    i, f, g, o = split(gx + _affine(h, weight, bias), 4, -1)
+    i, f, g, o = split(gx + linear(h, weight, bias), 4, -1)
     c = sigmoid(f) * c + sigmoid(i) * tanh(g)
     return sigmoid(o) * tanh(c), c
 
@@ -148,17 +149,12 @@ def _unroll(
     step: Step, x: Tensor, state: State, weights: Weights, reverse: bool
 ) -> tuple[Tensor, State]:
     weight_ih, weight_hh, bias_ih, bias_hh = weights
-    steps = split(_affine(x, weight_ih, bias_ih), x.shape[0])
+    steps = split(linear(x, weight_ih, bias_ih), x.shape[0])
     outputs: list[Tensor] = []
     for gx in steps[::-1] if reverse else steps:
         state = step(squeeze(gx, 0), state, weight_hh, bias_hh)
         outputs.append(state[0])
     return stack(outputs[::-1] if reverse else outputs), state
-
-
-def _affine(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    y = matmul(x, transpose(weight))
-    return y if bias is None else y + bias
 
 
 def _operands(*given: Any) -> tuple[State, Weights]:

@@ -65,14 +65,16 @@ class Optimizer(ABC):
             ShapeError: another number of gradients, or one of another shape.
             DtypeError: a gradient of another dtype.
         """
-        given = enumerate(self._gradients(grads))
-        moves = [Move(i, writable(self.params[i].data), g.data) for i, g in given if g is not None]
-        owners = {id(_owner(move.p)) for move in moves}
         moves = [
-            Move(i, p, g.copy()) if id(_owner(g)) in owners else Move(i, p, g) for i, p, g in moves
+            Move(i, writable(p.data), g.data)
+            for i, (p, g) in enumerate(zip(self.params, self._gradients(grads), strict=True))
+            if g is not None
         ]
-        for move in moves:
-            self.steps[move.i] += 1
+        owners = {id(_owner(p)) for _, p, _ in moves}
+        for at, (i, p, g) in enumerate(moves):
+            if id(_owner(g)) in owners:
+                moves[at] = Move(i, p, g.copy())
+            self.steps[i] += 1
         self._update(moves)
         for move in moves:
             self.params[move.i].assign_(move.p)

@@ -17,7 +17,7 @@ def _supports(*arrays: Array, **_: Any) -> str | None:
     return cpp_refusal(arrays, 4, in_place=(0, 2, 3))
 
 
-@register("adam", "cpp", "one_pass", supports=_supports)
+@register("adam", "cpp", "one_pass", supports=_supports, by_signature=False)
 def adam(
     *arrays: Array,
     lr: float,

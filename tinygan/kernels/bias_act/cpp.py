@@ -80,7 +80,7 @@ def _rows(x: Array, b: Array | None, slope: Array | None, *ins: Array) -> _Rows:
         rows, y = empty_rows(x.shape, x.dtype, axis)
         return rows, y, [as_rows(a, axis) for a in ins]
     y = empty_like(x)  # no channels: any dense order will do
-    if is_channels_last(x):
+    if x.ndim == 4 and is_channels_last(x):
         rows, flat = (y.transpose(0, 2, 3, 1), [a.transpose(0, 2, 3, 1) for a in ins])
     else:
         rows, flat = y, list(ins)

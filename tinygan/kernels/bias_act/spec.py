@@ -20,7 +20,9 @@ def check_operands(op: str, x: Array, b: Array | None, slope: Array | None, act:
         raise OptionError(f"{op}: no activation {act!r}: use one of {', '.join(ACTS)}")
     if (slope is not None) != (act == "prelu"):
         raise ShapeError(f"{op}: slope belongs to prelu and to nothing else, act is {act!r}")
-    if x.ndim == 0 and not (b is None and slope is None):
+    if b is None and slope is None:
+        return
+    if x.ndim == 0:
         raise ShapeError(f"{op}: a scalar x () has no channel axis for b or slope")
     for name, a, extents in (("b", b, channels(x)), ("slope", slope, (1, *channels(x)))):
         if a is None:

@@ -9,7 +9,6 @@ runs in any case.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -19,6 +18,7 @@ from ...errors import OptionError
 from ..arrays import Array, Shape
 from ..native import native
 from ..registry import Prediction, register
+from ..variables import variable
 from . import launch
 from .launch import WINOGRAD_F2, WINOGRAD_F4, conv2d_by, dgrad_by, wgrad_by
 from .spec import ConvSpec
@@ -26,6 +26,7 @@ from .winograd import refusal, taps
 
 MODES = {"fast": 4, "accurate": 2, "off": 0}  # outputs a side of the tiles that may be chosen
 
+_named_by_environment = variable("TINYGAN_WINOGRAD")
 _MODE: ContextVar[str | None] = ContextVar("winograd", default=None)
 
 
@@ -49,7 +50,7 @@ def use_winograd(mode: str) -> Iterator[None]:
 
 def winograd_mode() -> str:
     """Return the mode in force: ``use_winograd``, else ``TINYGAN_WINOGRAD``, else ``"fast"``."""
-    return _MODE.get() or _checked(os.environ.get("TINYGAN_WINOGRAD") or "fast", "TINYGAN_WINOGRAD")
+    return _MODE.get() or _checked(_named_by_environment() or "fast", "TINYGAN_WINOGRAD")
 
 
 def _checked(mode: str, name: str) -> str:
@@ -109,7 +110,8 @@ def _supports(op: str) -> Callable[..., str | None]:
 
 
 def _register(op: str, variant: str, m: int, **declared: Any) -> Callable[[Any], Any]:
-    return register(op, "cpp", variant, supports=_supports(op), predict=_predict(op, m), **declared)
+    declared |= {"supports": _supports(op), "predict": _predict(op, m), "setting": winograd_mode}
+    return register(op, "cpp", variant, **declared)
 
 
 @_register("conv2d", "winograd_f4", 4)

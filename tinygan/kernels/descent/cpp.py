@@ -32,7 +32,7 @@ def _flat(op: str, arrays: Sequence[Array], roles: Sequence[str]) -> list[Array]
     return [a for p, g, *kept in found for a in (p, laid_out_as(g, p), *kept)]
 
 
-@register("sgd", "cpp", "one_pass", supports=_supports_sgd)
+@register("sgd", "cpp", "one_pass", supports=_supports_sgd, by_signature=False)
 def sgd(
     *arrays: Array,
     lr: float,
@@ -47,7 +47,7 @@ def sgd(
     _native.sgd(lr, momentum, dampening, weight_decay, nesterov, first, *flat)
 
 
-@register("rmsprop", "cpp", "one_pass", supports=_supports_rmsprop)
+@register("rmsprop", "cpp", "one_pass", supports=_supports_rmsprop, by_signature=False)
 def rmsprop(
     *arrays: Array,
     lr: float,

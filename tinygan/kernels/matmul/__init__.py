@@ -1,4 +1,4 @@
-"""Matrix products."""
+"""Matrix products, and the dense layer."""
 
 from . import cpp, reference
 

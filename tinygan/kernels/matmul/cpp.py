@@ -1,4 +1,4 @@
-"""Launcher of the C++ matrix product in csrc/matmul: two matrices, at any strides."""
+"""Launchers of the C++ matrix product in csrc/matmul: two matrices, at any strides, and a bias."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import numpy as np
 
 from ..arrays import Array, aligned, two_floats_refusal
 from ..native import native, why_not
+from ..reduce.rows import c_order
 from ..registry import register
+from .spec import check_linear
 
 _native: Any = native
 
@@ -25,5 +27,20 @@ def _supports(a: Array, b: Array) -> str | None:
 def matmul(a: Array, b: Array) -> Array:
     """Multiply two matrices. Shapes: a (M, K), b (K, N) -> (M, N), C order."""
     y = np.empty((a.shape[0], b.shape[1]), a.dtype)
-    _native.matmul(aligned(a), aligned(b), y)
+    _native.matmul(aligned(a), aligned(b), None, y)
+    return y
+
+
+def _supports_linear(x: Array, w: Array, b: Array) -> str | None:
+    if b.dtype != x.dtype:
+        return f"takes a bias of x's dtype {x.dtype}, got {b.dtype}"
+    return _supports(x, w)
+
+
+@register("linear", "cpp", "tiles", supports=_supports_linear, exact=True)
+def linear(x: Array, w: Array, b: Array) -> Array:
+    """Return x w^T + b. Shapes: x (M, K), w (N, K), b (N,) -> (M, N), C order."""
+    check_linear(x, w, b)
+    y = np.empty((x.shape[0], w.shape[0]), x.dtype)
+    _native.matmul(aligned(x), aligned(w).T, c_order(b), y)
     return y

@@ -168,6 +168,16 @@ def _matmul(m: Machine, forward: Forward, a: Array, b: Array) -> Running:
     return _sums(m, a.shape[-1], forward(a, b), forward(abs(a), abs(b)))
 
 
+@primitive("linear_product", "linear_xgrad")
+def _rows_of_a_layer(m: Machine, forward: Forward, a: Array, b: Array) -> Running:
+    return _sums(m, a.shape[1], forward(a, b), forward(abs(a), abs(b)))
+
+
+@primitive("linear_wgrad")
+def _weights_of_a_layer(m: Machine, forward: Forward, x: Array, g: Array) -> Running:
+    return _sums(m, len(x), forward(x, g), forward(abs(x), abs(g)))
+
+
 @primitive("put", "pad_border_adjoint")
 def _collects(m: Machine, forward: Forward, g: Array, **params: Any) -> Running:
     return _sums(m, g.size, forward(g, **params), forward(abs(g), **params))

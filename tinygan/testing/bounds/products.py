@@ -49,6 +49,11 @@ def _matmul(m: Machine, a: Array, b: Array) -> Errors:
     return products(m, "matmul", a.shape[-1], a, b)
 
 
+@bound("linear")
+def _linear(m: Machine, x: Array, w: Array, b: Array) -> Errors:
+    return products(m, "linear", x.shape[1] + 1, x, w, b)  # the bias is one term more
+
+
 @bound("conv2d")
 def _conv2d(m: Machine, x: Array, w: Array, **params: Any) -> Errors:
     return products(m, "conv2d", math.prod(w.shape[1:]), x, w, **params)

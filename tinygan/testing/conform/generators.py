@@ -197,6 +197,13 @@ def _matmul(c: Choices) -> Operands:
     return [a, b], {}
 
 
+@generator("linear", large=True)
+def _linear(c: Choices) -> Operands:
+    (a, b), _ = _matmul(c)
+    assert b is not None  # none of a product's operands may be left out
+    return [a, b.T, c.normal(b.shape[1:])], {}
+
+
 def _image(c: Choices) -> Shape:
     return c.integer(1, 5), c.pick(*_WIDTHS), c.integer(1, 13), c.integer(1, 18)
 

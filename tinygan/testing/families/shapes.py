@@ -160,6 +160,15 @@ def _matmul(c: Choices) -> Drawn:
     return Drawn(ops.matmul, [c.normal(a), c.normal(b)])
 
 
+@family("linear", kernels=("linear", "matmul", "sum"))
+def _linear(c: Choices) -> Drawn:
+    m, k, n = c.shape(3, 3, zero=True)
+    x: Shape = (*c.shape(c.integer(0, 2), 2, zero=True), m, k) if c.chance(3) else (m, k)
+    x = (k,) if c.chance(5) else x
+    bias = [] if c.chance(4) else [c.normal((n,))]
+    return Drawn(ops.linear, [c.normal(x), c.normal((n, k)), *bias])
+
+
 def _turned(x: Tensor) -> Tensor:
     """Swap the last two axes, so that matmul meets transposed views."""
     if x.ndim < 2:

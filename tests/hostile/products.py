@@ -1,0 +1,34 @@
+"""Right calls of the matrix product, and of what takes numbers and fills an array; see calls.py."""
+
+import numpy as np
+
+from tinygan import random
+from tinygan.kernels.philox import words
+
+from .calls import Call, binding, drawer
+
+
+@binding("matmul")
+def _matmul(rng):
+    a, (m, k, n) = drawer(rng), (int(v) for v in rng.choice([1, 2, 3, 15, 16, 17, 33, 70, 300], 3))
+    left = a(k, m).T if rng.integers(2) else a(m, k)
+    right = a(n, k).T if rng.integers(2) else a(k, n)
+    bias = a(n) if rng.integers(2) else None
+
+    def result(x, y, b, _c):
+        return (x @ y if b is None else x @ y + b,)
+
+    return Call([left, right, bias, a(m, n)], (3,), result)
+
+
+@binding("philox")
+def _philox(rng):
+    draw, seed, stream, step, start = (int(v) for v in rng.integers(0, (2, 1 << 62, 9, 9, 1 << 40)))
+
+    def expected(_draw, _seed, _stream, _step, _start, out):
+        w = words(np, seed=seed, stream=stream, step=step, start=start, count=out.nbytes // 4)
+        convert = (random._uniform, random._normal)[draw]
+        return (convert(w.reshape(-1, out.itemsize // 4)).reshape(out.shape),)
+
+    out = drawer(rng)(int(rng.integers(1, 40)), int(rng.choice([1, 3, 64, 257])))
+    return Call([draw, seed, stream, step, start, out], (5,), expected)
