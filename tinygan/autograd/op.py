@@ -19,6 +19,7 @@ from contextvars import ContextVar
 from typing import Any, Literal
 
 from .. import kernels
+from .outline import outlined
 from .tensor import Node, Tensor, is_recording
 
 Tensors = tuple[Tensor, ...]
@@ -26,6 +27,15 @@ Cotangents = tuple["Tensor | None", ...]
 Needs = tuple[bool, ...]
 Rule = Callable[..., Cotangents]
 Watcher = Callable[["Op", Tensors, Tensors], None]
+Reads = Literal["values", "inputs", "outputs", "shapes"] | slice
+
+# Which inputs a rule reads the values of, and whether it reads the outputs'.
+_READ: dict[str, tuple[slice, bool]] = {
+    "values": (slice(None), True),
+    "inputs": (slice(None), False),
+    "outputs": (slice(0), True),
+    "shapes": (slice(0), False),
+}
 
 _WATCHER: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
 
@@ -36,8 +46,9 @@ class Op:
     Args:
         name: the name in error messages.
         forward: ``forward(*arrays, **params) -> array | tuple[array, ...]``.
-        reads: what the vjp rule reads of the inputs: their ``"values"``, or their ``"shapes"``
-            alone, so that changing the values later is harmless.
+        reads: what the vjp rule reads the values of: inputs and outputs (``"values"``), one of
+            the two, some of the inputs (a slice of them), or nothing but ``"shapes"``. The graph
+            keeps no other values alive, and changing others later is harmless.
         view: the output shares memory with the first input.
         constant: the output is piecewise constant in the inputs (a comparison, a sign): it is
             never recorded, its derivative being 0 wherever it exists.
@@ -48,12 +59,15 @@ class Op:
         name: str,
         forward: Callable[..., Any],
         *,
-        reads: Literal["values", "shapes"] = "values",
+        reads: Reads = "values",
         view: bool = False,
         constant: bool = False,
     ) -> None:
         self.name, self.forward = name, forward
         self.reads, self.view, self.constant = reads, view, constant
+        self.inputs_read, self.outputs_read = (
+            (reads, False) if isinstance(reads, slice) else _READ[reads]
+        )
         self.rule: Rule | None = None
 
     def __repr__(self) -> str:
@@ -87,16 +101,18 @@ class Op:
         return ys
 
     def _record(self, xs: Tensors, ys: Tensors, params: dict[str, Any]) -> None:
-        node = Node(self, xs, params)
+        node = Node(self, outlined(xs, self.inputs_read), params)
         for i, y in enumerate(ys):
             if y.dtype.kind == "f":  # integers have no derivative
                 y.node, y.index, y.requires_grad = node, i, True
         node.set_outputs(ys)
+        if self.outputs_read:
+            node.saved = tuple([y._data for y in ys])
 
 
-def kernel_op(name: str) -> Op:
+def kernel_op(name: str, *, reads: Reads = "values") -> Op:
     """Make an op whose forward rule is whatever kernel of that name the registry picks."""
-    return Op(name, lambda *arrays, **params: kernels.call(name, *arrays, **params))
+    return Op(name, lambda *arrays, **params: kernels.call(name, *arrays, **params), reads=reads)
 
 
 @contextmanager

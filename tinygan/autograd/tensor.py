@@ -29,13 +29,16 @@ Axis = int | Sequence[int] | None
 class Node:
     """One application of one op: the edges of the graph from its outputs to its inputs."""
 
-    __slots__ = ("inputs", "op", "out_versions", "outputs", "params", "released", "versions")
+    __slots__ = (
+        "inputs", "op", "out_versions", "outputs", "params", "released", "saved", "versions",
+    )  # fmt: skip
 
     def __init__(self, op: Op, inputs: tuple[Tensor, ...], params: dict[str, Any]) -> None:
         self.op, self.inputs, self.params = op, inputs, params
         self.versions = [t._version[0] for t in inputs]
         self.outputs: tuple[tuple[weakref.ref[Tensor], Shape, Any], ...] = ()
         self.out_versions: list[int] = []
+        self.saved: tuple[Array, ...] = ()  # arrays of the outputs, where the rule reads them
         self.released = False
 
     def set_outputs(self, outputs: tuple[Tensor, ...]) -> None:
@@ -45,7 +48,7 @@ class Node:
 
     def release(self) -> None:
         """Drop what was saved; a later reverse pass through this node raises."""
-        self.inputs, self.released = (), True
+        self.inputs, self.saved, self.released = (), (), True
 
 
 class Tensor:

@@ -17,6 +17,7 @@ from typing import Any, overload
 from ..errors import DtypeError, GraphError, NotDifferentiableError, ShapeError
 from ..kernels.arrays import elementwise, xp_of
 from .op import Cotangents, Needs, Op, Tensors
+from .outline import library, restored
 from .tensor import Node, Tensor, recording
 
 Key = tuple[int, int]  # which tensor: (id of its node, output number), or (id of the leaf, -1)
@@ -209,6 +210,8 @@ def _apply(
         found = sums.get(key)
         ys.append(found[0] if found else ref())
         g.append(found[1] if found else _symbolic_zero(node, shape, dtype))
+    if node.saved:
+        ys = restored(ys, node.saved)
     _check_versions(node, ys)
     assert node.op.rule is not None  # _reverse looked before it began
     cotangents: Cotangents = node.op.rule(tuple(g), tuple(ys), node.inputs, needs, **node.params)
@@ -219,18 +222,19 @@ def _apply(
 
 
 def _symbolic_zero(node: Node, shape: tuple[int, ...], dtype: Any) -> Tensor:
-    xp = xp_of(node.inputs[0].data)
+    xp = library(node.inputs[0].data)
     return Tensor(xp.broadcast_to(xp.zeros((), dtype=dtype), shape))  # one number of memory
 
 
 def _check_versions(node: Node, ys: list[Any]) -> None:
     if node.op.reads == "shapes":
         return
+    read = node.op.inputs_read
     for kind, tensors, versions in (
-        ("input", node.inputs, node.versions),
-        ("output", ys, node.out_versions),
+        ("input", node.inputs[read], node.versions[read]),
+        ("output", ys if node.op.outputs_read else (), node.out_versions),
     ):
-        for t, version in zip(tensors, versions, strict=True):
+        for t, version in zip(tensors, versions, strict=False):
             if t is not None and t._version[0] != version:
                 raise GraphError(
                     f"op {node.op.name!r} saved an {kind} of shape {t.shape} at version {version}, "

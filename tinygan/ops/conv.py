@@ -21,9 +21,9 @@ from ..kernels.arrays import Shape
 from ..kernels.conv2d.spec import ConvSpec, pair
 from .activation import bias_act
 
-_conv2d = kernel_op("conv2d")
-_dgrad = kernel_op("conv2d_dgrad")
-_wgrad = kernel_op("conv2d_wgrad")
+_conv2d = kernel_op("conv2d", reads="inputs")
+_dgrad = kernel_op("conv2d_dgrad", reads="inputs")
+_wgrad = kernel_op("conv2d_wgrad", reads="inputs")
 
 
 @_conv2d.defvjp
