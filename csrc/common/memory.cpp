@@ -3,7 +3,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include <algorithm>
 #include <map>
@@ -11,6 +10,8 @@
 #include <new>
 #include <unordered_map>
 #include <utility>
+
+#include "runs.hpp"
 
 namespace {
 
@@ -20,64 +21,33 @@ constexpr size_t kLeastKept = SIZE_MAX;
 constexpr size_t kLeastKept = size_t(16) << 10;
 #endif
 constexpr size_t kAlign = 64;  // a cache line, and the widest vector
-constexpr size_t kPage = 4096, kHugePage = size_t(2) << 20;
-constexpr size_t kRound = size_t(64) << 10;  // of mapped blocks: whole pages on every system
-constexpr size_t kMost = size_t(1) << 47;    // the addresses of a process; more is refused unasked
+constexpr size_t kPage = 4096;
+constexpr size_t kLarge = TgRuns::kSlot;   // from here on blocks are split and joined
+constexpr size_t kMost = size_t(1) << 47;  // the addresses of a process; more is refused unasked
 constexpr size_t kScratchKept = size_t(512) << 20;
 
 size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
 
-// Fresh memory of `size` bytes at the start of a page, zeros if it is mapped; null if out of it.
-void* map_block(size_t size) {
-  if (size < kHugePage) {
-    void* data = nullptr;
-    return posix_memalign(&data, kPage, size) == 0 ? data : nullptr;
-  }
-  size_t reserved = size + kHugePage;
-  void* raw = mmap(nullptr, reserved, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (raw == MAP_FAILED) return nullptr;
-  char *begin = (char*)raw, *data = (char*)round_up((uintptr_t)raw, kHugePage);
-  if (data != begin) munmap(begin, (size_t)(data - begin));
-  munmap(data + size, (size_t)(begin + reserved - (data + size)));
-#if defined(MADV_HUGEPAGE)
-  madvise(data, size, MADV_HUGEPAGE);
-#endif
-  return data;
-}
-
-void unmap_block(void* data, size_t size) {
-  size < kHugePage ? free(data) : (void)munmap(data, size);
-}
-
 class Cache {
  public:
-  // At least `bytes`, of which `*fresh` says whether it was mapped just now; null if out of memory.
-  void* take(size_t bytes, TgUse use, bool* fresh) {
+  // At least `bytes`, of which `*zeros` says whether it holds zeros alone; null if out of memory.
+  void* take(size_t bytes, TgUse use, bool* zeros) {
     std::lock_guard<std::mutex> lock(mutex_);
-    void* data = nullptr;
-    auto fit = idle_.lower_bound(bytes);
-    // Up to a third of a block may lie waste. Measured on a DCGAN step: with none the cache grows
-    // to twice the size, with more it does not shrink further.
-    *fresh = fit == idle_.end() || fit->first > bytes + bytes / 2;
-    size_t size = *fresh ? round_up(bytes, bytes < kHugePage ? kPage : kRound) : fit->first;
-    if (*fresh) {
-      evict(size);
-      data = map_block(size);
-      if (!data && trim() > 0) data = map_block(size);
-      if (!data) return nullptr;
-    } else {
-      data = fit->second.data;
-    }
+    bool mapped = false;
+    *zeros = false;
+    Block block{0, 0, use};
+    void* data = bytes < kLarge ? take_small(bytes, &block, &mapped)
+                                : take_large(bytes, &block, &mapped, zeros);
+    if (!data) return nullptr;
     try {
-      taken_[data] = {size, use};
+      taken_[data] = block;
     } catch (const std::bad_alloc&) {
-      if (*fresh) unmap_block(data, size);
+      lie_idle(data, block);
       return nullptr;
     }
-    if (!*fresh) forget(fit);
-    ++(*fresh ? misses_ : hits_);
-    in_use_ += size, peak_ = std::max(peak_, in_use_);
-    if (use == TG_ARRAY) arrays_ += size, most_arrays_ = std::max(most_arrays_, arrays_);
+    ++(mapped ? misses_ : hits_);
+    in_use_ += block.size, peak_ = std::max(peak_, in_use_);
+    if (use == TG_ARRAY) arrays_ += block.size, most_arrays_ = std::max(most_arrays_, arrays_);
     return data;
   }
 
@@ -90,12 +60,7 @@ class Cache {
     taken_.erase(found);
     in_use_ -= block.size;
     if (block.use == TG_ARRAY) arrays_ -= block.size;
-    try {
-      idle_.insert({block.size, {data, ++clock_}});
-      idle_bytes_ += block.size;
-    } catch (const std::bad_alloc&) {
-      unmap_block(data, block.size);
-    }
+    lie_idle(data, block);
     evict(0);
     return true;
   }
@@ -115,7 +80,7 @@ class Cache {
 
   TgMemoryStats stats() {
     std::lock_guard<std::mutex> lock(mutex_);
-    return {in_use_, idle_bytes_, peak_, hits_, misses_};
+    return {in_use_, idle(), peak_, hits_, misses_};
   }
 
   void reset_peak() {
@@ -129,42 +94,93 @@ class Cache {
  private:
   struct Block {
     size_t size;
+    size_t span;  // of a large one; else 0
     TgUse use;
   };
   struct Idle {
     void* data;
     uint64_t since;
   };
-  using IdleBlocks = std::multimap<size_t, Idle>;  // by size
+  using SmallBlocks = std::multimap<size_t, Idle>;  // by size
 
-  void forget(IdleBlocks::iterator block) {
-    idle_bytes_ -= block->first;
-    idle_.erase(block);
+  void* take_small(size_t bytes, Block* block, bool* mapped) {
+    auto fit = small_.lower_bound(bytes);
+    // Up to a third of a block may lie waste. Measured on a DCGAN step: with none the cache grows
+    // to twice the size, with more it does not shrink further.
+    if (fit != small_.end() && fit->first <= bytes + bytes / 2) {
+      void* data = fit->second.data;
+      block->size = fit->first;
+      small_bytes_ -= fit->first;
+      small_.erase(fit);
+      return data;
+    }
+    *mapped = true;
+    block->size = round_up(bytes, kPage);
+    evict(block->size);
+    void* data = nullptr;
+    for (;;) {
+      if (posix_memalign(&data, kPage, block->size) == 0) return data;
+      if (trim() == 0) return nullptr;
+    }
   }
 
-  // Give idle blocks back, the longest idle first, until `more` bytes fit under the bound: what
-  // arrays have needed at most and a quarter more, and scratch memory. A step of training frees
-  // nearly all its arrays at its end and wants them again in the next, so they must stay.
-  void evict(size_t more) {
+  void* take_large(size_t bytes, Block* block, bool* mapped, bool* zeros) {
+    TgRuns::Block found = large_.take(bytes);
+    if (!found.data) {
+      *mapped = true;
+      evict(bytes);
+      found = large_.map(bytes);
+      if (!found.data && trim() > 0) found = large_.map(bytes);
+    }
+    block->size = found.held, block->span = found.span;
+    *zeros = found.fresh;
+    return found.data;
+  }
+
+  void lie_idle(void* data, const Block& block) {
+    if (block.span) return large_.give_back((char*)data, block.span, ++clock_);
+    try {
+      small_.insert({block.size, {data, ++clock_}});
+      small_bytes_ += block.size;
+    } catch (const std::bad_alloc&) {
+      free(data);
+    }
+  }
+
+  size_t idle() const { return small_bytes_ + large_.idle(); }
+
+  // Give idle blocks back, the longest idle first, until a block of `bytes` that must be mapped
+  // (0: none) fits under the bound: what arrays have needed at most and a quarter more, and
+  // scratch memory. A step of training frees nearly all its arrays at its end and wants them again
+  // in the next, so they must stay.
+  void evict(size_t bytes) {
     size_t bound = kScratchKept + most_arrays_ + most_arrays_ / 4;
-    while (!idle_.empty() && in_use_ + idle_bytes_ + more > bound) {
+    while (idle() > 0) {
+      size_t held = in_use_ + idle() + (bytes < kLarge ? bytes : large_.missing(bytes));
+      if (held <= bound) return;
       auto older = [](const auto& a, const auto& b) { return a.second.since < b.second.since; };
-      auto oldest = std::min_element(idle_.begin(), idle_.end(), older);
-      unmap_block(oldest->second.data, oldest->first);
-      forget(oldest);
+      auto oldest = std::min_element(small_.begin(), small_.end(), older);
+      if (oldest == small_.end() || large_.oldest() < oldest->second.since) {
+        large_.release(held - bound);
+      } else {
+        free(oldest->second.data);
+        small_bytes_ -= oldest->first;
+        small_.erase(oldest);
+      }
     }
   }
 
   size_t trim() {
-    for (auto& [size, block] : idle_) unmap_block(block.data, size);
-    idle_.clear();
-    return std::exchange(idle_bytes_, 0);
+    for (auto& [size, block] : small_) free(block.data);
+    small_.clear();
+    return std::exchange(small_bytes_, 0) + large_.release_all();
   }
 
   std::mutex mutex_;  // guards all that follows
   std::unordered_map<void*, Block> taken_;
-  IdleBlocks idle_;
-  size_t in_use_ = 0, idle_bytes_ = 0, peak_ = 0, arrays_ = 0, most_arrays_ = 0;
+  SmallBlocks small_;  // idle
+  TgRuns large_;
+  size_t small_bytes_ = 0, in_use_ = 0, peak_ = 0, arrays_ = 0, most_arrays_ = 0;
   uint64_t hits_ = 0, misses_ = 0, clock_ = 0;
 };
 
@@ -178,7 +194,7 @@ const int fork_handlers = pthread_atfork([] { cache->before_fork(); }, [] { cach
 // Blocks of the cache begin a page; the few of malloc's that do so too are looked for in vain.
 bool may_be_kept(void* block) { return (uintptr_t)block % kPage == 0; }
 
-void* small_block(size_t bytes, TgUse use) {
+void* tiny_block(size_t bytes, TgUse use) {
   bytes = std::max<size_t>(bytes, 1);
   for (;;) {
     void* data = nullptr;
@@ -190,22 +206,23 @@ void* small_block(size_t bytes, TgUse use) {
   }
 }
 
-void* take(size_t bytes, TgUse use, bool* fresh) {
+void* take(size_t bytes, TgUse use, bool* zeros) {
+  *zeros = false;
   if (bytes > kMost) return nullptr;
-  return bytes < kLeastKept ? small_block(bytes, use) : cache->take(bytes, use, fresh);
+  return bytes < kLeastKept ? tiny_block(bytes, use) : cache->take(bytes, use, zeros);
 }
 
 }  // namespace
 
 void* tg_memory_take(size_t bytes, TgUse use) {
-  bool fresh;
-  return take(bytes, use, &fresh);
+  bool zeros;
+  return take(bytes, use, &zeros);
 }
 
 void* tg_memory_take_zeroed(size_t bytes) {
-  bool fresh = false;
-  void* data = take(bytes, TG_ARRAY, &fresh);
-  if (data && !(fresh && bytes >= kHugePage)) memset(data, 0, bytes);
+  bool zeros;
+  void* data = take(bytes, TG_ARRAY, &zeros);
+  if (data && !zeros) memset(data, 0, bytes);
   return data;
 }
 

@@ -1,8 +1,9 @@
 // Memory for arrays and for scratch: one cache of large blocks, which all threads share.
 //
 // Touching fresh pages costs more than many kernels do (0.4-1.8 GB/s on 4 KiB pages), so blocks
-// that come back are kept for whoever asks next, and those of 2 MiB and more lie on huge pages.
-// Blocks below 16 KiB are malloc's, which keeps those warm itself; they are not counted below.
+// that come back are kept for whoever asks next. Those of 2 MiB and more lie on huge pages and are
+// split and joined: runs.hpp. Those below 16 KiB are malloc's, which keeps them warm itself; they
+// are not counted below.
 #pragma once
 
 #include <stddef.h>

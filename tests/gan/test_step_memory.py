@@ -158,9 +158,11 @@ def held_by_reverse_passes(monkeypatch, keep=False):
 def test_activations_are_freed_as_the_reverse_pass_goes(monkeypatch):
     of_d, of_g = held_by_reverse_passes(monkeypatch)
     fakes, first_layer = 16 * 16 * 16 * 4, 16 * (16 * 4 * 4) * 4  # bytes
-    assert of_g[1] < fakes + first_layer + 1024 < 0.15 * of_g[0]
+    # of a graph that keeps no values that no rule reads
+    assert of_g[1] < fakes + first_layer + 1024 < 0.18 * of_g[0]
     # G's graph waits for its own turn, as the players share z; D's, on reals and on fakes, is gone
-    assert of_d[0] - of_d[1] > 2 * (of_g[0] - of_d[1]) > 100_000
+    # but for the operands of its last op: the batch, and the cotangent of the first layer
+    assert of_d[0] - of_d[1] > 0.35 * of_d[0]
     kept_d, kept_g = held_by_reverse_passes(monkeypatch, keep=True)
     assert kept_d == (of_d[0], of_d[0])  # the measure sees what a graph holds
     assert kept_g[0] == kept_g[1]

@@ -16,6 +16,10 @@ from tinygan.kernels.native import native, why_not
 ROOT = Path(__file__).resolve().parents[2]
 MB = 1 << 20
 pytestmark = pytest.mark.skipif(native is None, reason=f"C++ kernels {why_not()}")
+limits = pytest.mark.skipif(
+    not (native is not None and native.memory_caches and Path("/proc/self/statm").exists()),
+    reason="built for a sanitizer, or no /proc",
+)
 OURS, NUMPYS = "tinygan_cache", "default_allocator"
 
 
@@ -70,7 +74,7 @@ def test_many_threads_allocate_fill_and_free_at_once():
         rng = np.random.default_rng(number)
         with caching():
             for _ in range(150):
-                a = np.full(int(2 ** rng.uniform(0, 21)), number, np.uint8)
+                a = np.full(int(2 ** rng.uniform(0, 23)), number, np.uint8)
                 with lock:
                     shared.append((number, a))
                     owner, other = shared.pop(int(rng.integers(len(shared))))
@@ -106,10 +110,7 @@ def test_what_no_memory_holds_is_a_memory_error(make, size):
         assert make(10).size == 10
 
 
-@pytest.mark.skipif(
-    not (native is not None and native.memory_caches and Path("/proc/self/statm").exists()),
-    reason="built for a sanitizer, or no /proc",
-)
+@limits
 def test_memory_that_is_short_is_taken_from_what_lies_idle():
     code = """
 import resource
@@ -129,10 +130,34 @@ with caching():
     del idle
     assert memory_stats().idle == 400 * MB
     a = np.empty(300 * MB, np.uint8)
+    assert memory_stats().idle == 100 * MB
+    del a
+    a = np.empty(450 * MB, np.uint8)  # all that lies idle, and 50 more
     assert memory_stats().idle == 0
     del a
     b = np.empty(90 * MB, np.uint8)  # malloc's, and the cache's, live under the same limit
-    small = [np.empty(15000, np.uint8) for _ in range(12_000)]  # 180 MB: trims the 300
+    small = [np.empty(15000, np.uint8) for _ in range(12_000)]  # 180 MB: trims the 360
+    assert memory_stats().idle < 360 * MB
+print("done")
+"""
+    python(code)
+
+
+@limits
+def test_idle_runs_that_are_too_short_go_back_where_memory_is_short():
+    code = """
+import resource
+import numpy as np
+from tinygan.kernels.memory import caching, memory_stats
+MB = 1 << 20
+with caching():
+    blocks = [np.empty(100 * MB, np.uint8) for _ in range(4)]
+    in_use = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (in_use + 100 * MB,) * 2)
+    del blocks[2], blocks[0]  # neither long enough, nor at the edge
+    assert memory_stats().idle == 200 * MB
+    a = np.empty(250 * MB, np.uint8)
+    assert memory_stats().idle == 0
 print("done")
 """
     python(code)

@@ -36,7 +36,8 @@ NOT_OURS = "not numba and not numpy and not install and not fatal and not hostil
 THREAD_TESTS = ("tests/kernels/test_threads.py", "tests/kernels/test_conv2d.py",
                 "tests/kernels/test_winograd.py", "tests/kernels/test_reduce.py",
                 "tests/kernels/test_batch_norm.py",
-                "tests/kernels/test_memory_abuse.py")  # fmt: skip
+                "tests/kernels/test_memory_abuse.py",
+                "tests/kernels/test_memory_runs.py")  # fmt: skip
 
 
 def say(text: str) -> None:

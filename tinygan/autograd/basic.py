@@ -27,17 +27,18 @@ from .linear import (
     sum,
     unbroadcast,
 )
-from .op import Cotangents, Needs, Op, Tensors
+from .op import Cotangents, Needs, Op, Reads, Tensors
 from .tensor import Axis, Tensor
 
+_Forward = Callable[[Array], Any]
 _Derivative = Callable[[Tensor, Tensor], Any]
 _Partial = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 _Binary = Callable[[Any, Any], Tensor]
 
 
-def _unary(name: str, forward: Callable[[Array], Any], derivative: _Derivative) -> Op:
-    """Make y = f(x) with dy/dx = derivative(x, y)."""
-    op = Op(name, forward)
+def _unary(name: str, f: _Forward, derivative: _Derivative, reads: Reads = "inputs") -> Op:
+    """Make y = f(x) with dy/dx = derivative(x, y), which ``reads`` one of the two."""
+    op = Op(name, f, reads=reads)
     op.defvjp(lambda g, y, xs, needs: (mul(g[0], derivative(xs[0], y[0])),))
     return op
 
@@ -46,7 +47,7 @@ def _ufunc(name: str) -> Callable[..., Array]:
     return lambda *xs: elementwise(name, *xs)
 
 
-def _binary(name: str, da: _Partial, db: _Partial, reads: Any = "values") -> _Binary:
+def _binary(name: str, da: _Partial, db: _Partial, reads: Reads = "values") -> _Binary:
     """Make y = f(a, b) for broadcasting a and b, with cotangents da(g, a, b, y), db(g, a, b, y)."""
     op = Op(name, _ufunc(name), reads=reads)
 
@@ -89,12 +90,12 @@ def _like(value: Any, t: Tensor) -> Tensor:
 
 add: _Binary = _binary("add", lambda g, a, b, y: g, lambda g, a, b, y: g, "shapes")
 sub: _Binary = _binary("subtract", lambda g, a, b, y: g, lambda g, a, b, y: neg(g), "shapes")
-mul: _Binary = _binary("multiply", lambda g, a, b, y: g * b, lambda g, a, b, y: g * a)
+mul: _Binary = _binary("multiply", lambda g, a, b, y: g * b, lambda g, a, b, y: g * a, "inputs")
 maximum: _Binary = _binary(
-    "maximum", lambda g, a, b, y: g * _wins(a, b), lambda g, a, b, y: g * _wins(b, a)
+    "maximum", lambda g, a, b, y: g * _wins(a, b), lambda g, a, b, y: g * _wins(b, a), "inputs"
 )
 minimum: _Binary = _binary(
-    "minimum", lambda g, a, b, y: g * _wins(b, a), lambda g, a, b, y: g * _wins(a, b)
+    "minimum", lambda g, a, b, y: g * _wins(b, a), lambda g, a, b, y: g * _wins(a, b), "inputs"
 )
 _div: _Binary = _binary("true_divide", lambda g, a, b, y: g / b, lambda g, a, b, y: neg(g * y / b))
 _pow: _Binary = _binary(
@@ -135,7 +136,7 @@ def _power_forward(x: Array, *, exponent: float) -> Any:
     return elementwise("power", x, xp_of(x).asarray(exponent, dtype=x.dtype))
 
 
-_power: Op = Op("power", _power_forward)
+_power: Op = Op("power", _power_forward, reads="inputs")
 
 
 @_power.defvjp
@@ -147,16 +148,18 @@ def _(g: Tensors, y: Tensors, xs: Tensors, needs: Needs, *, exponent: float) -> 
 
 # --- functions of one variable ---
 
-exp: Op = _unary("exp", _ufunc("exp"), lambda x, y: y)
+exp: Op = _unary("exp", _ufunc("exp"), lambda x, y: y, "outputs")
 log: Op = _unary("log", _ufunc("log"), lambda x, y: 1.0 / x)
 log1p: Op = _unary("log1p", _ufunc("log1p"), lambda x, y: 1.0 / (x + 1.0))
-expm1: Op = _unary("expm1", _ufunc("expm1"), lambda x, y: y + 1.0)
-sqrt: Op = _unary("sqrt", _ufunc("sqrt"), lambda x, y: 0.5 / y)
-rsqrt: Op = _unary("rsqrt", lambda x: 1 / elementwise("sqrt", x), lambda x, y: -0.5 * y * y * y)
+expm1: Op = _unary("expm1", _ufunc("expm1"), lambda x, y: y + 1.0, "outputs")
+sqrt: Op = _unary("sqrt", _ufunc("sqrt"), lambda x, y: 0.5 / y, "outputs")
+rsqrt: Op = _unary(
+    "rsqrt", lambda x: 1 / elementwise("sqrt", x), lambda x, y: -0.5 * y * y * y, "outputs"
+)
 square: Op = _unary("square", _ufunc("square"), lambda x, y: 2.0 * x)
 sin: Op = _unary("sin", _ufunc("sin"), lambda x, y: cos(x))
 cos: Op = _unary("cos", _ufunc("cos"), lambda x, y: neg(sin(x)))
-tanh: Op = _unary("tanh", _ufunc("tanh"), lambda x, y: 1.0 - y * y)
+tanh: Op = _unary("tanh", _ufunc("tanh"), lambda x, y: 1.0 - y * y, "outputs")
 abs: Op = _unary("absolute", _ufunc("absolute"), lambda x, y: sign(x))
 
 
@@ -173,7 +176,7 @@ def _elu_forward(x: Array, *, alpha: float) -> Any:
     return xp.where(x > 0, x, alpha * xp.expm1(xp.minimum(x, 0)))
 
 
-sigmoid: Op = _unary("sigmoid", _sigmoid_forward, lambda x, y: y * (1.0 - y))
+sigmoid: Op = _unary("sigmoid", _sigmoid_forward, lambda x, y: y * (1.0 - y), "outputs")
 softplus: Op = _unary("softplus", _softplus_forward, lambda x, y: sigmoid(x))
 relu: Op = _unary(
     "relu", lambda x: elementwise("maximum", x, x.dtype.type(0)), lambda x, y: _step(x)
@@ -195,7 +198,7 @@ def _clip_forward(x: Array, *, low: float, high: float) -> Any:
     return xp_of(x).clip(x, x.dtype.type(low), x.dtype.type(high), out=empty_like(x))
 
 
-_clip: Op = Op("clip", _clip_forward)
+_clip: Op = Op("clip", _clip_forward, reads="inputs")
 _clip.defvjp(lambda g, y, xs, needs, *, low, high: (g[0] * _inside(xs[0], low=low, high=high),))
 
 # --- piecewise constant: never on a graph ---
@@ -252,7 +255,7 @@ def _where_forward(cond: Array, a: Array, b: Array) -> Array:
     return out
 
 
-_where: Op = Op("where", _where_forward)
+_where: Op = Op("where", _where_forward, reads=slice(1))  # the condition
 
 
 @_where.defvjp
@@ -367,8 +370,8 @@ def _logsumexp_forward(x: Array, *, axis: int) -> Any:
     return xp_of(x).log(e.sum(axis=axis, keepdims=True)) + m
 
 
-_softmax: Op = Op("softmax", _softmax_forward)
-_logsumexp: Op = Op("logsumexp", _logsumexp_forward)
+_softmax: Op = Op("softmax", _softmax_forward, reads="outputs")
+_logsumexp: Op = Op("logsumexp", _logsumexp_forward, reads="inputs")
 _logsumexp.defvjp(lambda g, y, xs, needs, *, axis: (g[0] * _softmax(xs[0], axis=axis),))
 
 

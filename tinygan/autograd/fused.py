@@ -39,7 +39,7 @@ def fused(name: str, composite: Callable[..., Tensor]) -> Op:
 
     Differentiable: any order.
     """
-    op, vjp = kernel_op(name), kernel_op(name + "_vjp")
+    op, vjp = kernel_op(name, reads="inputs"), kernel_op(name + "_vjp", reads="inputs")
 
     @op.defvjp
     def _(g: Tensors, y: Tensors, xs: Tensors, needs: Needs, **params: Any) -> Cotangents:

@@ -356,7 +356,7 @@ def promote(*tensors: Tensor) -> tuple[Tensor, ...]:
     return tuple(t if t.dtype == dtype else astype(t, dtype) for t in tensors)
 
 
-_matmul: Op = kernel_op("matmul")
+_matmul: Op = kernel_op("matmul", reads="inputs")
 
 
 def _swap(x: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ from contextvars import ContextVar
 from typing import Any, Literal
 
 from .. import kernels
+from .outline import outlined
 from .tensor import _RECORD, Node, Tensor
 
 Tensors = tuple[Tensor, ...]
@@ -27,6 +28,16 @@ Cotangents = tuple["Tensor | None", ...]
 Needs = tuple[bool, ...]
 Rule = Callable[..., Cotangents]
 Watcher = Callable[["Op", Tensors, Tensors], None]
+Reads = Literal["values", "inputs", "outputs", "shapes"] | slice
+
+# Which inputs a rule reads the values of, and whether it reads the outputs'.
+_ALL = slice(None)
+_READ: dict[str, tuple[slice, bool]] = {
+    "values": (_ALL, True),
+    "inputs": (_ALL, False),
+    "outputs": (slice(0), True),
+    "shapes": (slice(0), False),
+}
 
 _WATCHER: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
 
@@ -37,8 +48,9 @@ class Op:
     Args:
         name: the name in error messages.
         forward: ``forward(*arrays, **params) -> array | tuple[array, ...]``.
-        reads: what the vjp rule reads of the inputs: their ``"values"``, or their ``"shapes"``
-            alone, so that changing the values later is harmless.
+        reads: what the vjp rule reads the values of: inputs and outputs (``"values"``), one of
+            the two, some of the inputs (a slice of them), or nothing but ``"shapes"``. The graph
+            keeps no other values alive, and changing others later is harmless.
         view: the output shares memory with the first input.
         constant: the output is piecewise constant in the inputs (a comparison, a sign): it is
             never recorded, its derivative being 0 wherever it exists.
@@ -49,12 +61,15 @@ class Op:
         name: str,
         forward: Callable[..., Any],
         *,
-        reads: Literal["values", "shapes"] = "values",
+        reads: Reads = "values",
         view: bool = False,
         constant: bool = False,
     ) -> None:
         self.name, self.forward = name, forward
         self.reads, self.view, self.constant = reads, view, constant
+        self.inputs_read, self.outputs_read = (
+            (reads, False) if isinstance(reads, slice) else _READ[reads]
+        )
         self.rule: Rule | None = None
 
     def __repr__(self) -> str:
@@ -84,7 +99,10 @@ class Op:
         if not self.constant and _RECORD.get():
             for x in xs:
                 if x.requires_grad:
-                    Node(self, xs, params, ys)
+                    kept = xs if self.inputs_read is _ALL else outlined(xs, self.inputs_read)
+                    node = Node(self, kept, params, ys)
+                    if self.outputs_read:
+                        node.saved = tuple([y._data for y in ys])
                     break
         watcher = _WATCHER.get()
         if watcher is not None:
@@ -92,9 +110,9 @@ class Op:
         return ys
 
 
-def kernel_op(name: str) -> Op:
+def kernel_op(name: str, *, reads: Reads = "values") -> Op:
     """Make an op whose forward rule is whatever kernel of that name the registry picks."""
-    return Op(name, functools.partial(kernels.call, name))
+    return Op(name, functools.partial(kernels.call, name), reads=reads)
 
 
 @contextmanager

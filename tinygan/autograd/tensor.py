@@ -29,7 +29,9 @@ Axis = int | Sequence[int] | None
 class Node:
     """One application of one op: the edges of the graph from its outputs to its inputs."""
 
-    __slots__ = ("inputs", "op", "out_versions", "outputs", "params", "released", "versions")
+    __slots__ = (
+        "inputs", "op", "out_versions", "outputs", "params", "released", "saved", "versions",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -41,6 +43,7 @@ class Node:
         """Become the node of ``outputs``; hold them weakly, their shapes and dtypes for good."""
         self.op, self.inputs, self.params, self.released = op, inputs, params, False
         self.versions = [t._version[0] for t in inputs]
+        self.saved: tuple[Array, ...] = ()  # arrays of the outputs, where the rule reads them
         self.out_versions = [t._version[0] for t in outputs]
         self.outputs: list[tuple[weakref.ref[Tensor], Shape, Any]] = []
         for i, t in enumerate(outputs):
@@ -51,7 +54,7 @@ class Node:
 
     def release(self) -> None:
         """Drop what was saved; a later reverse pass through this node raises."""
-        self.inputs, self.released = (), True
+        self.inputs, self.saved, self.released = (), (), True
 
 
 class Tensor:

@@ -17,6 +17,7 @@ from typing import Any, overload
 from ..errors import DtypeError, GraphError, NotDifferentiableError, ShapeError
 from ..kernels.arrays import elementwise, xp_of
 from .op import Needs, Op, Tensors
+from .outline import library, restored
 from .tensor import Node, Tensor, recording
 
 Key = tuple[int, int]  # which tensor: (id of its node, output number), or (id of the leaf, -1)
@@ -221,6 +222,8 @@ def _pass_on(node: Node, needs: Needs, sums: Sums, asked: set[Key]) -> None:
     for i in missing:
         _, shape, dtype = node.outputs[i]
         g[i] = _symbolic_zero(node, shape, dtype)
+    if node.saved:
+        ys = restored(ys, node.saved)
     _check_versions(node, ys)
     assert node.op.rule is not None  # _order has looked
     cotangents = node.op.rule(tuple(g), tuple(ys), node.inputs, needs, **node.params)
@@ -234,19 +237,21 @@ def _pass_on(node: Node, needs: Needs, sums: Sums, asked: set[Key]) -> None:
 
 
 def _symbolic_zero(node: Node, shape: tuple[int, ...], dtype: Any) -> Tensor:
-    xp = xp_of(node.inputs[0].data)
+    xp = library(node.inputs[0].data)
     return Tensor(xp.broadcast_to(xp.zeros((), dtype=dtype), shape))  # one number of memory
 
 
 def _check_versions(node: Node, ys: list[Any]) -> None:
     if node.op.reads == "shapes":
         return
-    for t, version in zip(node.inputs, node.versions, strict=True):
+    read = node.op.inputs_read
+    for t, version in zip(node.inputs[read], node.versions[read], strict=True):
         if t._version[0] != version:
             raise _changed(node, "input", t, version)
-    for y, version in zip(ys, node.out_versions, strict=True):
-        if y is not None and y._version[0] != version:
-            raise _changed(node, "output", y, version)
+    if node.op.outputs_read:
+        for y, version in zip(ys, node.out_versions, strict=True):
+            if y is not None and y._version[0] != version:
+                raise _changed(node, "output", y, version)
 
 
 def _changed(node: Node, kind: str, t: Tensor, version: int) -> GraphError:

@@ -1,9 +1,11 @@
 """The caching allocator: array memory that is kept for the next array, and its statistics.
 
 The first touch of fresh memory costs more than many kernels do: the system zeroes every page. Large
-arrays of a training step come and go in the same sizes, so ``caching()`` lets NumPy take them from
-blocks that came back, on huge pages where the system has them. ``gan.fit`` does so while a step
-runs; everywhere else NumPy keeps its own allocator, as the arrays of a host program are not ours.
+arrays of a training step come and go and come again in the next, so ``caching()`` lets NumPy take
+them from memory that came back, on huge pages where the system has them. ``gan.fit`` does so while
+a step runs; everywhere else NumPy keeps its own allocator, as the arrays of a host program are not
+ours. Blocks of 2 MiB and more are split and joined by need (csrc/common/runs.hpp): a DCGAN-64 step
+holds a tenth more than it has in use at most.
 
 An array may outlive the ``with`` block and the thread that made it: NumPy frees each by the handler
 that made it. The kernels' scratch memory comes from the same cache (csrc/common/memory.cpp).

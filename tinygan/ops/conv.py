@@ -21,18 +21,17 @@ from ..kernels.arrays import Shape
 from ..kernels.conv2d.spec import ConvSpec, pair
 from .activation import bias_act
 
-_conv2d = kernel_op("conv2d")
-_dgrad = kernel_op("conv2d_dgrad")
-_wgrad = kernel_op("conv2d_wgrad")
+_conv2d = kernel_op("conv2d", reads="inputs")
+_dgrad = kernel_op("conv2d_dgrad", reads="inputs")
+_wgrad = kernel_op("conv2d_wgrad", reads="inputs")
 
 
 @_conv2d.defvjp
 def _(g: Tensors, y: Tensors, xs: Tensors, needs: Needs, *, spec: ConvSpec) -> Cotangents:
     x, w = xs
-    return (
-        _dgrad(g[0], w, spec=spec, x_shape=x.shape) if needs[0] else None,
-        _wgrad(x, g[0], spec=spec, w_shape=w.shape) if needs[1] else None,
-    )
+    # first gw, whose kernel takes more scratch memory, then gx, which is the larger one
+    gw = _wgrad(x, g[0], spec=spec, w_shape=w.shape) if needs[1] else None
+    return _dgrad(g[0], w, spec=spec, x_shape=x.shape) if needs[0] else None, gw
 
 
 @_dgrad.defvjp
@@ -40,10 +39,8 @@ def _(
     g: Tensors, y: Tensors, xs: Tensors, needs: Needs, *, spec: ConvSpec, x_shape: Shape
 ) -> Cotangents:
     gy, w = xs
-    return (
-        _conv2d(g[0], w, spec=spec) if needs[0] else None,
-        _wgrad(g[0], gy, spec=spec, w_shape=w.shape) if needs[1] else None,
-    )
+    gw = _wgrad(g[0], gy, spec=spec, w_shape=w.shape) if needs[1] else None
+    return _conv2d(g[0], w, spec=spec) if needs[0] else None, gw
 
 
 @_wgrad.defvjp

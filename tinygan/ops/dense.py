@@ -20,10 +20,10 @@ from ..autograd.linear import as_tensor, promote, reshape, unbroadcast
 from ..autograd.op import Cotangents, Needs, Tensors, kernel_op
 from ..errors import ShapeError
 
-_linear = kernel_op("linear")
-_product = Op("linear_product", lambda x, w: kernels.call("matmul", x, w.T))
-_xgrad = Op("linear_xgrad", lambda g, w: kernels.call("matmul", g, w))
-_wgrad = Op("linear_wgrad", lambda x, g: kernels.call("matmul", g.T, x))
+_linear = kernel_op("linear", reads=slice(2))  # not the bias
+_product = Op("linear_product", reads="inputs", forward=lambda x, w: kernels.call("matmul", x, w.T))
+_xgrad = Op("linear_xgrad", reads="inputs", forward=lambda g, w: kernels.call("matmul", g, w))
+_wgrad = Op("linear_wgrad", reads="inputs", forward=lambda x, g: kernels.call("matmul", g.T, x))
 
 
 @_linear.defvjp

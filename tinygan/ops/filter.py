@@ -22,8 +22,8 @@ from ..kernels.arrays import Shape, xp_of
 from ..kernels.conv2d.spec import Pair
 from ..kernels.upfirdn2d import UpfirdnSpec
 
-_upfirdn2d = kernel_op("upfirdn2d")
-_fgrad = kernel_op("upfirdn2d_fgrad")
+_upfirdn2d = kernel_op("upfirdn2d", reads="inputs")
+_fgrad = kernel_op("upfirdn2d_fgrad", reads="inputs")
 
 
 @_upfirdn2d.defvjp

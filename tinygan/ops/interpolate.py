@@ -17,8 +17,8 @@ from ..errors import DtypeError, OptionError, ShapeError
 from ..kernels.conv2d.spec import Pair, pair
 from ..kernels.resize2d import ResizeSpec
 
-_resize2d = kernel_op("resize2d")
-_resize2d_adjoint = kernel_op("resize2d_adjoint")
+_resize2d = kernel_op("resize2d", reads="shapes")
+_resize2d_adjoint = kernel_op("resize2d_adjoint", reads="shapes")
 
 
 @_resize2d.defvjp

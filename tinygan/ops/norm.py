@@ -31,7 +31,8 @@ def _batch_norm_composite(
     return concatenate(parts)
 
 
-_batch_norm, _batch_norm_vjp = kernel_op("batch_norm"), kernel_op("batch_norm_vjp")
+_batch_norm = kernel_op("batch_norm", reads="inputs")
+_batch_norm_vjp = kernel_op("batch_norm_vjp", reads="inputs")
 
 
 # The statistics are operands, since who tracks them has them already; they are functions of x, and

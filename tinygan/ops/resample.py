@@ -16,8 +16,8 @@ from ..errors import OptionError, ShapeError
 from ..kernels.arrays import Array, as_channels_last
 from ..kernels.conv2d.spec import Pair, pair
 
-_avg_pool2d = kernel_op("avg_pool2d")
-_avg_pool2d_adjoint = kernel_op("avg_pool2d_adjoint")
+_avg_pool2d = kernel_op("avg_pool2d", reads="shapes")
+_avg_pool2d_adjoint = kernel_op("avg_pool2d_adjoint", reads="shapes")
 
 
 @_avg_pool2d.defvjp
@@ -30,8 +30,8 @@ def _(g: Tensors, y: Tensors, xs: Tensors, needs: Needs, *, x_shape: Any, **w: A
     return (_avg_pool2d(g[0], **w),)
 
 
-_gather2d = kernel_op("gather2d")
-_scatter2d = kernel_op("scatter2d")
+_gather2d = kernel_op("gather2d", reads=slice(1, 2))
+_scatter2d = kernel_op("scatter2d", reads=slice(1, 2))
 
 
 @_gather2d.defvjp

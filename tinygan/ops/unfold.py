@@ -12,8 +12,8 @@ from ..kernels.arrays import Shape
 from ..kernels.conv2d.spec import ConvSpec, Pair, pair
 from ..kernels.unfold import UnfoldSpec
 
-_unfold = kernel_op("unfold")
-_fold = kernel_op("fold")
+_unfold = kernel_op("unfold", reads="shapes")
+_fold = kernel_op("fold", reads="shapes")
 
 
 @_unfold.defvjp

@@ -13,7 +13,7 @@ from ...kernels.arrays import Array
 from ..choices import Choices
 from .table import Drawn, family
 
-_KERNELS = ("conv2d", "conv2d_dgrad", "conv2d_wgrad", "bias_act", "bias_act_vjp")
+_KERNELS = ("conv2d", "conv2d_dgrad", "conv2d_wgrad", "bias_act", "sum")
 _SPREAD = (*_KERNELS, "upfirdn2d")
 
 

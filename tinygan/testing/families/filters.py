@@ -11,7 +11,7 @@ from ..choices import Choices
 from .conv import conv_axis, conv_channels, conv_filters
 from .table import Drawn, family
 
-_CONV = ("conv2d", "conv2d_dgrad", "conv2d_wgrad", "bias_act", "bias_act_vjp")
+_CONV = ("conv2d", "conv2d_dgrad", "conv2d_wgrad", "bias_act", "sum")
 _RESIZED = ("resize2d", "resize2d_adjoint")
 _WINDOWS = ("unfold", "fold")
 _WINDOW = ("kernel", "dilation", "padding", "stride")  # in the order of the arguments
