@@ -213,6 +213,7 @@ class _Spot:
 
     @property
     def box(self) -> Box:
+        """The box of the text."""
         return _around(self.middle, self.size)
 
     @property
