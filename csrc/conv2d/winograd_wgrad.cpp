@@ -105,16 +105,17 @@ Task task_at(const Plan& p, long index) {
           all * (j + 1) / p.column_groups - column};
 }
 
-// Add a block of tiles to S at all points.
+// Add a block of tiles to S at all points. Two column blocks of y stay in L1 while those of x pass,
+// each of them read from L2 once for its rows.
 void add_block(const Plan& p, const Task& of, bool first, long tiles, const float* x,
                const float* y, float* s) {
   const long block = p.g.nb * kLanesF, s_step = p.columns * kLanesF;
   x += of.row * block, y += of.column * block;
   for (long point = 0; point < p.g.points; ++point, x += p.x_point, y += p.y_point, s += p.s_point)
-    for (long i = 0; i < of.rows * kLanesF; i += kSumRows) {
-      const float* channels = x + i / kLanesF * block + i % kLanesF;
-      for (long j = 0; j < of.columns; j += 2) {
-        const auto tile = j + 1 < of.columns ? &product<2> : &product<1>;
+    for (long j = 0; j < of.columns; j += 2) {
+      const auto tile = j + 1 < of.columns ? &product<2> : &product<1>;
+      for (long i = 0; i < of.rows * kLanesF; i += kSumRows) {
+        const float* channels = x + i / kLanesF * block + i % kLanesF;
         tile(first, tiles, channels, y + j * block, block, s + i * s_step + j * kLanesF, s_step);
       }
     }
