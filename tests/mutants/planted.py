@@ -505,7 +505,32 @@ WINOGRAD = [
     ),
 ]
 
-MUTANTS = [*ENGINE, *OPS, *LATER_OPS, *KERNELS, *SURVIVORS, *WINOGRAD]
+OVERHEAD = [
+    Mutant(
+        "a kept choice outlives the backends that were in force",
+        "tinygan/kernels/registry.py",
+        "            backend_order(),\n            *[setting()",
+        "            *[setting()",
+        "tests/kernels/test_registry.py::"
+        "test_a_kept_choice_follows_the_backends_the_modes_and_the_list_of_kernels",
+    ),
+    Mutant(
+        "a layer's second derivative is cut",
+        "tinygan/ops/dense.py",
+        "_wgrad(gx[0], g) if needs[1] else None",
+        "_wgrad(gx[0], g).detach() if needs[1] else None",
+        gradients("linear"),
+    ),
+    Mutant(
+        "the far tail of a normal draw by the near one's polynomial (C++)",
+        "csrc/philox/philox.cpp",
+        "if (r <= 5.0) return",
+        "return",
+        "tests/kernels/test_philox.py::test_cpp_draws_the_far_tail_as_the_reference_does",
+    ),
+]
+
+MUTANTS = [*ENGINE, *OPS, *LATER_OPS, *KERNELS, *SURVIVORS, *WINOGRAD, *OVERHEAD]
 
 INTRO = """# Planted bugs, and what catches them
 
