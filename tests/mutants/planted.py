@@ -78,6 +78,20 @@ ENGINE = [
         "tests/autograd/test_tensor.py::test_a_saved_tensor_that_changed_is_caught",
     ),
     Mutant(
+        "a graph keeps values that no rule reads",
+        "tinygan/autograd/outline.py",
+        "x._data.nbytes <= LEAST else _stand_in(x, None)",
+        "x._data.nbytes <= LEAST else x",
+        "tests/autograd/test_outline.py::test_a_layer_keeps_its_input_and_its_output_and_nothing_between",
+    ),
+    Mutant(
+        "a slope by the sign of an output that may have been rounded to 0",
+        "tinygan/ops/activation.py",
+        "1 <= gain < inf",
+        "0 < gain < inf",
+        "tests/autograd/test_outline.py::test_the_slope_by_the_output_has_the_bits_of_the_slope_by_the_input",
+    ),
+    Mutant(
         "the reverse pass is never recorded",
         "tinygan/autograd/vjp.py",
         "with recording(create_graph):\n        found",
@@ -421,6 +435,20 @@ SURVIVORS = [
         "return basic.tanh(self)",
         "return self",
         VALUES + "test_functions_of_one_array",
+    ),
+    Mutant(
+        "a run that was split lies idle whole (C++)",
+        "csrc/common/runs.cpp",
+        "resize(run, run->first, run->second.span - span);",
+        "resize(run, run->first, run->second.span);",
+        "tests/kernels/test_memory_runs.py::test_random_blocks_keep_what_was_written_and_overlap_nowhere",
+    ),
+    Mutant(
+        "zeros in a run that grew are not cleared (C++)",
+        "csrc/common/runs.cpp",
+        "bool fresh = more == span;",
+        "bool fresh = true;",
+        "tests/kernels/test_memory_runs.py::test_zeros_are_zeros_in_a_run_that_grew",
     ),
     Mutant(
         "no last part of many pixels (C++)",

@@ -32,7 +32,13 @@ class Outline:
         self.size, self.nbytes, self.xp = array.size, array.nbytes, library(array)
 
     def __array__(self, *_: Any, **__: Any) -> Any:
-        raise GraphError(
+        raise self._error()
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(name) if name.startswith("__") else self._error()
+
+    def _error(self) -> GraphError:
+        return GraphError(
             f"a vjp rule read values of shape {self.shape} that its op said it does not read; "
             "Op(..., reads=...) must name them"
         )
