@@ -125,6 +125,7 @@ def passes_over_memory(batch: int) -> Iterator[Case]:
     yield Case("tanh 3 @64", "bias_act", (image, None), tanh, 0.0, image.nbytes)
     axes = {"axis": (0, 2, 3), "keepdims": False}
     yield Case("sum over n, h, w", "sum", (x,), axes, 0.0, 256.0)
+    yield from poolings(batch)
     logit = normal(batch)
     yield Case("logistic loss", "gan_loss", (logit,), {"kind": "logistic", "target": 1.0}, 0.0, 4.0)
     w = normal(512, 256 * 9)
@@ -133,6 +134,19 @@ def passes_over_memory(batch: int) -> Iterator[Case]:
     rows = normal(batch * 64, 256)
     affine = (np.abs(normal(256)) + 1, normal(256))
     yield Case("layer_norm 256", "layer_norm", (rows, *affine), eps, 0.0, rows.nbytes)
+
+
+def poolings(batch: int) -> Iterator[Case]:
+    """Yield the poolings of a ResNet critic and of SAGAN's attention, and their adjoints."""
+    x = normal(batch, 128, 32, 32)
+    for k, s, p in ((2, 2, 0), (3, 2, 1)):
+        window = {"kernel": (k, k), "stride": (s, s), "padding": (p, p)}
+        side = (32 + 2 * p - k) // s + 1
+        y, name = normal(batch, 128, side, side), f"128 @32, {k} x {k}"
+        yield Case(f"avg_pool2d {name}", "avg_pool2d", (x,), window, 0.0, y.nbytes)
+        shape = {**window, "x_shape": x.shape}
+        yield Case(f"avg_pool2d {name} vjp", "avg_pool2d_adjoint", (y,), shape, 0.0, x.nbytes)
+        yield Case(f"max_pool2d {name}", "max_pool2d", (x,), window, 0.0, 3.0 * y.nbytes)
 
 
 def all_cases(batch: int) -> list[Case]:

@@ -20,6 +20,7 @@ void bind_state(py::module_& m);
 void bind_gan_loss(py::module_& m);
 void bind_adam(py::module_& m);
 void bind_matmul(py::module_& m);
+void bind_pool2d(py::module_& m);
 void bind_probe(py::module_& m);
 void bind_descent(py::module_& m);
 void bind_reduce(py::module_& m);
@@ -59,6 +60,7 @@ PYBIND11_MODULE(_native, m) {
   bind_gan_loss(m);
   bind_adam(m);
   bind_matmul(m);
+  bind_pool2d(m);
   bind_probe(m);
   bind_descent(m);
   bind_reduce(m);

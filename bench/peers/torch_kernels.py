@@ -87,6 +87,14 @@ def _batch_norm_vjp(arrays: list[Any], p: dict[str, Any]) -> Callable[[], torch.
     return lambda: backward(gy, x, weight, *rest)[0]
 
 
+def _avg_pool2d_vjp(arrays: list[Any], p: dict[str, Any]) -> Callable[[], torch.Tensor]:
+    gy = arrays[0]
+    layout = torch.contiguous_format if gy.is_contiguous() else torch.channels_last
+    x = torch.zeros(p["x_shape"]).contiguous(memory_format=layout)
+    window = (p["kernel"], p["stride"], p["padding"], False, True, None)
+    return lambda: torch.ops.aten.avg_pool2d_backward(gy, x, *window)
+
+
 MAKERS: dict[str, Callable[[list[Any], dict[str, Any]], Callable[[], torch.Tensor]]] = {
     "conv2d": _conv2d,
     "conv2d_dgrad": _dgrad,
@@ -97,6 +105,13 @@ MAKERS: dict[str, Callable[[list[Any], dict[str, Any]], Callable[[], torch.Tenso
     "batch_norm": _batch_norm,
     "batch_norm_vjp": _batch_norm_vjp,
     "sum": lambda arrays, p: lambda: arrays[0].sum(p["axis"]),
+    "avg_pool2d": lambda arrays, p: (
+        lambda: functional.avg_pool2d(arrays[0], p["kernel"], p["stride"], p["padding"])
+    ),
+    "avg_pool2d_adjoint": _avg_pool2d_vjp,
+    "max_pool2d": lambda arrays, p: (
+        lambda: functional.max_pool2d(arrays[0], p["kernel"], p["stride"], p["padding"])
+    ),
     "gan_loss": lambda arrays, p: lambda: functional.softplus(-arrays[0]).mean(),
     "layer_norm": lambda arrays, p: (
         lambda: functional.layer_norm(arrays[0], (arrays[0].shape[-1],), *arrays[1:], p["eps"])

@@ -102,7 +102,7 @@ CASES = {
     "layer_norm_vjp": [((a(*X), *layer, a(*X, seed=3)), {"eps": 1e-5}) for layer in LAYER],
     "matmul": [((a(4, 3), a(3, 5, seed=1)), {}), ((a(2, 4, 3), a(3, 5, seed=1)), {})],
     "max": reduce_cases(),
-    "max_pool2d_index": [((a(*X),), WINDOW)],
+    "max_pool2d": [((a(*X),), WINDOW)],
     "min": reduce_cases(),
     "power_iteration": [((a(3, 2, 2), a(3)), {"steps": 2, "eps": 1e-12})],
     "resize2d": resize_cases(adjoint=False),
