@@ -134,6 +134,12 @@ def passes_over_memory(batch: int) -> Iterator[Case]:
     rows = normal(batch * 64, 256)
     affine = (np.abs(normal(256)) + 1, normal(256))
     yield Case("layer_norm 256", "layer_norm", (rows, *affine), eps, 0.0, rows.nbytes)
+    scores = normal(batch * 1024, 256)  # of SAGAN's attention over 32 x 32 pixels
+    last = {"axis": -1}
+    yield Case("softmax 256", "softmax", (scores,), last, 0.0, scores.nbytes)
+    weights = scores / scores.shape[-1]
+    yield Case("softmax 256 vjp", "softmax_vjp", (weights, scores), last, 0.0, scores.nbytes)
+    yield Case("logsumexp 256", "logsumexp", (scores,), last, 0.0, 4.0 * len(scores))
 
 
 def poolings(batch: int) -> Iterator[Case]:

@@ -15,6 +15,7 @@ void bind_batch_norm(py::module_& m);
 void bind_bias_act(py::module_& m);
 void bind_group_norm(py::module_& m);
 void bind_layer_norm(py::module_& m);
+void bind_softmax(py::module_& m);
 void bind_spectral_norm(py::module_& m);
 void bind_state(py::module_& m);
 void bind_gan_loss(py::module_& m);
@@ -56,6 +57,7 @@ PYBIND11_MODULE(_native, m) {
   bind_bias_act(m);
   bind_group_norm(m);
   bind_layer_norm(m);
+  bind_softmax(m);
   bind_spectral_norm(m);
   bind_gan_loss(m);
   bind_adam(m);

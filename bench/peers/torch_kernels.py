@@ -112,6 +112,13 @@ MAKERS: dict[str, Callable[[list[Any], dict[str, Any]], Callable[[], torch.Tenso
     "max_pool2d": lambda arrays, p: (
         lambda: functional.max_pool2d(arrays[0], p["kernel"], p["stride"], p["padding"])
     ),
+    "softmax": lambda arrays, p: lambda: torch.softmax(arrays[0], p["axis"]),
+    "softmax_vjp": lambda arrays, p: (
+        lambda: torch.ops.aten._softmax_backward_data(
+            arrays[1], arrays[0], p["axis"], torch.float32
+        )
+    ),
+    "logsumexp": lambda arrays, p: lambda: torch.logsumexp(arrays[0], p["axis"], True),
     "gan_loss": lambda arrays, p: lambda: functional.softplus(-arrays[0]).mean(),
     "layer_norm": lambda arrays, p: (
         lambda: functional.layer_norm(arrays[0], (arrays[0].shape[-1],), *arrays[1:], p["eps"])

@@ -20,7 +20,7 @@ import numpy as np
 
 from tinygan.kernels.native import native
 
-from . import images  # noqa: F401 - adds its bindings to the table
+from . import images, products  # noqa: F401 - they add bindings to the table
 from .calls import BINDINGS, expect
 from .memory import Memory
 from .mutations import mutate

@@ -62,7 +62,8 @@ def drawer(rng):
     return lambda *shape: rng.standard_normal(shape).astype(dtype)
 
 
-def _matrix_shape(rng):
+def matrix_shape(rng):
+    """Draw rows and channels."""
     return int(rng.integers(1, 40)), int(rng.choice([1, 2, 3, 5, 8, 16, 17, 33, 65]))
 
 
@@ -103,14 +104,14 @@ def _memory(_rng):
 
 @binding("batch_norm_stats")
 def _batch_norm_stats(rng):
-    a, (n, c) = drawer(rng), _matrix_shape(rng)
+    a, (n, c) = drawer(rng), matrix_shape(rng)
     return Call([a(n, c), a(c), a(c)], (1, 2),
                 lambda x, _mean, _var: batch_norm_reference.batch_norm_stats(x))  # fmt: skip
 
 
 @binding("batch_norm")
 def _batch_norm(rng):
-    a, (n, c) = drawer(rng), _matrix_shape(rng)
+    a, (n, c) = drawer(rng), matrix_shape(rng)
 
     def expected(x, weight, bias, eps, _y):
         return (batch_norm_reference.batch_norm(x, weight, bias, eps=eps),)
@@ -120,7 +121,7 @@ def _batch_norm(rng):
 
 @binding("batch_norm_vjp")
 def _batch_norm_vjp(rng):
-    a, (n, c) = drawer(rng), _matrix_shape(rng)
+    a, (n, c) = drawer(rng), matrix_shape(rng)
 
     def expected(x, weight, gy, eps, *_outputs):
         return batch_norm_reference.batch_norm_vjp(x, weight, weight, gy, eps=eps)
@@ -139,7 +140,7 @@ def _named_options(act, alpha, gain, clamp):
 
 @binding("group_norm")
 def _group_norm(rng):
-    a, (n, c), groups = drawer(rng), _matrix_shape(rng), int(rng.integers(1, 4))
+    a, (n, c), groups = drawer(rng), matrix_shape(rng), int(rng.integers(1, 4))
 
     def expected(x, weight, bias, num_groups, eps, _y):
         x = x.transpose(0, 2, 1)  # (samples, channels, rows)
@@ -152,7 +153,7 @@ def _group_norm(rng):
 
 @binding("group_norm_vjp")
 def _group_norm_vjp(rng):
-    a, (n, c), groups = drawer(rng), _matrix_shape(rng), int(rng.integers(1, 4))
+    a, (n, c), groups = drawer(rng), matrix_shape(rng), int(rng.integers(1, 4))
 
     def expected(x, weight, gy, num_groups, eps, *_outputs):
         x, gy = x.transpose(0, 2, 1), gy.transpose(0, 2, 1)
@@ -167,7 +168,7 @@ def _group_norm_vjp(rng):
 
 @binding("layer_norm")
 def _layer_norm(rng):
-    a, (n, c) = drawer(rng), _matrix_shape(rng)
+    a, (n, c) = drawer(rng), matrix_shape(rng)
 
     def expected(x, weight, bias, eps, _y):
         return (layer_norm_reference.layer_norm(x, weight, bias, eps=eps),)
@@ -177,7 +178,7 @@ def _layer_norm(rng):
 
 @binding("layer_norm_vjp")
 def _layer_norm_vjp(rng):
-    a, (n, c) = drawer(rng), _matrix_shape(rng)
+    a, (n, c) = drawer(rng), matrix_shape(rng)
 
     def expected(x, weight, gy, eps, *_outputs):
         return layer_norm_reference.layer_norm_vjp(x, weight, weight, gy, eps=eps)
@@ -187,7 +188,7 @@ def _layer_norm_vjp(rng):
 
 @binding("bias_act")
 def _bias_act(rng):
-    a, (n, c) = drawer(rng), _matrix_shape(rng)
+    a, (n, c) = drawer(rng), matrix_shape(rng)
     options = _bias_act_options(rng)
     slope = a(c) if ACTS[options[0]] == "prelu" else None
 
@@ -200,7 +201,7 @@ def _bias_act(rng):
 
 @binding("bias_act_vjp")
 def _bias_act_vjp(rng):
-    a, (n, c) = drawer(rng), _matrix_shape(rng)
+    a, (n, c) = drawer(rng), matrix_shape(rng)
     options = _bias_act_options(rng)
     prelu = ACTS[options[0]] == "prelu"
     b, slope = a(c), a(c) if prelu else None
@@ -217,14 +218,14 @@ def _bias_act_vjp(rng):
 
 @binding("spectral_norm")
 def _spectral_norm(rng):
-    a, (n, c) = drawer(rng), _matrix_shape(rng)
+    a, (n, c) = drawer(rng), matrix_shape(rng)
     return Call([_positive(a(n, c)), _positive(a(n)), _positive(a(c)), a(n, c)], (3,),
                 lambda w, u, v, _y: (spectral_norm_reference.spectral_norm(w, u, v),))  # fmt: skip
 
 
 @binding("spectral_norm_vjp")
 def _spectral_norm_vjp(rng):
-    a, (n, c) = drawer(rng), _matrix_shape(rng)
+    a, (n, c) = drawer(rng), matrix_shape(rng)
 
     def expected(w, u, v, gy, *_outputs):
         return spectral_norm_reference.spectral_norm_vjp(w, u, v, gy)
@@ -240,7 +241,7 @@ def _positive(a):
 
 @binding("power_iteration")
 def _power_iteration(rng):
-    a, (n, c) = drawer(rng), _matrix_shape(rng)
+    a, (n, c) = drawer(rng), matrix_shape(rng)
 
     def expected(w, steps, eps, u, _v):
         return spectral_norm_reference.power_iteration(w, u, steps=steps, eps=eps)
@@ -273,7 +274,7 @@ def _arrays(rng, width):
     """Draw arrays of a few parameters, so many of each, all of one dtype."""
     a, arrays = drawer(rng), []
     for _ in range(int(rng.integers(1, 4))):
-        shape = (int(rng.integers(1, 100)),) if rng.integers(2) else _matrix_shape(rng)
+        shape = (int(rng.integers(1, 100)),) if rng.integers(2) else matrix_shape(rng)
         arrays += [a(*shape) for _ in range(width)]
     return arrays
 
@@ -363,7 +364,7 @@ def _state_finite(rng):
 
 @binding("reduce")
 def _reduce(rng):
-    a, (n, c) = drawer(rng), _matrix_shape(rng)
+    a, (n, c) = drawer(rng), matrix_shape(rng)
 
     def expected(x, kind, _y):
         return ((np.sum, np.max, np.min)[kind](x, axis=1),)
@@ -381,11 +382,3 @@ def _probe_fma(rng):
 def _probe_copy(rng):
     x = rng.standard_normal(int(rng.integers(1, 100))).astype(np.float32)
     return Call([x, np.zeros_like(x)], (1,), lambda x, _to: (x,))
-
-
-@binding("matmul")
-def _matmul(rng):
-    a, (m, k, n) = drawer(rng), (int(v) for v in rng.choice([1, 2, 3, 15, 16, 17, 33, 70, 300], 3))
-    left = a(k, m).T if rng.integers(2) else a(m, k)
-    right = a(n, k).T if rng.integers(2) else a(k, n)
-    return Call([left, right, a(m, n)], (2,), lambda x, y, _c: (x @ y,))

@@ -58,6 +58,9 @@ for dtype in (np.float32, np.float64):
         run("batch_norm_vjp", x, v, x, 1e-5, x, v, v)
         run("layer_norm", x, v, v, 1e-5, x)
         run("layer_norm_vjp", x, v, x, 1e-5, x, v, v)
+        run("softmax", x, x)
+        run("softmax_vjp", x, x, x)
+        run("logsumexp", x, a(rows))
         for samples, groups in ((1, 1), (2, c), (3, 1)):
             boxes = a(samples, rows, c)
             run("group_norm", boxes, v, v, groups, 1e-5, boxes)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hostile import images  # noqa: F401 - adds its bindings to the table
+from hostile import images, products  # noqa: F401 - they add bindings to the table
 from hostile.calls import BINDINGS
 
 from tinygan.kernels.bias_act.spec import ACTS

@@ -275,6 +275,23 @@ for _op in ("sum", "max", "min"):
     generator(_op, large=True)(_reduction)
 
 
+def _along(c: Choices) -> Operands:
+    """Choose rows of several vectors and a tail, and more rows than one task has."""
+    shape = (c.pick(1, 7, 300), c.pick(*_WIDTHS, 129, 300), c.pick(1, 5, 21))
+    return [3 * c.normal(shape)], {"axis": c.integer(-3, 2)}
+
+
+for _op in ("softmax", "logsumexp"):
+    generator(_op, large=True)(_along)
+
+
+@generator("softmax_vjp", large=True)
+def _softmax_vjp(c: Choices) -> Operands:
+    arrays, params = _along(c)
+    x = arrays[0]
+    return [*arrays, c.normal(() if x is None else x.shape)], params
+
+
 def _logits(c: Choices) -> Operands:
     params = {"kind": c.pick(*KINDS), "target": c.pick(-1.0, 0.0, 0.9, 1.0)}
     return [c.normal((c.integer(100, 3000), c.integer(1, 3)))], params
