@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygan import kernels
 from tinygan.kernels.conv2d import ConvSpec
 
 Array = np.ndarray
@@ -29,6 +30,7 @@ class Case:
         params: parameters.
         flops: operations that it takes, by the definition.
         out_bytes: of the results.
+        first: an op that runs on the first operand before; its results are the last operands.
     """
 
     name: str
@@ -37,6 +39,12 @@ class Case:
     params: dict[str, Any]
     flops: float
     out_bytes: float
+    first: str = ""
+
+    def operands(self) -> tuple[Any, ...]:
+        """Run ``first``, if there is one; return all operands."""
+        found = kernels.call(self.first, self.arrays[0]) if self.first else ()
+        return (*self.arrays, *found)
 
     @property
     def moved(self) -> float:
@@ -115,12 +123,15 @@ def passes_over_memory(batch: int) -> Iterator[Case]:
     gy, size = normal(*x.shape), x.nbytes
     weight, bias = np.abs(normal(64)) + 1, normal(64)
     eps = {"eps": 1e-5}
-    # mean 1, centre 1, variance 2, scale and shift 2; the vjp: mean, centre, variance and x_hat 5,
-    # sums of gy and of gy x_hat 3, gx = (gy - a - b x_hat) c 4
-    norm, norm_vjp = 6.0 * x.size, 12.0 * x.size
-    yield Case("batch_norm 64 @32", "batch_norm", (x, weight, bias), eps, norm, size)
-    operands = (x, weight, bias, gy)
-    yield Case("batch_norm 64 @32 vjp", "batch_norm_vjp", operands, eps, norm_vjp, size)
+    # mean 1, centre 1, variance 2, scale and shift 2, activation 2; the vjp: t and the slope 5,
+    # sums of gy and of gy d 3, gx = (gy - a) c + b d 4
+    norm, norm_vjp = 8.0 * x.size, 12.0 * x.size
+    operands, statistics = (x, weight, bias), kernels.call("batch_norm_stats", x)
+    for slope, name in ((1.0, "batch_norm 64 @32"), (0.2, "batch_norm, leaky_relu 64 @32")):
+        act = {**eps, "negative_slope": slope}
+        yield Case(name, "batch_norm", operands, act, norm, size, first="batch_norm_stats")
+        all_of = (*operands, gy, *statistics)
+        yield Case(f"{name} vjp", "batch_norm_vjp", all_of, act, norm_vjp, size)
     leaky = {"act": "leaky_relu", "alpha": 0.2, "gain": 1.0, "clamp": None}
     yield Case("leaky_relu 64 @32", "bias_act", (x, None), leaky, 2.0 * x.size, size)
     operands = (x, None, gy)
@@ -130,6 +141,7 @@ def passes_over_memory(batch: int) -> Iterator[Case]:
     yield Case("tanh 3 @64", "bias_act", (image, None), tanh, 1.0 * image.size, image.nbytes)
     axes = {"axis": (0, 2, 3), "keepdims": False}
     yield Case("sum over n, h, w", "sum", (x,), axes, 1.0 * x.size, 256.0)
+    yield from poolings(batch)
     logit = normal(batch)
     kind = {"kind": "logistic", "target": 1.0}  # max(l, 0) - target l + log1p(exp(-|l|)), summed
     yield Case("logistic loss", "gan_loss", (logit,), kind, 9.0 * batch, 4.0)
@@ -139,6 +151,28 @@ def passes_over_memory(batch: int) -> Iterator[Case]:
     rows = normal(batch * 64, 256)
     affine = (np.abs(normal(256)) + 1, normal(256))
     yield Case("layer_norm 256", "layer_norm", (rows, *affine), eps, 7.0 * rows.size, rows.nbytes)
+    scores = normal(batch * 1024, 256)  # of SAGAN's attention over 32 x 32 pixels
+    last = {"axis": -1}
+    yield Case("softmax 256", "softmax", (scores,), last, 5.0 * scores.size, scores.nbytes)
+    weights = scores / scores.shape[-1]
+    yield Case(
+        "softmax 256 vjp", "softmax_vjp", (weights, scores), last, 4.0 * scores.size, scores.nbytes
+    )
+    yield Case("logsumexp 256", "logsumexp", (scores,), last, 4.0 * scores.size, 4.0 * len(scores))
+
+
+def poolings(batch: int) -> Iterator[Case]:
+    """Yield the poolings of a ResNet critic and of SAGAN's attention, and their adjoints."""
+    x = normal(batch, 128, 32, 32)
+    for k, s, p in ((2, 2, 0), (3, 2, 1)):
+        window = {"kernel": (k, k), "stride": (s, s), "padding": (p, p)}
+        side = (32 + 2 * p - k) // s + 1
+        y, name = normal(batch, 128, side, side), f"128 @32, {k} x {k}"
+        sums = float(k * k * y.size)
+        yield Case(f"avg_pool2d {name}", "avg_pool2d", (x,), window, sums, y.nbytes)
+        shape = {**window, "x_shape": x.shape}
+        yield Case(f"avg_pool2d {name} vjp", "avg_pool2d_adjoint", (y,), shape, sums, x.nbytes)
+        yield Case(f"max_pool2d {name}", "max_pool2d", (x,), window, sums, 3.0 * y.nbytes)
 
 
 def all_cases(batch: int) -> list[Case]:

@@ -42,17 +42,18 @@ def first(out: Any) -> np.ndarray:
 
 def contestants(case: Case, others: list[str], variants: bool) -> dict[str, Callable[[], Any]]:
     """Return who competes: the kernel that would run, other C++ variants, and the peers."""
-    chosen = kernels.choose(case.op, *case.arrays, **case.params)
+    operands = case.operands()
+    chosen = kernels.choose(case.op, *operands, **case.params)
     able = [
         k
         for k in kernels.kernels(case.op)
-        if k.backend == "cpp" and k.refusal(*case.arrays, **case.params) is None
+        if k.backend == "cpp" and k.refusal(*operands, **case.params) is None
     ]
     found: dict[str, Callable[[], Any]] = {}
     for kernel in [chosen, *(k for k in able if variants and k.variant not in ("direct",))]:
         found.setdefault(
             f"{kernel.backend}/{kernel.variant}",
-            lambda kernel=kernel: kernel.fn(*case.arrays, **case.params),
+            lambda kernel=kernel: kernel.fn(*case.operands(), **case.params),
         )
     if "torch" in others:
         peer = importlib.import_module("peers.torch_kernels")
@@ -71,7 +72,7 @@ def compare(case: Case, found: dict[str, Callable[[], Any]]) -> None:
         SystemExit: one differs by more than rounding.
     """
     with kernels.use_backend("numpy"):
-        expected = first(kernels.call(case.op, *case.arrays, **case.params))
+        expected = first(kernels.call(case.op, *case.operands(), **case.params))
     for name, fn in found.items():
         apart = float(np.max(abs(first(fn()) - expected)) / np.max(abs(expected)))
         if not apart <= AGREE:

@@ -75,16 +75,31 @@ def _bias_act_vjp(arrays: list[Any], p: dict[str, Any]) -> Callable[[], torch.Te
 
 def _batch_norm(arrays: list[Any], p: dict[str, Any]) -> Callable[[], torch.Tensor]:
     x, weight, bias = arrays
-    return lambda: functional.batch_norm(x, None, None, weight, bias, True, 0.1, p["eps"])
+    norm = lambda: functional.batch_norm(x, None, None, weight, bias, True, 0.1, p["eps"])  # noqa: E731
+    if p["negative_slope"] == 1:
+        return norm
+    return lambda: functional.leaky_relu(norm(), p["negative_slope"])
 
 
 def _batch_norm_vjp(arrays: list[Any], p: dict[str, Any]) -> Callable[[], torch.Tensor]:
-    x, weight, bias, gy = arrays
-    norm = torch.ops.aten.native_batch_norm
-    _, mean, invstd = norm(x, weight, bias, None, None, True, 0.1, p["eps"])
+    x, weight, bias, gy, _, _ = arrays
+    t, mean, invstd = torch.ops.aten.native_batch_norm(
+        x, weight, bias, None, None, True, 0.1, p["eps"]
+    )
     backward = torch.ops.aten.native_batch_norm_backward
     rest = (None, None, mean, invstd, True, p["eps"], [True, True, True])
-    return lambda: backward(gy, x, weight, *rest)[0]
+    if p["negative_slope"] == 1:
+        return lambda: backward(gy, x, weight, *rest)[0]
+    pull = torch.ops.aten.leaky_relu_backward
+    return lambda: backward(pull(gy, t, p["negative_slope"], False), x, weight, *rest)[0]
+
+
+def _avg_pool2d_vjp(arrays: list[Any], p: dict[str, Any]) -> Callable[[], torch.Tensor]:
+    gy = arrays[0]
+    layout = torch.contiguous_format if gy.is_contiguous() else torch.channels_last
+    x = torch.zeros(p["x_shape"]).contiguous(memory_format=layout)
+    window = (p["kernel"], p["stride"], p["padding"], False, True, None)
+    return lambda: torch.ops.aten.avg_pool2d_backward(gy, x, *window)
 
 
 MAKERS: dict[str, Callable[[list[Any], dict[str, Any]], Callable[[], torch.Tensor]]] = {
@@ -97,6 +112,20 @@ MAKERS: dict[str, Callable[[list[Any], dict[str, Any]], Callable[[], torch.Tenso
     "batch_norm": _batch_norm,
     "batch_norm_vjp": _batch_norm_vjp,
     "sum": lambda arrays, p: lambda: arrays[0].sum(p["axis"]),
+    "avg_pool2d": lambda arrays, p: (
+        lambda: functional.avg_pool2d(arrays[0], p["kernel"], p["stride"], p["padding"])
+    ),
+    "avg_pool2d_adjoint": _avg_pool2d_vjp,
+    "max_pool2d": lambda arrays, p: (
+        lambda: functional.max_pool2d(arrays[0], p["kernel"], p["stride"], p["padding"])
+    ),
+    "softmax": lambda arrays, p: lambda: torch.softmax(arrays[0], p["axis"]),
+    "softmax_vjp": lambda arrays, p: (
+        lambda: torch.ops.aten._softmax_backward_data(
+            arrays[1], arrays[0], p["axis"], torch.float32
+        )
+    ),
+    "logsumexp": lambda arrays, p: lambda: torch.logsumexp(arrays[0], p["axis"], True),
     "gan_loss": lambda arrays, p: lambda: functional.softplus(-arrays[0]).mean(),
     "layer_norm": lambda arrays, p: (
         lambda: functional.layer_norm(arrays[0], (arrays[0].shape[-1],), *arrays[1:], p["eps"])

@@ -13,6 +13,10 @@
 #include "../common/parallel.hpp"
 #include "../common/simd.hpp"
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 namespace TG_ISA {
 
 struct Columns {
@@ -46,16 +50,28 @@ TG_INLINE Columns plan_columns(long rows, long channels) {
 typedef float HalfF __attribute__((vector_size(TG_VECTOR_BYTES / 2)));
 
 TG_INLINE VD load_wide(const double* p) { return load(p); }
+TG_INLINE void store_narrow(double* p, VD v) { store(p, v); }
+#if defined(__AVX512F__)  // GCC converts a generic vector in two halves
+TG_INLINE VD load_wide(const float* p) {
+  return (VD)_mm512_maskz_cvtps_pd(0xff, _mm256_loadu_ps(p));
+}
+TG_INLINE void store_narrow(float* p, VD v) {
+  _mm256_storeu_ps(p, _mm512_maskz_cvtpd_ps(0xff, (__m512d)v));
+}
+#elif defined(__AVX2__)
+TG_INLINE VD load_wide(const float* p) { return (VD)_mm256_cvtps_pd(_mm_loadu_ps(p)); }
+TG_INLINE void store_narrow(float* p, VD v) { _mm_storeu_ps(p, _mm256_cvtpd_ps((__m256d)v)); }
+#else
 TG_INLINE VD load_wide(const float* p) {
   HalfF v;
   memcpy(&v, p, sizeof v);
   return __builtin_convertvector(v, VD);
 }
-TG_INLINE void store_narrow(double* p, VD v) { store(p, v); }
 TG_INLINE void store_narrow(float* p, VD v) {
   HalfF narrow = __builtin_convertvector(v, HalfF);
   memcpy(p, &narrow, sizeof narrow);
 }
+#endif
 
 // The first n of kLanesD elements; the others load as zero.
 template <class T>

@@ -40,8 +40,9 @@ double reduce_row(const T* x, long n) {
     VD a[4];
     for (VD& lane : a) lane = splat(Op::start);
     for (; i + 4 * kLanesD <= n; i += 4 * kLanesD)
+#pragma GCC unroll 4
       for (int k = 0; k < 4; ++k) a[k] = Op::join(a[k], load_wide(x + i + k * kLanesD));
-    for (int k = 0; i + kLanesD <= n; i += kLanesD, ++k) a[k] = Op::join(a[k], load_wide(x + i));
+    for (; i + kLanesD <= n; i += kLanesD) a[0] = Op::join(a[0], load_wide(x + i));
     VD joined = Op::join(Op::join(a[0], a[1]), Op::join(a[2], a[3]));
     double lanes[kLanesD];
     memcpy(lanes, &joined, sizeof lanes);
@@ -53,10 +54,34 @@ double reduce_row(const T* x, long n) {
   return total;
 }
 
+#if defined(__AVX512F__)
+constexpr int kAcross = 16;  // vectors of columns that are carried in registers
+#else
+constexpr int kAcross = 8;
+#endif
+
+// Carry `B` vectors of columns down the whole rows of a span.
+template <class Op, int B, class T>
+TG_INLINE void reduce_panel(const T* x, long size, long width, double* a) {
+  VD carried[B];
+#pragma GCC unroll 16
+  for (int b = 0; b < B; ++b) carried[b] = splat(Op::start);
+  for (long i = 0; i < size; i += width)
+#pragma GCC unroll 16
+    for (int b = 0; b < B; ++b) carried[b] = Op::join(carried[b], load_wide(x + i + b * kLanesD));
+#pragma GCC unroll 16
+  for (int b = 0; b < B; ++b) store(a + b * kLanesD, carried[b]);
+}
+
 template <class Op, class T>
 void reduce_columns(const T* x, long size, const Columns& p, double* a, double* out) {
-  fill(a, p.width, Op::start);
-  for_each_group(size, p.width, [&](long i, long j, long n) {
+  const long start = size / p.width * p.width;
+  long j = 0;
+  for (; j + kAcross * kLanesD <= p.width; j += kAcross * kLanesD)
+    reduce_panel<Op, kAcross>(x + j, start, p.width, a + j);
+  for (; j < p.width; j += kLanesD) reduce_panel<Op, 1>(x + j, start, p.width, a + j);
+  x += start;
+  for_each_group(size - start, p.width, [&](long i, long j, long n) {
     if (n == kLanesD) return store(a + j, Op::join(load(a + j), load_wide(x + i)));
     for (long k = 0; k < n; ++k) a[j + k] = Op::join(a[j + k], (double)x[i + k]);
   });
@@ -90,12 +115,15 @@ void run(const Reduce& s, const T* x, T* y) {
     for (long item = begin; item < end; ++item) {
       long start = item % cut.blocks * cut.block, size = min_of(cut.block, cut.size - start);
       const T* from = x + item / cut.blocks * cut.size + start;
-      if (s.inner == 1)
+      if (s.inner == 1 && cut.blocks == 1)
+        y[item] = (T)reduce_row<Op>(from, size);
+      else if (s.inner == 1)
         partial[item] = reduce_row<Op>(from, size);
       else
         reduce_columns<Op>(from, size, cut.columns, a, partial + item * s.inner);
     }
   });
+  if (s.inner == 1 && cut.blocks == 1) return;
   parallel_for(s.outer, max_of(1, kBlockElements / (cut.blocks * s.inner)),
                [&](long begin, long end) {
                  for (long o = begin; o < end; ++o)

@@ -62,7 +62,8 @@ def drawer(rng):
     return lambda *shape: rng.standard_normal(shape).astype(dtype)
 
 
-def _matrix_shape(rng):
+def matrix_shape(rng):
+    """Draw rows and channels."""
     return int(rng.integers(1, 40)), int(rng.choice([1, 2, 3, 5, 8, 16, 17, 33, 65]))
 
 
@@ -111,7 +112,7 @@ def _slope(rng):
 
 @binding("batch_norm_stats")
 def _batch_norm_stats(rng):
-    a, wide, segments, (n, c) = drawer(rng), _float64(rng), rng.integers(1, 3), _matrix_shape(rng)
+    a, wide, segments, (n, c) = drawer(rng), _float64(rng), rng.integers(1, 3), matrix_shape(rng)
 
     def expected(x, mean, _var):
         return batch_norm_reference.batch_norm_stats(x, segments=len(mean))
@@ -121,7 +122,7 @@ def _batch_norm_stats(rng):
 
 @binding("batch_norm")
 def _batch_norm(rng):
-    a, wide, segments, (n, c) = drawer(rng), _float64(rng), rng.integers(1, 3), _matrix_shape(rng)
+    a, wide, segments, (n, c) = drawer(rng), _float64(rng), rng.integers(1, 3), matrix_shape(rng)
 
     def expected(x, weight, bias, mean, var, eps, slope, _y):
         options = {"eps": eps, "negative_slope": slope}
@@ -133,7 +134,7 @@ def _batch_norm(rng):
 
 @binding("batch_norm_vjp")
 def _batch_norm_vjp(rng):
-    a, wide, segments, (n, c) = drawer(rng), _float64(rng), rng.integers(1, 3), _matrix_shape(rng)
+    a, wide, segments, (n, c) = drawer(rng), _float64(rng), rng.integers(1, 3), matrix_shape(rng)
 
     def expected(x, weight, bias, gy, mean, var, eps, slope, *_outputs):
         operands, options = (x, weight, bias, gy, mean, var), {"eps": eps, "negative_slope": slope}
@@ -156,7 +157,7 @@ def _named_options(act, alpha, gain, clamp):
 
 @binding("group_norm")
 def _group_norm(rng):
-    a, (n, c), groups = drawer(rng), _matrix_shape(rng), int(rng.integers(1, 4))
+    a, (n, c), groups = drawer(rng), matrix_shape(rng), int(rng.integers(1, 4))
 
     def expected(x, weight, bias, num_groups, eps, _y):
         x = x.transpose(0, 2, 1)  # (samples, channels, rows)
@@ -169,7 +170,7 @@ def _group_norm(rng):
 
 @binding("group_norm_vjp")
 def _group_norm_vjp(rng):
-    a, (n, c), groups = drawer(rng), _matrix_shape(rng), int(rng.integers(1, 4))
+    a, (n, c), groups = drawer(rng), matrix_shape(rng), int(rng.integers(1, 4))
 
     def expected(x, weight, gy, num_groups, eps, *_outputs):
         x, gy = x.transpose(0, 2, 1), gy.transpose(0, 2, 1)
@@ -184,7 +185,7 @@ def _group_norm_vjp(rng):
 
 @binding("layer_norm")
 def _layer_norm(rng):
-    a, (n, c) = drawer(rng), _matrix_shape(rng)
+    a, (n, c) = drawer(rng), matrix_shape(rng)
 
     def expected(x, weight, bias, eps, _y):
         return (layer_norm_reference.layer_norm(x, weight, bias, eps=eps),)
@@ -194,7 +195,7 @@ def _layer_norm(rng):
 
 @binding("layer_norm_vjp")
 def _layer_norm_vjp(rng):
-    a, (n, c) = drawer(rng), _matrix_shape(rng)
+    a, (n, c) = drawer(rng), matrix_shape(rng)
 
     def expected(x, weight, gy, eps, *_outputs):
         return layer_norm_reference.layer_norm_vjp(x, weight, weight, gy, eps=eps)
@@ -204,7 +205,7 @@ def _layer_norm_vjp(rng):
 
 @binding("bias_act")
 def _bias_act(rng):
-    a, (n, c) = drawer(rng), _matrix_shape(rng)
+    a, (n, c) = drawer(rng), matrix_shape(rng)
     options = _bias_act_options(rng)
     slope = a(c) if ACTS[options[0]] == "prelu" else None
 
@@ -217,7 +218,7 @@ def _bias_act(rng):
 
 @binding("bias_act_vjp")
 def _bias_act_vjp(rng):
-    a, (n, c) = drawer(rng), _matrix_shape(rng)
+    a, (n, c) = drawer(rng), matrix_shape(rng)
     options = _bias_act_options(rng)
     prelu = ACTS[options[0]] == "prelu"
     b, slope = a(c), a(c) if prelu else None
@@ -234,14 +235,14 @@ def _bias_act_vjp(rng):
 
 @binding("spectral_norm")
 def _spectral_norm(rng):
-    a, (n, c) = drawer(rng), _matrix_shape(rng)
+    a, (n, c) = drawer(rng), matrix_shape(rng)
     return Call([_positive(a(n, c)), _positive(a(n)), _positive(a(c)), a(n, c)], (3,),
                 lambda w, u, v, _y: (spectral_norm_reference.spectral_norm(w, u, v),))  # fmt: skip
 
 
 @binding("spectral_norm_vjp")
 def _spectral_norm_vjp(rng):
-    a, (n, c) = drawer(rng), _matrix_shape(rng)
+    a, (n, c) = drawer(rng), matrix_shape(rng)
 
     def expected(w, u, v, gy, *_outputs):
         return spectral_norm_reference.spectral_norm_vjp(w, u, v, gy)
@@ -257,7 +258,7 @@ def _positive(a):
 
 @binding("power_iteration")
 def _power_iteration(rng):
-    a, (n, c) = drawer(rng), _matrix_shape(rng)
+    a, (n, c) = drawer(rng), matrix_shape(rng)
 
     def expected(w, steps, eps, u, _v):
         return spectral_norm_reference.power_iteration(w, u, steps=steps, eps=eps)
@@ -290,7 +291,7 @@ def _arrays(rng, width):
     """Draw arrays of a few parameters, so many of each, all of one dtype."""
     a, arrays = drawer(rng), []
     for _ in range(int(rng.integers(1, 4))):
-        shape = (int(rng.integers(1, 100)),) if rng.integers(2) else _matrix_shape(rng)
+        shape = (int(rng.integers(1, 100)),) if rng.integers(2) else matrix_shape(rng)
         arrays += [a(*shape) for _ in range(width)]
     return arrays
 
@@ -380,7 +381,7 @@ def _state_finite(rng):
 
 @binding("reduce")
 def _reduce(rng):
-    a, (n, c) = drawer(rng), _matrix_shape(rng)
+    a, (n, c) = drawer(rng), matrix_shape(rng)
 
     def expected(x, kind, _y):
         return ((np.sum, np.max, np.min)[kind](x, axis=1),)

@@ -11,6 +11,7 @@ from tinygan.errors import ShapeError
 from tinygan.kernels.conv2d import ConvSpec
 from tinygan.kernels.conv2d import reference as conv2d_reference
 from tinygan.kernels.conv2d.launch import WINOGRAD_F2
+from tinygan.kernels.pool2d import reference as pool2d_reference
 
 from .calls import Call, binding, drawer
 
@@ -180,3 +181,81 @@ def _fold(rng):
 
     x, cols, params = _unfold_call(rng)
     return Call([cols, x, params], (1,), expected)
+
+
+def _pool_call(rng):
+    """Draw x (N, C, H, W), y (N, C, P, Q) and (kernel, stride, padding)."""
+    a, n, c = drawer(rng), int(rng.integers(1, 4)), int(rng.choice([1, 2, 3, 8, 17]))
+    kernel, stride = rng.integers(1, 5, 2), rng.integers(1, 4, 2)
+    pad = rng.integers(0, kernel // 2 + 1)
+    size = np.maximum(rng.integers(1, 8, 2), kernel - 2 * pad)
+    p, q = (int(v) for v in (size + 2 * pad - kernel) // stride + 1)
+    params = tuple(int(v) for v in (*kernel, *stride, *pad))
+    return _image(a(n, c, *size.tolist())), _image(a(n, c, p, q)), params
+
+
+def _shares(x_shape, params, count_pad):
+    """Return the matrices (P, H) and (Q, W) of an average; their entries are shares of a window."""
+    kernel, stride, pad = (params[i : i + 2] for i in (0, 2, 4))
+    for i in (0, 1):
+        windows = (x_shape[2 + i] + 2 * pad[i] - kernel[i]) // stride[i] + 1
+        matrix = _taps(windows, kernel[i], x_shape[2 + i], 1, stride[i], pad[i]).sum(1)
+        yield matrix / (kernel[i] if count_pad else matrix.sum(1, keepdims=True))
+
+
+@binding("avg_pool2d")
+def _avg_pool2d(rng):
+    def expected(x, _y, params, count_pad):
+        rows, columns = _shares(x.shape, params, count_pad)
+        return (np.einsum("nchw,ph,qw->ncpq", x, rows, columns, optimize=True),)
+
+    return Call([*_pool_call(rng), bool(rng.integers(2))], (1,), expected)
+
+
+@binding("avg_pool2d_adjoint")
+def _avg_pool2d_adjoint(rng):
+    def expected(gy, gx, params, count_pad):
+        rows, columns = _shares(gx.shape, params, count_pad)
+        return (np.einsum("ncpq,ph,qw->nchw", gy, rows, columns, optimize=True),)
+
+    x, y, params = _pool_call(rng)
+    return Call([y, x, params, bool(rng.integers(2))], (1,), expected)
+
+
+@binding("max_pool2d")
+def _max_pool2d(rng):
+    def expected(x, _y, _index, params):
+        p = [int(v) for v in params]
+        window = {"kernel": (p[0], p[1]), "stride": (p[2], p[3]), "padding": (p[4], p[5])}
+        y, index = pool2d_reference.max_pool2d(x, **window)
+        return y, index.transpose(0, 2, 3, 1)
+
+    x, y, params = _pool_call(rng)
+    index = np.zeros((len(y), *y.shape[2:], y.shape[1]), np.int64)
+    return Call([x, y, index, params], (1, 2), expected)
+
+
+def _picks(rng):
+    """Draw an image (N, pixels, C), and index and picked (N, picks, C)."""
+    a, c = drawer(rng), int(rng.choice([1, 2, 3, 17, 70]))
+    n, pixels, picks = (int(v) for v in rng.integers(1, [4, 50, 60]))
+    return a(n, pixels, c), rng.integers(0, pixels, (n, picks, c)), a(n, picks, c)
+
+
+@binding("gather2d")
+def _gather2d(rng):
+    def expected(image, index, _picked):
+        return (np.take_along_axis(image, index, axis=1),)
+
+    return Call(list(_picks(rng)), (2,), expected)
+
+
+@binding("scatter2d")
+def _scatter2d(rng):
+    def expected(picked, index, image):
+        out = np.zeros(image.shape)
+        n, _, c = np.indices(index.shape)
+        np.add.at(out, (n, index, c), picked)
+        return (out,)
+
+    return Call(list(_picks(rng))[::-1], (2,), expected)

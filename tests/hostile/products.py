@@ -1,11 +1,12 @@
-"""Right calls of the matrix product, and of what takes numbers and fills an array; see calls.py."""
+"""Right calls of products, softmax, and what takes numbers and fills an array; see calls.py."""
 
 import numpy as np
 
 from tinygan import random
 from tinygan.kernels.philox import words
+from tinygan.kernels.softmax import reference as softmax_reference
 
-from .calls import Call, binding, drawer
+from .calls import Call, binding, drawer, matrix_shape
 
 
 @binding("matmul")
@@ -32,3 +33,24 @@ def _philox(rng):
 
     out = drawer(rng)(int(rng.integers(1, 40)), int(rng.choice([1, 3, 64, 257])))
     return Call([draw, seed, stream, step, start, out], (5,), expected)
+
+
+@binding("softmax")
+def _softmax(rng):
+    a, (n, c) = drawer(rng), matrix_shape(rng)
+    return Call([a(n, c), a(n, c)], (1,), lambda x, _y: (softmax_reference.softmax(x, axis=1),))
+
+
+@binding("softmax_vjp")
+def _softmax_vjp(rng):
+    a, (n, c) = drawer(rng), matrix_shape(rng)
+    return Call([a(n, c), a(n, c), a(n, c)], (2,),
+                lambda y, gy, _gx: (softmax_reference.softmax_vjp(y, gy, axis=1),))  # fmt: skip
+
+
+@binding("logsumexp")
+def _logsumexp(rng):
+    a, (n, c) = drawer(rng), matrix_shape(rng)
+    return Call(
+        [a(n, c), a(n)], (1,), lambda x, _y: (softmax_reference.logsumexp(x, axis=1)[:, 0],)
+    )

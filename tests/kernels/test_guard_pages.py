@@ -42,6 +42,12 @@ def run(name, *args):
         getattr(native, name)(*placed)
         kept.clear()
 
+def run_max(x, y, index, params):  # the index is an image of no floats: not given as N, C, H, W
+    for at_end in (True, False):
+        kept_index = place(index, at_end).transpose(0, 2, 3, 1)
+        native.max_pool2d(place(x, at_end), place(y, at_end), kept_index, params)
+        kept.clear()
+
 for dtype in (np.float32, np.float64):
     def a(*shape):
         return np.ones(shape, dtype)
@@ -54,6 +60,9 @@ for dtype in (np.float32, np.float64):
             run("batch_norm_vjp", x, v, v, x, m, m, 1e-5, slope, x, v, v)
         run("layer_norm", x, v, v, 1e-5, x)
         run("layer_norm_vjp", x, v, x, 1e-5, x, v, v)
+        run("softmax", x, x)
+        run("softmax_vjp", x, x, x)
+        run("logsumexp", x, a(rows))
         for samples, groups in ((1, 1), (2, c), (3, 1)):
             boxes = a(samples, rows, c)
             run("group_norm", boxes, v, v, groups, 1e-5, boxes)
@@ -95,6 +104,19 @@ for dtype in (np.float32, np.float64):
             rows, columns = ((np.arange(size + 1) * 2, np.arange(2 * size) // 2 % size, a(2 * size))
                              for size in (h, w))
             run("resize2d", x, rows, columns, x)
+            for kernel, stride, pad in ((2, 2, 0), (3, 2, 1), (1, 3, 0), (3, 1, 1)):
+                p, q = ((size + 2 * pad - kernel) // stride + 1 for size in (h, w))
+                if p < 1 or q < 1:
+                    continue
+                params, pooled = (*[kernel] * 2, *[stride] * 2, *[pad] * 2), a(n, p, q, c)
+                for count_pad in (False, True):
+                    run("avg_pool2d", x, pooled, params, count_pad)
+                    run("avg_pool2d_adjoint", pooled, x, params, count_pad)
+                index = np.full((n, p * q, c), h * w - 1)
+                run_max(x, pooled, index.reshape(n, p, q, c), params)
+                flat, picked = x.reshape(n, h * w, c), pooled.reshape(n, p * q, c)
+                run("gather2d", flat, index, picked)
+                run("scatter2d", picked, index, flat)
 print("done")
 """
 

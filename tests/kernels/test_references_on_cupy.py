@@ -70,6 +70,10 @@ def reduce_cases():
     return [((a(*X),), {"axis": ax, "keepdims": keep}) for ax in axes for keep in (False, True)]
 
 
+def along_cases():
+    return [((a(*X),), {"axis": axis}) for axis in (0, 1, -1)]
+
+
 def resize_cases(adjoint):
     return [((a(*X[:2], *(s.out if adjoint else s.size)),), {"spec": s}) for s in RESIZES]
 
@@ -106,14 +110,17 @@ CASES = {
     "layer_norm": [((a(*X), *layer), {"eps": 1e-5}) for layer in LAYER],
     "layer_norm_vjp": [((a(*X), *layer, a(*X, seed=3)), {"eps": 1e-5}) for layer in LAYER],
     "linear": [((a(4, 3), a(5, 3, seed=1), a(5)), {})],
+    "logsumexp": along_cases(),
     "matmul": [((a(4, 3), a(3, 5, seed=1)), {}), ((a(2, 4, 3), a(3, 5, seed=1)), {})],
     "max": reduce_cases(),
-    "max_pool2d_index": [((a(*X),), WINDOW)],
+    "max_pool2d": [((a(*X),), WINDOW)],
     "min": reduce_cases(),
     "power_iteration": [((a(3, 2, 2), a(3)), {"steps": 2, "eps": 1e-12})],
     "resize2d": resize_cases(adjoint=False),
     "resize2d_adjoint": resize_cases(adjoint=True),
     "scatter2d": [((a(2, 4, 3, 3), index()), {"x_shape": X})],
+    "softmax": along_cases(),
+    "softmax_vjp": [((x, a(*X, seed=1)), params) for (x,), params in along_cases()],
     "spectral_norm": [((a(3, 2, 2), a(3), a(4)), {})],
     "spectral_norm_vjp": [((a(3, 2, 2), a(3), a(4), a(3, 2, 2, seed=1)), {})],
     "rmsprop": [

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hostile import images  # noqa: F401 - adds its bindings to the table
+from hostile import images, products  # noqa: F401 - they add bindings to the table
 from hostile.calls import BINDINGS
 from kernel_checks import native_or_skip, threads
 

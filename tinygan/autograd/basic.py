@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..errors import ShapeError
 from ..kernels.arrays import Array, elementwise, empty_like, xp_of
 from .axes import check_broadcast
 from .linear import (
@@ -27,7 +26,7 @@ from .linear import (
     sum,
     unbroadcast,
 )
-from .op import Cotangents, Needs, Op, Reads, Tensors
+from .op import Cotangents, Needs, Op, Reads, Tensors, kernel_op
 from .tensor import Axis, Tensor
 
 _Forward = Callable[[Array], Any]
@@ -350,34 +349,21 @@ def min(
     return _reduce_extremum(_min, x, normalize_axis(axis, x.ndim, dim), keepdims or keepdim)
 
 
-def _shifted_exp(x: Array, axis: int) -> tuple[Any, Any]:
-    """Return exp(x - m) and m, the maximum over ``axis`` (0 where it is infinite)."""
-    if not x.shape[axis]:
-        raise ShapeError(f"softmax, logsumexp: x {x.shape} has no element along axis {axis}")
-    xp = xp_of(x)
-    m = x.max(axis=axis, keepdims=True)
-    m = xp.where(xp.isfinite(m), m, x.dtype.type(0))
-    return xp.exp(x - m), m
-
-
-def _softmax_forward(x: Array, *, axis: int) -> Any:
-    e, _ = _shifted_exp(x, axis)
-    return e / e.sum(axis=axis, keepdims=True)
-
-
-def _logsumexp_forward(x: Array, *, axis: int) -> Any:
-    e, m = _shifted_exp(x, axis)
-    return xp_of(x).log(e.sum(axis=axis, keepdims=True)) + m
-
-
-_softmax: Op = Op("softmax", _softmax_forward, reads="outputs")
-_logsumexp: Op = Op("logsumexp", _logsumexp_forward, reads="inputs")
+_softmax: Op = kernel_op("softmax", reads="outputs")
+_softmax_vjp: Op = kernel_op("softmax_vjp", reads="inputs")
+_logsumexp: Op = kernel_op("logsumexp", reads="inputs")
 _logsumexp.defvjp(lambda g, y, xs, needs, *, axis: (g[0] * _softmax(xs[0], axis=axis),))
+_softmax.defvjp(lambda g, y, xs, needs, *, axis: (_softmax_vjp(y[0], g[0], axis=axis),))
 
 
-@_softmax.defvjp
+@_softmax_vjp.defvjp
 def _(g: Tensors, y: Tensors, xs: Tensors, needs: Needs, *, axis: int) -> Cotangents:
-    return (y[0] * (g[0] - sum(g[0] * y[0], axis, True)),)
+    # p * (u - sum(u * p)) is linear in u by a symmetric matrix, and quadratic in p
+    (p, u), h = xs, g[0]
+    gp = None
+    if needs[0]:
+        gp = h * (u - sum(u * p, axis, True)) - u * sum(h * p, axis, True)
+    return gp, _softmax_vjp(p, h, axis=axis) if needs[1] else None
 
 
 def softmax(x: Any, axis: int = -1, *, dim: int | None = None) -> Tensor:

@@ -1,5 +1,5 @@
-"""Average pooling and its adjoint; max pooling as a choice of indices, gather and scatter."""
+"""Average pooling and its adjoint; max pooling, its index, gather and scatter."""
 
-from . import reference
+from . import cpp, reference
 
-__all__ = ["reference"]
+__all__ = ["cpp", "reference"]

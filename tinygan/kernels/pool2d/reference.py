@@ -1,8 +1,8 @@
 """References of the pooling family, a closed set of linear maps and one choice of indices.
 
 ``avg_pool2d`` and ``avg_pool2d_adjoint`` are each other's adjoint, and so are ``gather2d`` and
-``scatter2d``. Max pooling is ``gather2d(x, max_pool2d_index(x))``: the index is piecewise constant,
-so that derivatives of every order come from the gather alone.
+``scatter2d``. Max pooling is a gather by an index that it chooses itself: the index is piecewise
+constant, so that derivatives of every order come from the gather alone.
 
 All outputs are channels last in memory. A window is taken apart into its R * S offsets: the
 elements at offset (r, s) of all windows are one strided slice of the padded input.
@@ -69,15 +69,14 @@ def avg_pool2d_adjoint(
     return as_channels_last(padded[:, :, ph : ph + h, pw : pw + w])
 
 
-@register_reference("max_pool2d_index", exact=True)
-def max_pool2d_index(x: Array, *, kernel: Pair, stride: Pair, padding: Pair) -> Array:
-    """Return where the maximum of every window lies, as an index into H * W.
+@register_reference("max_pool2d", exact=True)
+def max_pool2d(x: Array, *, kernel: Pair, stride: Pair, padding: Pair) -> tuple[Array, Array]:
+    """Return the maximum of every window and where it lies, as an index into H * W.
 
     Of equal maxima the first in row order wins, NaN wins over numbers (the last NaN, as in
     PyTorch), and padding never wins.
 
-    Shapes: x (N, C, H, W) -> int64 (N, C, P, Q).
-    Differentiable: no; piecewise constant.
+    Shapes: x (N, C, H, W) -> (N, C, P, Q), int64 (N, C, P, Q).
     """
     xp, extents = xp_of(x), output_extents("max_pool2d", x.shape, kernel, stride, padding)
     (h, w), shape = x.shape[2:], x.shape[:2] + extents
@@ -95,7 +94,7 @@ def max_pool2d_index(x: Array, *, kernel: Pair, stride: Pair, padding: Pair) -> 
         wins = inside & ((value > best) | (value != value) | (index < 0))
         best[...] = xp.where(wins, value, best)
         index[...] = xp.where(wins, row[:, None] * w + column, index)
-    return index
+    return best, index
 
 
 @register_reference("gather2d", exact=True)

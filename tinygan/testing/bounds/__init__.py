@@ -20,6 +20,7 @@ from . import normalization as normalization
 from . import optimizers as optimizers
 from . import products as products
 from . import resampling as resampling
+from . import softmax as softmax
 from .primitives import PRIMITIVES, Primitive, primitive, primitive_of
 from .table import BOUNDS, Errors, bound, bound_of, reference
 

@@ -143,26 +143,6 @@ def _elu(m: Machine, forward: Forward, x: Array, *, alpha: float) -> Running:
 # --- sums ---
 
 
-def _exponentials(m: Machine, x: Array, axis: int) -> tuple[Running, Running, Running]:
-    """Return exp(x - max), its sum over the axis, and the maximum, which is exact."""
-    largest = x.max(axis=axis, keepdims=True)
-    top = m.given(np.where(np.isfinite(largest), largest, 0.0))
-    e = (m.given(x) - top).apply(np.exp)
-    return e, e.sum(axis, keepdims=True), top
-
-
-@primitive("softmax")
-def _softmax(m: Machine, forward: Forward, x: Array, *, axis: int) -> Running:
-    e, total, _ = _exponentials(m, x, axis)
-    return e / total
-
-
-@primitive("logsumexp")
-def _logsumexp(m: Machine, forward: Forward, x: Array, *, axis: int) -> Running:
-    _, total, top = _exponentials(m, x, axis)
-    return total.apply(np.log) + top
-
-
 @primitive("matmul")
 def _matmul(m: Machine, forward: Forward, a: Array, b: Array) -> Running:
     return _sums(m, a.shape[-1], forward(a, b), forward(abs(a), abs(b)))

@@ -14,9 +14,14 @@ from .running import Machine, errors
 from .table import Errors, bound, reference
 
 
-@bound("max", "min", "gather2d", "max_pool2d_index")
+@bound("max", "min", "gather2d")
 def _selects(m: Machine, /, *arrays: Array, **_: Any) -> Errors:
     return (None,)
+
+
+@bound("max_pool2d")
+def _max_pool2d(m: Machine, x: Array, **_: Any) -> Errors:
+    return None, None  # the value is selected, its position an integer
 
 
 # --- sums of products ---

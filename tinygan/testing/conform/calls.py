@@ -29,6 +29,7 @@ from ...random import Stream
 from ..choices import Choices
 from ..families import FAMILIES
 from ..layouts import LAYOUTS, lay_out_array
+from . import image_generators  # noqa: F401 - adds its generators to the table
 from .generators import GENERATORS
 
 MODES = ("float32", "float64", "integers")

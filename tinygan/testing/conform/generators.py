@@ -16,10 +16,6 @@ from ...kernels.arrays import Array, Shape
 from ...kernels.bias_act.spec import ACTS
 from ...kernels.conv2d.spec import ConvSpec
 from ...kernels.gan_loss.spec import KINDS
-from ...kernels.resize2d.spec import ResizeSpec
-from ...kernels.resize2d.weights import MODES
-from ...kernels.unfold.spec import UnfoldSpec
-from ...kernels.upfirdn2d.spec import UpfirdnSpec
 from ..choices import Choices
 
 Operands = tuple[list["Array | None"], dict[str, Any]]
@@ -204,77 +200,13 @@ def _linear(c: Choices) -> Operands:
     return [a, b.T, c.normal(b.shape[1:])], {}
 
 
-def _image(c: Choices) -> Shape:
+def image_shape(c: Choices) -> Shape:
+    """Choose (N, C, H, W)."""
     return c.integer(1, 5), c.pick(*_WIDTHS), c.integer(1, 13), c.integer(1, 18)
 
 
-def _filtering(c: Choices) -> tuple[UpfirdnSpec, Shape, Shape]:
-    """Choose a filtering, and the shapes of x and f; the padding is room for the filter."""
-    up, down = c.shape(2, 3), c.shape(2, 2)
-    f = (c.integer(2, 7), c.integer(2, 7))  # several taps of a pixel, also where up is 3
-    spec = UpfirdnSpec(
-        up=(up[0], up[1]),
-        down=(down[0], down[1]),
-        padding=((f[0], c.integer(-1, 1)), (f[1], c.integer(-1, 1))),
-        flip=c.chance(2),
-    )
-    x = (c.integer(1, 5), c.pick(3, 16, 33, 64, 70), c.integer(2, 13), c.integer(2, 18))
-    return spec, x, f
-
-
-@generator("upfirdn2d", large=True)
-def _upfirdn2d(c: Choices) -> Operands:
-    spec, x, f = _filtering(c)
-    return [c.normal(x), c.normal(f)], {"spec": spec}
-
-
-@generator("upfirdn2d_fgrad", large=True)
-def _upfirdn2d_fgrad(c: Choices) -> Operands:
-    spec, x, f = _filtering(c)
-    return [c.normal(x), c.normal(spec.out_shape(x, f))], {"spec": spec, "f_shape": f}
-
-
-def _resizing(c: Choices) -> tuple[ResizeSpec, Shape]:
-    n, channels, h, w = _image(c)
-    out = (c.integer(1, 13), c.integer(1, 18))
-    return ResizeSpec(size=(h, w), out=out, mode=c.pick(*MODES)), (n, channels, h, w)
-
-
-@generator("resize2d", large=True)
-def _resize2d(c: Choices) -> Operands:
-    spec, x = _resizing(c)
-    return [c.normal(x)], {"spec": spec}
-
-
-@generator("resize2d_adjoint", large=True)
-def _resize2d_adjoint(c: Choices) -> Operands:
-    spec, x = _resizing(c)
-    return [c.normal((*x[:2], *spec.out))], {"spec": spec}
-
-
-def _windows(c: Choices) -> tuple[UnfoldSpec, Shape]:
-    kernel = (c.integer(1, 4), c.integer(1, 5))
-    conv = ConvSpec.of(
-        stride=(c.integer(1, 3), c.integer(1, 3)), padding=(kernel[0] // 2, kernel[1] // 2)
-    )
-    n, channels, h, w = _image(c)
-    return UnfoldSpec(kernel, conv), (n, channels, h + 3, w + 4)
-
-
-@generator("unfold", large=True)
-def _unfold(c: Choices) -> Operands:
-    spec, x = _windows(c)
-    return [c.normal(x)], {"spec": spec}
-
-
-@generator("fold", large=True)
-def _fold(c: Choices) -> Operands:
-    spec, x = _windows(c)
-    return [c.normal(spec.cols_shape("fold", x))], {"spec": spec, "x_shape": x}
-
-
 def _activation(c: Choices) -> tuple[list[Array], dict[str, Any]]:
-    shape, act = _image(c), c.pick(*ACTS)
+    shape, act = image_shape(c), c.pick(*ACTS)
     arrays = [c.normal(shape), c.normal(shape[1:2])]
     if act == "prelu":
         arrays.append(c.positive(shape[1:2]))
@@ -300,7 +232,7 @@ def _normalised(c: Choices, shape: Shape, weight: Shape) -> list[Array | None]:
 
 def _batch_normalised(c: Choices) -> tuple[list[Array | None], list[Array], dict[str, Any]]:
     """Draw x, weight and bias; mean and var, which need not be those of x; parameters."""
-    shape = _image(c)
+    shape = image_shape(c)
     segments = c.pick(1, 1, 2) if shape[0] % 2 == 0 else 1
     statistics = [c.normal((segments, shape[1])), c.positive((segments, shape[1]))]
     params = {"eps": c.pick(1e-5, 0.1), "negative_slope": c.pick(1.0, 1.0, 0.0, 0.2)}
@@ -362,6 +294,23 @@ def _reduction(c: Choices) -> Operands:
 
 for _op in ("sum", "max", "min"):
     generator(_op, large=True)(_reduction)
+
+
+def _along(c: Choices) -> Operands:
+    """Choose rows of several vectors and a tail, and more rows than one task has."""
+    shape = (c.pick(1, 7, 300), c.pick(*_WIDTHS, 129, 300), c.pick(1, 5, 21))
+    return [3 * c.normal(shape)], {"axis": c.integer(-3, 2)}
+
+
+for _op in ("softmax", "logsumexp"):
+    generator(_op, large=True)(_along)
+
+
+@generator("softmax_vjp", large=True)
+def _softmax_vjp(c: Choices) -> Operands:
+    arrays, params = _along(c)
+    x = arrays[0]
+    return [*arrays, c.normal(() if x is None else x.shape)], params
 
 
 def _logits(c: Choices) -> Operands:

@@ -95,19 +95,19 @@ def _along(c: Choices) -> tuple[Shape, dict[str, Any]]:
     return shape, {c.pick("axis", "axis", "dim"): named}
 
 
-@family("softmax")
+@family("softmax", kernels=("softmax", "softmax_vjp"))
 def _softmax(c: Choices) -> Drawn:
     shape, params = _along(c)
     return Drawn(lambda x: ops.softmax(x, **params), [c.normal(shape)])
 
 
-@family("log_softmax")
+@family("log_softmax", kernels=("logsumexp", "softmax"))
 def _log_softmax(c: Choices) -> Drawn:
     shape, params = _along(c)
     return Drawn(lambda x: ops.log_softmax(x, **params), [c.normal(shape)])
 
 
-@family("logsumexp")
+@family("logsumexp", kernels=("logsumexp", "softmax"))
 def _logsumexp(c: Choices) -> Drawn:
     shape, params = _along(c)
     keepdims = c.chance(2)

@@ -46,7 +46,7 @@ def _avg_pool2d(c: Choices) -> Drawn:
 
 
 # Equal samples don't tie, as a window lies within one: x may be broadcast.
-@family("max_pool2d", kernels=("max_pool2d_index", "gather2d", "scatter2d"))
+@family("max_pool2d", kernels=("max_pool2d", "gather2d", "scatter2d"))
 def _max_pool2d(c: Choices) -> Drawn:
     (h, w), params = _pooling(c)
     x = c.distinct((*c.shape(2, 2, zero=True), h, w))
