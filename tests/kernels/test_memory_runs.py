@@ -19,10 +19,12 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(autouse=True)
 def empty():
-    """Begin without idle memory, within the cache; end without any too."""
+    """Begin without idle memory, within the cache, with room below the edge; end without too."""
     gc.collect()
     trim_memory()
     with caching():
+        np.empty(512 * MB, np.uint8)
+        trim_memory()
         yield
     gc.collect()
     trim_memory()
