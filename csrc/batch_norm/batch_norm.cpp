@@ -92,8 +92,8 @@ void stats(const BatchNormShape& s, const Columns& p, const T* x, double* mean, 
   parallel_for_on(s.slots, p.blocks, 1, [&](long begin, long end) {
     for (long b = begin; b < end; ++b) {
       const long start = b * p.block, size = min_of(p.block, p.size - start);
-      block_moments<T>(x + start, nullptr, size, p, moments_at(ws.of_thread(p), p.width),
-                       moments_at(ws.partial + 4 * p.channels * b, p.channels));
+      block_moments(x + start, size, p, moments_at(ws.of_thread(p), p.width),
+                    moments_at(ws.partial + 4 * p.channels * b, p.channels));
     }
   });
   Moments total = moments_at(ws.of_thread(p), p.width);
@@ -125,11 +125,15 @@ void sums(const BatchNormShape& s, const Columns& p, const Workspace& ws, const 
     for (long b = begin; b < end; ++b) {
       const long start = b * p.block, size = min_of(p.block, p.size - start);
       fill(sum_g, 2 * p.width, 0);
-      for_each_group(size, p.width, [&](long i, long j, long n) {
-        VD d, t = normalised(ws.of, x + start + i, j, n, &d);
-        VD g = pull<act>(load_group(gy + start + i, n), t, slope);
-        store(sum_g + j, load(sum_g + j) + g);
-        store(sum_gd + j, load(sum_gd + j) + g * d);
+      for_each_four(size, p.width, [&](auto rows, long i, long j, long n) {
+        VD all_g = load(sum_g + j), all_gd = load(sum_gd + j);
+#pragma GCC unroll 4
+        for (int r = 0; r < rows.count; ++r, i += p.width) {
+          VD d, t = normalised(ws.of, x + start + i, j, n, &d);
+          VD g = pull<act>(load_group(gy + start + i, n), t, slope);
+          all_g += g, all_gd += g * d;
+        }
+        store(sum_g + j, all_g), store(sum_gd + j, all_gd);
       });
       fold_columns(sum_g, p), fold_columns(sum_gd, p);
       double* out = ws.partial + 2 * p.channels * b;

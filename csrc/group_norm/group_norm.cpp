@@ -88,8 +88,10 @@ void moments(const GroupNormShape& s, const Workspace& ws, const T* x, const T* 
   const Columns& p = ws.p;
   for_each_block(s, p, [&](long n, long start, long size, bool) {
     long item = n * p.blocks + (start - n * p.size) / p.block;
-    block_moments(x + start, gy ? gy + start : nullptr, size, p,
-                  moments_at(ws.of_thread(), p.width), moments_at(ws.of_block(item), p.channels));
+    const Moments scratch = moments_at(ws.of_thread(), p.width);
+    const Moments out = moments_at(ws.of_block(item), p.channels);
+    if (gy) return block_moments(x + start, gy + start, size, p, scratch, out);
+    block_moments(x + start, size, p, scratch, out);
   });
   long grain = max_of(1, kBlockElements / (p.blocks * p.channels)), each = s.channels / s.groups;
   parallel_for(s.samples, grain, [&](long begin, long end) {

@@ -98,6 +98,23 @@ TG_INLINE void for_each_group(long size, long width, const Row& row) {
   }
 }
 
+// The same by four wide rows at a time: rows(Rows<4>(), i, j, n) is of the groups at i, i + width,
+// i
+// + 2 width and i + 3 width, so that operands and sums of column j are loaded once for them. Rows
+// that are left over come alone.
+template <int R>
+struct Rows {
+  static constexpr int count = R;
+};
+template <class Use>
+TG_INLINE void for_each_four(long size, long width, const Use& rows) {
+  long start = 0;
+  for (; start + 4 * width <= size; start += 4 * width)
+    for (long j = 0; j < width; j += kLanesD) rows(Rows<4>(), start + j, j, (long)kLanesD);
+  for_each_group(size - start, width,
+                 [&](long i, long j, long n) { rows(Rows<1>(), start + i, j, n); });
+}
+
 template <class T>
 TG_INLINE VD load_group(const T* p, long n) {
   return n == kLanesD ? load_wide(p) : load_wide_first(p, n);

@@ -1,9 +1,9 @@
 // Mean and variance of the channels of a matrix (rows, channels), and the sums of a cotangent
 // beside them: what batch_norm takes over the whole batch and group_norm over every sample.
 //
-// Numerics: within a block that fits the L2 cache, the block's mean is found first and the moments
-// are taken about it in a second look at the block; blocks are combined by the exact formula for a
-// shifted centre (Chan, Golub, LeVeque 1979). A large mean costs no digits.
+// Numerics: within a block that fits the L2 cache, moments are taken about a centre near the
+// block's mean; blocks are combined by the exact formula for a shifted centre (Chan, Golub, LeVeque
+// 1979). A large mean costs no digits.
 #pragma once
 
 #include "columns.hpp"
@@ -20,7 +20,48 @@ TG_INLINE Moments moments_at(double* at, long length) {
   return {at, at + length, at + 2 * length, at + 3 * length};
 }
 
-// Moments of one block about its own mean; gy may be null. `s` is scratch of p.width a row.
+// Mean and m2 of one block, in one look at it: sums of d = x - p and of d^2 about a pivot p, the
+// mean of the block's first kPivotRows wide rows. `s` is scratch of p.width a row.
+//
+//   mean = p + sum d / n        m2 = sum d^2 - (sum d)^2 / n
+//
+// The subtraction cancels little: the k rows behind p are in the block, so m2 >= k (mean - p)^2 and
+// sum d^2 = m2 + n (mean - p)^2 <= (1 + n / k) m2, where n / k is 20 or so at most.
+enum { kPivotRows = 16 };
+
+template <class T>
+static void block_moments(const T* x, long size, const Columns& p, Moments s, Moments out) {
+  fill(s.mean, 3 * p.width, 0);
+  const long first = min_of(size, kPivotRows * p.width);
+  add_columns(x, first, p.width, s.mean);
+  fold_columns(s.mean, p);
+  for (long c = 0; c < p.channels; ++c) s.mean[c] /= (double)(first / p.channels);
+  repeat_columns(s.mean, p);
+  double *sum = s.g, *squares = s.m2;
+  for_each_four(size, p.width, [&](auto rows, long i, long j, long n) {
+    const VD pivot = load(s.mean + j);
+    VD d1 = {}, d2 = {};
+#pragma GCC unroll 4
+    for (int r = 0; r < rows.count; ++r) {
+      VD d = load_group(x + i + r * p.width, n) - pivot;
+      if (n < kLanesD)  // lanes past the end hold -pivot, not data
+        for (long k = n; k < kLanesD; ++k) d[k] = 0;
+      d1 += d, d2 += d * d;
+    }
+    store(sum + j, load(sum + j) + d1);
+    store(squares + j, load(squares + j) + d2);
+  });
+  fold_columns(sum, p), fold_columns(squares, p);
+  const double rows = (double)(size / p.channels);
+  for (long c = 0; c < p.channels; ++c) {
+    out.mean[c] = s.mean[c] + sum[c] / rows;
+    out.m2[c] = squares[c] - sum[c] * (sum[c] / rows);
+    out.m2[c] = out.m2[c] < 0 ? 0 : out.m2[c];
+    out.g[c] = out.gd[c] = 0;
+  }
+}
+
+// Moments of one block about its own mean, with those of a cotangent.
 template <class T>
 static void block_moments(const T* x, const T* gy, long size, const Columns& p, Moments s,
                           Moments out) {
@@ -35,7 +76,6 @@ static void block_moments(const T* x, const T* gy, long size, const Columns& p, 
     if (n < kLanesD)  // lanes past the end hold -mean, not data
       for (long k = n; k < kLanesD; ++k) d[k] = 0;
     store(s.m2 + j, load(s.m2 + j) + d * d);
-    if (!gy) return;
     VD g = load_group(gy + i, n);
     store(s.g + j, load(s.g + j) + g);
     store(s.gd + j, load(s.gd + j) + g * d);
