@@ -140,6 +140,19 @@ def passes_over_memory(batch: int) -> Iterator[Case]:
     weights = scores / scores.shape[-1]
     yield Case("softmax 256 vjp", "softmax_vjp", (weights, scores), last, 0.0, scores.nbytes)
     yield Case("logsumexp 256", "logsumexp", (scores,), last, 0.0, 4.0 * len(scores))
+    yield from attentions(batch)
+
+
+def attentions(batch: int) -> Iterator[Case]:
+    """Yield SAGAN's attention over 32 x 32 pixels with pooled keys, and one over 16 x 16."""
+    for rows, columns, size in ((1024, 256, 32), (256, 256, 64)):
+        q, k, v = (normal(batch, n, size) for n in (rows, columns, columns))
+        name, scale = f"attention {rows} x {columns}, {size}", {"scale": size**-0.5}
+        flops = 2.0 * batch * rows * columns * size
+        yield Case(name, "attention", (q, k, v), scale, 2 * flops, q.nbytes)
+        operands = (q, k, v, normal(*q.shape))
+        moved = q.nbytes + k.nbytes + v.nbytes
+        yield Case(f"{name} vjp", "attention_vjp", operands, scale, 5 * flops, moved)
 
 
 def poolings(batch: int) -> Iterator[Case]:

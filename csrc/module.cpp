@@ -11,6 +11,7 @@ namespace py = pybind11;
 
 void bind_memory(py::module_& m);
 void bind_conv2d(py::module_& m);
+void bind_attention(py::module_& m);
 void bind_batch_norm(py::module_& m);
 void bind_bias_act(py::module_& m);
 void bind_group_norm(py::module_& m);
@@ -53,6 +54,7 @@ PYBIND11_MODULE(_native, m) {
         "Use at most n threads from now on (clamped to 1 .. 256).");
   bind_memory(m);
   bind_conv2d(m);
+  bind_attention(m);
   bind_batch_norm(m);
   bind_bias_act(m);
   bind_group_norm(m);

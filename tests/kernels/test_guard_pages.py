@@ -61,6 +61,9 @@ for dtype in (np.float32, np.float64):
         run("softmax", x, x)
         run("softmax_vjp", x, x, x)
         run("logsumexp", x, a(rows))
+        heads = [a(2, *shape) for shape in ((rows, 3), (c, 3), (c, 5), (rows, 5))]
+        run("attention", *heads[:3], 0.5, heads[3])
+        run("attention_vjp", *heads, 0.5, *heads[:3])
         for samples, groups in ((1, 1), (2, c), (3, 1)):
             boxes = a(samples, rows, c)
             run("group_norm", boxes, v, v, groups, 1e-5, boxes)

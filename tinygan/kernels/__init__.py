@@ -2,6 +2,7 @@
 
 from . import (
     adam,
+    attention,
     batch_norm,
     bias_act,
     conv2d,
@@ -42,6 +43,7 @@ __all__ = [
     "MemoryStats",
     "Prediction",
     "adam",
+    "attention",
     "backend_order",
     "batch_norm",
     "bias_act",
