@@ -126,6 +126,7 @@ def passes_over_memory(batch: int) -> Iterator[Case]:
     axes = {"axis": (0, 2, 3), "keepdims": False}
     yield Case("sum over n, h, w", "sum", (x,), axes, 0.0, 256.0)
     yield from poolings(batch)
+    yield from shuffles(batch)
     logit = normal(batch)
     yield Case("logistic loss", "gan_loss", (logit,), {"kind": "logistic", "target": 1.0}, 0.0, 4.0)
     w = normal(512, 256 * 9)
@@ -166,6 +167,13 @@ def poolings(batch: int) -> Iterator[Case]:
         shape = {**window, "x_shape": x.shape}
         yield Case(f"avg_pool2d {name} vjp", "avg_pool2d_adjoint", (y,), shape, 0.0, x.nbytes)
         yield Case(f"max_pool2d {name}", "max_pool2d", (x,), window, 0.0, 3.0 * y.nbytes)
+
+
+def shuffles(batch: int) -> Iterator[Case]:
+    """Yield a pixel shuffle and its inverse."""
+    x, y = normal(batch, 256, 16, 16), normal(batch, 64, 32, 32)
+    yield Case("pixel_shuffle 256 @16", "pixel_shuffle", (x,), {"factor": 2}, 0.0, x.nbytes)
+    yield Case("pixel_unshuffle 64 @32", "pixel_unshuffle", (y,), {"factor": 2}, 0.0, y.nbytes)
 
 
 def all_cases(batch: int) -> list[Case]:

@@ -22,6 +22,7 @@ void bind_state(py::module_& m);
 void bind_gan_loss(py::module_& m);
 void bind_adam(py::module_& m);
 void bind_matmul(py::module_& m);
+void bind_pixel_shuffle(py::module_& m);
 void bind_pool2d(py::module_& m);
 void bind_probe(py::module_& m);
 void bind_descent(py::module_& m);
@@ -64,6 +65,7 @@ PYBIND11_MODULE(_native, m) {
   bind_gan_loss(m);
   bind_adam(m);
   bind_matmul(m);
+  bind_pixel_shuffle(m);
   bind_pool2d(m);
   bind_probe(m);
   bind_descent(m);

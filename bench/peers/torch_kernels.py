@@ -127,6 +127,8 @@ MAKERS: dict[str, Callable[[list[Any], dict[str, Any]], Callable[[], torch.Tenso
     "max_pool2d": lambda arrays, p: (
         lambda: functional.max_pool2d(arrays[0], p["kernel"], p["stride"], p["padding"])
     ),
+    "pixel_shuffle": lambda arrays, p: lambda: functional.pixel_shuffle(arrays[0], p["factor"]),
+    "pixel_unshuffle": lambda arrays, p: lambda: functional.pixel_unshuffle(arrays[0], p["factor"]),
     "softmax": lambda arrays, p: lambda: torch.softmax(arrays[0], p["axis"]),
     "softmax_vjp": lambda arrays, p: (
         lambda: torch.ops.aten._softmax_backward_data(

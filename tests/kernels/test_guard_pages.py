@@ -103,6 +103,10 @@ for dtype in (np.float32, np.float64):
             rows, columns = ((np.arange(size + 1) * 2, np.arange(2 * size) // 2 % size, a(2 * size))
                              for size in (h, w))
             run("resize2d", x, rows, columns, x)
+            for r in (1, 2, 3):
+                coarse, fine = a(n, h, w, c * r * r), a(n, h * r, w * r, c)
+                run("pixel_shuffle", coarse, r, fine)
+                run("pixel_unshuffle", fine, r, coarse)
             for kernel, stride, pad in ((2, 2, 0), (3, 2, 1), (1, 3, 0), (3, 1, 1)):
                 p, q = ((size + 2 * pad - kernel) // stride + 1 for size in (h, w))
                 if p < 1 or q < 1:

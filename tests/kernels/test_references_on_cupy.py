@@ -112,6 +112,8 @@ CASES = {
     "max": reduce_cases(),
     "max_pool2d": [((a(*X),), WINDOW)],
     "min": reduce_cases(),
+    "pixel_shuffle": [((a(*X),), {"factor": 2})],
+    "pixel_unshuffle": [((a(2, 3, 4, 6),), {"factor": 2})],
     "power_iteration": [((a(3, 2, 2), a(3)), {"steps": 2, "eps": 1e-12})],
     "resize2d": resize_cases(adjoint=False),
     "resize2d_adjoint": resize_cases(adjoint=True),
