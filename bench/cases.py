@@ -142,6 +142,7 @@ def passes_over_memory(batch: int) -> Iterator[Case]:
     axes = {"axis": (0, 2, 3), "keepdims": False}
     yield Case("sum over n, h, w", "sum", (x,), axes, 1.0 * x.size, 256.0)
     yield from poolings(batch)
+    yield from shuffles(batch)
     logit = normal(batch)
     kind = {"kind": "logistic", "target": 1.0}  # max(l, 0) - target l + log1p(exp(-|l|)), summed
     yield Case("logistic loss", "gan_loss", (logit,), kind, 9.0 * batch, 4.0)
@@ -159,6 +160,19 @@ def passes_over_memory(batch: int) -> Iterator[Case]:
         "softmax 256 vjp", "softmax_vjp", (weights, scores), last, 4.0 * scores.size, scores.nbytes
     )
     yield Case("logsumexp 256", "logsumexp", (scores,), last, 4.0 * scores.size, 4.0 * len(scores))
+    yield from attentions(batch)
+
+
+def attentions(batch: int) -> Iterator[Case]:
+    """Yield SAGAN's attention over 32 x 32 pixels with pooled keys, and one over 16 x 16."""
+    for rows, columns, size in ((1024, 256, 32), (256, 256, 64)):
+        q, k, v = (normal(batch, n, size) for n in (rows, columns, columns))
+        name, scale = f"attention {rows} x {columns}, {size}", {"scale": size**-0.5}
+        flops = 2.0 * batch * rows * columns * size
+        yield Case(name, "attention", (q, k, v), scale, 2 * flops, q.nbytes)
+        operands = (q, k, v, normal(*q.shape))
+        moved = q.nbytes + k.nbytes + v.nbytes
+        yield Case(f"{name} vjp", "attention_vjp", operands, scale, 5 * flops, moved)
 
 
 def poolings(batch: int) -> Iterator[Case]:
@@ -173,6 +187,13 @@ def poolings(batch: int) -> Iterator[Case]:
         shape = {**window, "x_shape": x.shape}
         yield Case(f"avg_pool2d {name} vjp", "avg_pool2d_adjoint", (y,), shape, sums, x.nbytes)
         yield Case(f"max_pool2d {name}", "max_pool2d", (x,), window, sums, 3.0 * y.nbytes)
+
+
+def shuffles(batch: int) -> Iterator[Case]:
+    """Yield a pixel shuffle and its inverse."""
+    x, y = normal(batch, 256, 16, 16), normal(batch, 64, 32, 32)
+    yield Case("pixel_shuffle 256 @16", "pixel_shuffle", (x,), {"factor": 2}, 0.0, x.nbytes)
+    yield Case("pixel_unshuffle 64 @32", "pixel_unshuffle", (y,), {"factor": 2}, 0.0, y.nbytes)
 
 
 def all_cases(batch: int) -> list[Case]:

@@ -11,6 +11,7 @@ namespace py = pybind11;
 
 void bind_memory(py::module_& m);
 void bind_conv2d(py::module_& m);
+void bind_attention(py::module_& m);
 void bind_batch_norm(py::module_& m);
 void bind_bias_act(py::module_& m);
 void bind_group_norm(py::module_& m);
@@ -22,6 +23,7 @@ void bind_gan_loss(py::module_& m);
 void bind_adam(py::module_& m);
 void bind_matmul(py::module_& m);
 void bind_philox(py::module_& m);
+void bind_pixel_shuffle(py::module_& m);
 void bind_pool2d(py::module_& m);
 void bind_probe(py::module_& m);
 void bind_descent(py::module_& m);
@@ -54,6 +56,7 @@ PYBIND11_MODULE(_native, m) {
         "Use at most n threads from now on (clamped to 1 .. 256).");
   bind_memory(m);
   bind_conv2d(m);
+  bind_attention(m);
   bind_batch_norm(m);
   bind_bias_act(m);
   bind_group_norm(m);
@@ -64,6 +67,7 @@ PYBIND11_MODULE(_native, m) {
   bind_adam(m);
   bind_matmul(m);
   bind_philox(m);
+  bind_pixel_shuffle(m);
   bind_pool2d(m);
   bind_probe(m);
   bind_descent(m);

@@ -102,6 +102,19 @@ def _avg_pool2d_vjp(arrays: list[Any], p: dict[str, Any]) -> Callable[[], torch.
     return lambda: torch.ops.aten.avg_pool2d_backward(gy, x, *window)
 
 
+def _attention(arrays: list[Any], p: dict[str, Any]) -> Callable[[], torch.Tensor]:
+    q, k, v = (a[:, None] for a in arrays)
+    attend = functional.scaled_dot_product_attention
+    return lambda: attend(q, k, v, scale=p["scale"])[:, 0]
+
+
+def _attention_vjp(arrays: list[Any], p: dict[str, Any]) -> Callable[[], torch.Tensor]:
+    q, k, v = (a[:, None].requires_grad_() for a in arrays[:3])
+    y = functional.scaled_dot_product_attention(q, k, v, scale=p["scale"])
+    gy = arrays[3][:, None]
+    return lambda: torch.autograd.grad(y, (q, k, v), gy, retain_graph=True)[0][:, 0]
+
+
 MAKERS: dict[str, Callable[[list[Any], dict[str, Any]], Callable[[], torch.Tensor]]] = {
     "conv2d": _conv2d,
     "conv2d_dgrad": _dgrad,
@@ -112,6 +125,8 @@ MAKERS: dict[str, Callable[[list[Any], dict[str, Any]], Callable[[], torch.Tenso
     "batch_norm": _batch_norm,
     "batch_norm_vjp": _batch_norm_vjp,
     "sum": lambda arrays, p: lambda: arrays[0].sum(p["axis"]),
+    "attention": _attention,
+    "attention_vjp": _attention_vjp,
     "avg_pool2d": lambda arrays, p: (
         lambda: functional.avg_pool2d(arrays[0], p["kernel"], p["stride"], p["padding"])
     ),
@@ -119,6 +134,8 @@ MAKERS: dict[str, Callable[[list[Any], dict[str, Any]], Callable[[], torch.Tenso
     "max_pool2d": lambda arrays, p: (
         lambda: functional.max_pool2d(arrays[0], p["kernel"], p["stride"], p["padding"])
     ),
+    "pixel_shuffle": lambda arrays, p: lambda: functional.pixel_shuffle(arrays[0], p["factor"]),
+    "pixel_unshuffle": lambda arrays, p: lambda: functional.pixel_unshuffle(arrays[0], p["factor"]),
     "softmax": lambda arrays, p: lambda: torch.softmax(arrays[0], p["axis"]),
     "softmax_vjp": lambda arrays, p: (
         lambda: torch.ops.aten._softmax_backward_data(

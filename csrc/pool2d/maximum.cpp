@@ -78,7 +78,8 @@ TG_INLINE void largest_pixel(const PoolArgs& a, const T* x, Window o, T* y, int6
 }
 
 template <class T>
-void largest_row(const PoolArgs& a, long n, long p) {
+void largest_row(const PoolArgs& args, long n, long p) {
+  const PoolArgs a = args;  // a copy of its own, which no store through `index` can change
   const Span rows = rows_of(a).elements(p);
   const Axis along = columns_of(a);
   const T* x = (const T*)a.in + n * a.in_n + rows.first * a.in_h;

@@ -259,3 +259,32 @@ def _scatter2d(rng):
         return (out,)
 
     return Call(list(_picks(rng))[::-1], (2,), expected)
+
+
+def _coarse_and_fine(rng):
+    """Draw images (N, C r r, H, W) and (N, C, H r, W r), and r."""
+    a, c, r = drawer(rng), int(rng.choice([1, 2, 3, 8, 17])), int(rng.integers(1, 4))
+    n, h, w = (int(v) for v in rng.integers(1, 5, 3))
+    return _image(a(n, c * r * r, h, w)), _image(a(n, c, h * r, w * r)), r
+
+
+@binding("pixel_shuffle")
+def _pixel_shuffle(rng):
+    def expected(x, r, y):
+        n, c, h, w = y.shape
+        deep = x.reshape(n, c, r, r, h // r, w // r)
+        return (deep.transpose(0, 1, 4, 2, 5, 3).reshape(y.shape),)
+
+    x, y, r = _coarse_and_fine(rng)
+    return Call([x, r, y], (2,), expected)
+
+
+@binding("pixel_unshuffle")
+def _pixel_unshuffle(rng):
+    def expected(x, r, y):
+        n, c, h, w = x.shape
+        fine = x.reshape(n, c, h // r, r, w // r, r)
+        return (fine.transpose(0, 1, 3, 5, 2, 4).reshape(y.shape),)
+
+    y, x, r = _coarse_and_fine(rng)
+    return Call([x, r, y], (2,), expected)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from tinygan import random
+from tinygan.kernels.attention import reference as attention_reference
 from tinygan.kernels.philox import words
 from tinygan.kernels.softmax import reference as softmax_reference
 
@@ -54,3 +55,29 @@ def _logsumexp(rng):
     return Call(
         [a(n, c), a(n)], (1,), lambda x, _y: (softmax_reference.logsumexp(x, axis=1)[:, 0],)
     )
+
+
+def _heads(rng):
+    """Draw q (B, L, E), k (B, S, E), v (B, S, F) and y (B, L, F)."""
+    a, (b, rows, columns) = drawer(rng), (int(v) for v in rng.integers(1, [4, 30, 40]))
+    e, f = (int(v) for v in rng.choice([1, 2, 5, 16, 17], 2))
+    return a(b, rows, e), a(b, columns, e), a(b, columns, f), a(b, rows, f)
+
+
+@binding("attention")
+def _attention(rng):
+    def expected(q, k, v, scale, _y):
+        return (attention_reference.attention(q, k, v, scale=scale),)
+
+    *operands, y = _heads(rng)
+    return Call([*operands, 0.5, y], (4,), expected)
+
+
+@binding("attention_vjp")
+def _attention_vjp(rng):
+    def expected(q, k, v, gy, scale, *_outputs):
+        return attention_reference.attention_vjp(q, k, v, gy, scale=scale)
+
+    *operands, gy = _heads(rng)
+    outputs = [a.copy() for a in operands]
+    return Call([*operands, gy, 0.5, *outputs], (5, 6, 7), expected)

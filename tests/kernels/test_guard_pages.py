@@ -63,6 +63,9 @@ for dtype in (np.float32, np.float64):
         run("softmax", x, x)
         run("softmax_vjp", x, x, x)
         run("logsumexp", x, a(rows))
+        heads = [a(2, *shape) for shape in ((rows, 3), (c, 3), (c, 5), (rows, 5))]
+        run("attention", *heads[:3], 0.5, heads[3])
+        run("attention_vjp", *heads, 0.5, *heads[:3])
         for samples, groups in ((1, 1), (2, c), (3, 1)):
             boxes = a(samples, rows, c)
             run("group_norm", boxes, v, v, groups, 1e-5, boxes)
@@ -104,6 +107,10 @@ for dtype in (np.float32, np.float64):
             rows, columns = ((np.arange(size + 1) * 2, np.arange(2 * size) // 2 % size, a(2 * size))
                              for size in (h, w))
             run("resize2d", x, rows, columns, x)
+            for r in (1, 2, 3):
+                coarse, fine = a(n, h, w, c * r * r), a(n, h * r, w * r, c)
+                run("pixel_shuffle", coarse, r, fine)
+                run("pixel_unshuffle", fine, r, coarse)
             for kernel, stride, pad in ((2, 2, 0), (3, 2, 1), (1, 3, 0), (3, 1, 1)):
                 p, q = ((size + 2 * pad - kernel) // stride + 1 for size in (h, w))
                 if p < 1 or q < 1:

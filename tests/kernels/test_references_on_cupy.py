@@ -82,8 +82,11 @@ NORM = (a(*X), a(4, seed=1), a(4, seed=2))
 STATISTICS = (a(2, 4, seed=4).astype("float64"), abs(a(2, 4, seed=5)).astype("float64"))
 LAYER = [[a(*X[first:], seed=k) for k in (1, 2)] for first in (1, 3)]
 PAIRS = [(a(3, 4), a(3, 4, seed=1), a(5), a(5, seed=1))]
+HEADS = (a(2, 3, 4), a(2, 5, 4, seed=1), a(2, 5, 6, seed=2))
 CASES = {
     "adam": adam_cases(),
+    "attention": [(HEADS, {"scale": 0.5})],
+    "attention_vjp": [((*HEADS, a(2, 3, 6, seed=3)), {"scale": 0.5})],
     "avg_pool2d": [((a(*X),), {**WINDOW, "count_include_pad": pad}) for pad in (False, True)],
     "avg_pool2d_adjoint": [
         ((a(2, 4, 3, 5),), {**WINDOW, "count_include_pad": pad, "x_shape": X})
@@ -115,6 +118,8 @@ CASES = {
     "max": reduce_cases(),
     "max_pool2d": [((a(*X),), WINDOW)],
     "min": reduce_cases(),
+    "pixel_shuffle": [((a(*X),), {"factor": 2})],
+    "pixel_unshuffle": [((a(2, 3, 4, 6),), {"factor": 2})],
     "power_iteration": [((a(3, 2, 2), a(3)), {"steps": 2, "eps": 1e-12})],
     "resize2d": resize_cases(adjoint=False),
     "resize2d_adjoint": resize_cases(adjoint=True),

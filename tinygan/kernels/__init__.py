@@ -2,6 +2,7 @@
 
 from . import (
     adam,
+    attention,
     batch_norm,
     bias_act,
     conv2d,
@@ -10,6 +11,7 @@ from . import (
     group_norm,
     layer_norm,
     matmul,
+    pixel_shuffle,
     pool2d,
     reduce,
     resize2d,
@@ -43,6 +45,7 @@ __all__ = [
     "MemoryStats",
     "Prediction",
     "adam",
+    "attention",
     "backend_order",
     "batch_norm",
     "bias_act",
@@ -60,6 +63,7 @@ __all__ = [
     "matmul",
     "memory_stats",
     "op_names",
+    "pixel_shuffle",
     "pool2d",
     "reduce",
     "register",

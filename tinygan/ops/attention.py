@@ -2,8 +2,9 @@
 
     weights = softmax(scale * q k^T + mask)   over the keys,      y = weights v
 
-Written in small ops, it holds all L x S weights of a head at once. Source: arXiv:1706.03762,
-section 3.2.1.
+Without mask and dropout it is a fused op (kernels/attention), which holds the weights of a few
+queries at a time; written in small ops, it holds all L x S weights of a head at once. Source:
+arXiv:1706.03762, section 3.2.1.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd import Tensor
+from ..autograd import Tensor, fused
 from ..autograd.basic import max as max_
 from ..autograd.basic import not_equal, softmax, where
 from ..autograd.linear import as_tensor, astype, matmul, transpose
@@ -22,6 +23,13 @@ from ..kernels.arrays import xp_of
 from .activation import MaskStream, dropout
 
 _INF = float("inf")
+
+
+def _attention_composite(q: Tensor, k: Tensor, v: Tensor, *, scale: float) -> Tensor:
+    return matmul(softmax(matmul(q * scale, _swap(k))), v)
+
+
+_attention = fused("attention", _attention_composite)
 
 
 def attention_weights(
@@ -47,8 +55,7 @@ def attention_weights(
     """
     q, k = as_tensor(q), as_tensor(k)
     _check("attention_weights", q, k)
-    factor = 1 / math.sqrt(q.shape[-1]) if scale is None else float(scale)
-    scores = matmul(q * factor, _swap(k))
+    scores = matmul(q * _factor(q, scale), _swap(k))
     if is_causal:
         xp = xp_of(scores.data)
         rows, columns = scores.shape[-2:]
@@ -98,12 +105,19 @@ def scaled_dot_product_attention(
     """
     q, k, v = as_tensor(q), as_tensor(k), as_tensor(v)
     _check("scaled_dot_product_attention", q, k, v)
+    plain = attn_mask is None and not is_causal and not dropout_p
+    if plain and q.shape[:-2] == k.shape[:-2] == v.shape[:-2]:
+        return _attention(q, k, v, scale=_factor(q, scale))
     weights = attention_weights(q, k, attn_mask=attn_mask, is_causal=is_causal, scale=scale)
     if dropout_p:
         if mask_stream is None:
             raise OptionError(f"scaled_dot_product_attention: dropout_p {dropout_p} needs a stream")
         weights = dropout(weights, dropout_p, mask_stream=mask_stream)
     return matmul(weights, v)
+
+
+def _factor(q: Tensor, scale: float | None) -> float:
+    return 1 / math.sqrt(q.shape[-1]) if scale is None else float(scale)
 
 
 def _swap(x: Tensor) -> Tensor:

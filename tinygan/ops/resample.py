@@ -13,7 +13,6 @@ from ..autograd import Op, Tensor, kernel_op
 from ..autograd.linear import as_tensor
 from ..autograd.op import Cotangents, Needs, Tensors
 from ..errors import OptionError, ShapeError
-from ..kernels.arrays import Array, as_channels_last
 from ..kernels.conv2d.spec import Pair, pair
 
 _avg_pool2d = kernel_op("avg_pool2d", reads="shapes")
@@ -120,24 +119,8 @@ def max_pool2d(
     return _max_pool2d(x, Tensor(index), Tensor(y))
 
 
-def _shuffle(x: Array, *, factor: int) -> Array:
-    n, c, h, w = x.shape
-    out = c // factor**2
-    blocks = as_channels_last(x).transpose(0, 2, 3, 1).reshape(n, h, w, out, factor, factor)
-    pixels = blocks.transpose(0, 1, 4, 2, 5, 3).reshape(n, h * factor, w * factor, out)
-    return pixels.transpose(0, 3, 1, 2)
-
-
-def _unshuffle(x: Array, *, factor: int) -> Array:
-    n, c, h, w = x.shape
-    pixels = as_channels_last(x).transpose(0, 2, 3, 1)
-    blocks = pixels.reshape(n, h // factor, factor, w // factor, factor, c)
-    deep = blocks.transpose(0, 1, 3, 5, 2, 4)
-    return deep.reshape(n, h // factor, w // factor, c * factor**2).transpose(0, 3, 1, 2)
-
-
-_pixel_shuffle: Op = Op("pixel_shuffle", _shuffle, reads="shapes")
-_pixel_unshuffle: Op = Op("pixel_unshuffle", _unshuffle, reads="shapes")
+_pixel_shuffle = kernel_op("pixel_shuffle", reads="shapes")
+_pixel_unshuffle = kernel_op("pixel_unshuffle", reads="shapes")
 _pixel_shuffle.defvjp(lambda g, y, xs, needs, *, factor: (_pixel_unshuffle(g[0], factor=factor),))
 _pixel_unshuffle.defvjp(lambda g, y, xs, needs, *, factor: (_pixel_shuffle(g[0], factor=factor),))
 

@@ -46,8 +46,8 @@ def primitive_of(name: str) -> Primitive:
     return PRIMITIVES[name]
 
 
-_MOVES = """alias astype broadcast_to concatenate getitem lay_out pad_border pixel_shuffle
-    pixel_unshuffle reshape split transpose"""
+_MOVES = """alias astype broadcast_to concatenate getitem lay_out pad_border reshape
+    split transpose"""
 _CHOOSES = "absolute floor maximum minimum negative relu round where"
 _CONSTANT = """equal greater greater_equal inside isfinite less less_equal not_equal sign step
     wins"""

@@ -14,7 +14,7 @@ from .running import Machine, errors
 from .table import Errors, bound, reference
 
 
-@bound("max", "min", "gather2d")
+@bound("max", "min", "gather2d", "pixel_shuffle", "pixel_unshuffle")
 def _selects(m: Machine, /, *arrays: Array, **_: Any) -> Errors:
     return (None,)
 

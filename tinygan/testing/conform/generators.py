@@ -313,6 +313,23 @@ def _softmax_vjp(c: Choices) -> Operands:
     return [*arrays, c.normal(() if x is None else x.shape)], params
 
 
+@generator("attention", large=True)
+def _attention(c: Choices) -> Operands:
+    batch, inner, outer = c.integer(1, 3), c.pick(1, 5, 16, 33), c.pick(1, 4, 17)
+    rows, columns = c.pick((3, 70), (90, 16), (40, 1), (1, 129))
+    if c.chance(4):  # several blocks of queries, the last one short
+        batch, rows, columns, inner, outer = 1, 140, 1000, 3, 2
+    shapes = (rows, inner), (columns, inner), (columns, outer)
+    return [c.normal((batch, *shape)) for shape in shapes], {"scale": c.pick(0.3, 1.0)}
+
+
+@generator("attention_vjp", large=True)
+def _attention_vjp(c: Choices) -> Operands:
+    arrays, params = _attention(c)
+    q, _, v = (np.shape(a) if a is not None else () for a in arrays)
+    return [*arrays, c.normal((*q[:-1], v[-1]))], params
+
+
 def _logits(c: Choices) -> Operands:
     params = {"kind": c.pick(*KINDS), "target": c.pick(-1.0, 0.0, 0.9, 1.0)}
     return [c.normal((c.integer(100, 3000), c.integer(1, 3)))], params

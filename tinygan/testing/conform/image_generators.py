@@ -125,3 +125,17 @@ def _unfold(c: Choices) -> Operands:
 def _fold(c: Choices) -> Operands:
     spec, x = _windows(c)
     return [c.normal(spec.cols_shape("fold", x))], {"spec": spec, "x_shape": x}
+
+
+@generator("pixel_shuffle", large=True)
+def _pixel_shuffle(c: Choices) -> Operands:
+    n, channels, h, w = image_shape(c)
+    r = c.pick(1, 2, 2, 3)
+    return [c.normal((n, channels * r * r, h, w))], {"factor": r}
+
+
+@generator("pixel_unshuffle", large=True)
+def _pixel_unshuffle(c: Choices) -> Operands:
+    n, channels, h, w = image_shape(c)
+    r = c.pick(1, 2, 2, 3)
+    return [c.normal((n, channels, h * r, w * r))], {"factor": r}

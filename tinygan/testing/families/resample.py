@@ -53,7 +53,7 @@ def _max_pool2d(c: Choices) -> Drawn:
     return Drawn(lambda x: ops.max_pool2d(x, **params), [x])
 
 
-@family("pixel_shuffle")
+@family("pixel_shuffle", kernels=("pixel_shuffle", "pixel_unshuffle"))
 def _pixel_shuffle(c: Choices) -> Drawn:
     r = c.pick(1, 2, 2, 3)
     n, channels, h, w = c.shape(4, 3, zero=True)
@@ -61,7 +61,7 @@ def _pixel_shuffle(c: Choices) -> Drawn:
     return Drawn(lambda x: ops.pixel_shuffle(x, r), [x])
 
 
-@family("pixel_unshuffle")
+@family("pixel_unshuffle", kernels=("pixel_unshuffle", "pixel_shuffle"))
 def _pixel_unshuffle(c: Choices) -> Drawn:
     r = c.pick(1, 2, 2, 3)
     n, channels, h, w = c.shape(4, 2, zero=True)
