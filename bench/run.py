@@ -123,7 +123,8 @@ def main() -> None:
         with kernels.caching():  # as in training, see kernels/memory.py
             result = timing.take_turns(found, rounds=args.rounds, clock=timing.CLOCKS[args.clock])
         kernel, ours = next((name, timed.median) for name, timed in result.timings.items())
-        measured.append(roofline.Measured(case.name, kernel, case.flops, case.moved, ours))
+        if case.flops:  # a copy has no place on the roofline
+            measured.append(roofline.Measured(case.name, kernel, case.flops, case.moved, ours))
         for name, timed in result.timings.items():
             print(row(case, name, timed, ours, machine), flush=True)
         if args.json:

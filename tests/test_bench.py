@@ -117,8 +117,11 @@ def test_every_kernel_case_is_a_point_of_the_roofline_with_its_name(bench, tmp_p
     machine = importlib.import_module("tinygan.kernels.machine").Machine(500.0, 300.0, 50.0)
     found = []
     for case in cases.all_cases(1):
-        assert case.flops > 0
         assert case.out_bytes > 0
+        if case.op in ("pixel_shuffle", "pixel_unshuffle"):
+            assert case.flops == 0  # a copy: no point of the roofline
+            continue
+        assert case.flops > 0
         seconds = 1.3 * machine.seconds(case.flops, case.moved)
         found.append(roofline.Measured(case.name, "cpp/x", case.flops, case.moved, seconds))
     assert len({each.name for each in found}) == len(found)
