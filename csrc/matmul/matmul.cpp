@@ -1,183 +1,198 @@
 // c = a b (+ bias) for dense matrices at any strides, in register tiles.
 //
-// Mapping. A register tile is up to kRows rows of c by a panel of kVectors vectors of columns; it
-// runs over a chunk of the sum (kChunk terms), and later chunks add to c; a bias is what c begins
-// with. A task owns a block of rows by some panels. Per chunk, a panel of b (kChunk x 32 floats: 32
-// KB) serves all its rows from L1 or L2, and the rows' part of a all its panels from L2.
+// Mapping. The product is d (R, C) = x (R, K) y (K, C). A register tile is up to kRows rows of d by
+// a panel of kVectors vectors of columns, held in registers while it runs over a chunk of the sum
+// (at most kChunk terms); later chunks add to d, and a bias is what d begins with. A step along k
+// loads a row of the panel and broadcasts one number of each row of x. A task owns a block of rows
+// by some panels; per chunk, a panel (256 x 32 floats: 32 KB) serves all its rows from L1 or L2,
+// and the rows' part of x all its panels from L2.
 //
-// Packing. Panels of b are copied to (panel, k, column) unless b's columns are adjacent and rows
-// are few: then each is read as it lies, since it is read only a few times. Strips of kRows rows of
-// a are copied to (strip, k, row) where many panels read them, or where its rows are a multiple of
-// a page apart, so that all rows of a tile compete for one set of L1.
+// Turning. x = a, y = b and d = c, or x = b^T, y = a^T and d = c^T: nothing but names, unless
+// vectors would have to run along k. In a dense layer's x W^T both operands lie along k, so one
+// must be transposed to make the panels. With few rows in the batch that should not be the weights:
+// turned, the weights are the rows, broadcast from where they lie, the batch makes the panels, and
+// tiles go to a scratch d, which a task transposes into c at its end. pays_to_turn weighs the
+// transposed numbers against the lanes that a small batch leaves empty.
 //
-// Traffic, per multiply-add of a full tile: 1/kRows vector loads of b and 1/(kVectors lanes)
-// broadcasts of a, from L1 or L2.
+// Copies. A panel is read where it lies if its columns are adjacent and rows are few (the next one
+// is fetched ahead meanwhile, since its rows lie on other pages). Otherwise it is copied to (k,
+// column): by the task that needs it, if one block of rows reads it, or once for all. Rows that lie
+// along k are read in place, unless they are a multiple of a page apart, so that all rows of a tile
+// compete for one set of L1: then they are copied apart, by the task while the next ones are
+// fetched into L2, or once for all where many panels read them. Rows that are adjacent at each k
+// (gy^T x) are copied to (strip, k, row), whole vectors at a time, where it is worth it.
 //
-// Determinism. Every entry is summed in the order of k, chunk by chunk, by one thread: the bits
-// depend on K alone. Tails: columns beyond the last are zeros in the packed panel and not stored;
-// tiles have as many rows as there are. Reference: kernels/matmul/reference.py.
+// Traffic, per multiply-add of a full tile: 1/kRows vector loads of y and 1/(kVectors lanes)
+// broadcasts of x, from L1 or L2.
+//
+// Determinism. Every entry is summed in the order of k, chunk by chunk, by one thread, turned or
+// not: the bits depend on K alone. Tails: strips differ by at most a row, chunks by a term; columns
+// beyond the last are zeros in a copied panel and not stored, or fall into d's padding. Reference:
+// kernels/matmul/reference.py.
 
-#include "matmul.hpp"
-
-#include "../common/parallel.hpp"
-#include "../common/tiles.hpp"
+#include "matmul_plan.hpp"
 
 namespace TG_ISA {
 namespace {
 
-constexpr long kChunk = 256;       // terms of a sum in registers
-constexpr long kStrips = 10;       // strips of rows in a task, at most
-constexpr long kPanels = 4;        // panels in a task, at most
-constexpr long kFewRows = 140;     // with so many rows at most, b is read where it lies
-constexpr long kFewColumns = 512;  // with so many columns at most, a is read where it lies
-constexpr long kTasks = 16;        // fewer make smaller tasks
-constexpr long kPage = 4096;
+constexpr long kStrips = 10;      // strips of rows in a task, at most
+constexpr long kLeastStrips = 2;  // at least, where there are many
+constexpr long kTasks = 16;       // fewer make smaller tasks
 
-template <class T>
-struct Plan {
-  const T *a, *b;
-  T* c;
-  long M, N, K, a_m, a_k, b_k, b_n;
-  const T* bias;
-  long bias_n;
-  long panels, strips;
-  bool pack_a, pack_b;
-  T *packed_a, *packed_b;
-
-  // A strip's first row: strips differ by at most one row.
-  long row(long strip) const { return M * strip / strips; }
-};
-
-template <class T>
-Plan<T> plan_of(const Matmul& s) {
-  Plan<T> p = {(const T*)s.a, (const T*)s.b, (T*)s.c, s.M, s.N, s.K, s.a_m, s.a_k, s.b_k, s.b_n};
-  p.bias = (const T*)s.bias, p.bias_n = s.bias_n;
-  p.panels = ceil_div(p.N, tile_columns<T>()), p.strips = ceil_div(p.M, kRows);
-  p.pack_b = p.b_n != 1 || p.M > kFewRows;
-  p.pack_a = (p.a_m != 1 && p.a_k != 1) || p.N > kFewColumns ||
-             (p.a_m != 1 && p.a_m * (long)sizeof(T) % kPage == 0);
-  return p;
-}
-
-template <class T>
-size_t carve(Plan<T>& p, void* workspace) {
-  Carver carver = {(char*)workspace, 0};
-  p.packed_a = carver.template take<T>(p.pack_a ? p.strips * kRows * p.K : 0);
-  // the last panel is packed in any case if it is not full
-  p.packed_b = carver.template take<T>((p.pack_b ? p.panels : 1) * p.K * tile_columns<T>());
-  return carver.used;
-}
-
-// Where a tile finds its rows of a: entry (i, k) at from + i * row + k * step. One of them is 1.
+// Where a tile finds its rows: entry (i, k) at from + i * row + k * step. One of them is 1. The
+// next strip, whose rows lie ahead_row apart, is fetched along with it.
 template <class T>
 struct Rows {
   const T* from;
   long row, step;
+  const T* ahead;
+  long ahead_row;
 };
 
-// c (ROWS, cols) (+)= a (ROWS, count) b (count, panel), the panel's rows b_step apart.
+// A panel of columns: `cols` of them, entry (k, j) at from + k * step + j. The panel that the task
+// reads next lies `ahead` from this one, and is fetched along with it.
+template <class T>
+struct Columns {
+  const T* from;
+  long step, cols, ahead;
+};
+
+// Fetch a line into L2.
+template <class T>
+TG_INLINE void fetch_later(const T* p) {
+  __builtin_prefetch(p, 0, 2);
+}
+
+// d (ROWS, cols) (+)= x (ROWS, count) y (count, cols).
 template <class T, int ROWS, int NV, bool ADJACENT>
-void tile(bool first, Rows<T> a, const T* b, long b_step, long count, T* c, long c_step,
-          long cols) {
+void tile(bool first, Rows<T> x, Columns<T> y, long count, T* d, long d_step) {
   typedef typename Simd<T>::V V;
   constexpr int lanes = Simd<T>::lanes;
   V acc[ROWS][NV] = {};
-  const T* rows[ROWS];
-  for (int i = 0; i < ROWS; ++i) rows[i] = a.from + i * a.row;
-  for (long k = 0; k < count; ++k, b += b_step) {
+  constexpr long kLine = 64 / sizeof(T), kLines = 16 / kLine;
+  // row i is the i % 7-th from one of two bases: seven pointers for 14 rows
+  const T *low = x.from, *high = x.from + 7 * x.row;
+  const long r = ADJACENT ? 1 : x.row, r3 = 3 * r, r5 = 5 * r;
+  const long at[7] = {0, r, 2 * r, r3, 4 * r, r5, 2 * r3};
+  for (long k = 0; k < count; ++k, y.from += y.step, low += ADJACENT ? x.step : 1, ++high) {
+    if (!ADJACENT && NV > 1)  // a line each term, of one row after the other
+      for (long line = 0; line < kLines; ++line)
+        fetch_later(x.ahead + k % 16 * x.ahead_row + (k / 16 * kLines + line) * kLine);
     V column[NV];
+    if (ROWS > 4)  // else it would cost more than the products
 #pragma GCC unroll 2
-    for (int j = 0; j < NV; ++j) column[j] = load(b + j * lanes);
+      for (int j = 0; j < NV; ++j) __builtin_prefetch(y.from + y.ahead + j * lanes);
+#pragma GCC unroll 2
+    for (int j = 0; j < NV; ++j) column[j] = load(y.from + j * lanes);
 #pragma GCC unroll 16
     for (int i = 0; i < ROWS; ++i)
 #pragma GCC unroll 2
       for (int j = 0; j < NV; ++j)
-        acc[i][j] += (ADJACENT ? a.from[k * a.step + i] : rows[i][k]) * column[j];
+        acc[i][j] += (ADJACENT ? low[i] : (i < 7 ? low : high)[at[i % 7]]) * column[j];
   }
+  if (y.cols >= NV * lanes) {
+    if (!first) {
+#pragma GCC unroll 16
+      for (int i = 0; i < ROWS; ++i)
+#pragma GCC unroll 2
+        for (int j = 0; j < NV; ++j) acc[i][j] += load(d + i * d_step + j * lanes);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < ROWS; ++i)
+#pragma GCC unroll 2
+      for (int j = 0; j < NV; ++j) store<T>(d + i * d_step + j * lanes, acc[i][j]);
+    return;
+  }
+  T sums[ROWS][NV * lanes];
 #pragma GCC unroll 16
   for (int i = 0; i < ROWS; ++i)
 #pragma GCC unroll 2
-    for (int j = 0; j < NV; ++j) {
-      const long left = cols - j * lanes;
-      T* to = c + i * c_step + j * lanes;
-      if (left >= lanes)
-        store<T>(to, first ? acc[i][j] : load(to) + acc[i][j]);
-      else if (left > 0)
-        store_first<T>(to, first ? acc[i][j] : load_first(to, left) + acc[i][j], left);
-    }
+    for (int j = 0; j < NV; ++j) store<T>(sums[i] + j * lanes, acc[i][j]);
+  for (int i = 0; i < ROWS; ++i)
+    for (long n = 0; n < y.cols; ++n)
+      d[i * d_step + n] = first ? sums[i][n] : d[i * d_step + n] + sums[i][n];
 }
 
 template <class T, int ROWS = kRows>
-void tile_of(long rows, bool first, Rows<T> a, const T* b, long b_step, long count, T* c,
-             long c_step, long cols) {
+void tile_of(long rows, bool first, Rows<T> x, Columns<T> y, long count, T* d, long d_step) {
   if (rows == ROWS) {
-    const bool narrow = cols <= Simd<T>::lanes;
-    if (a.row == 1)
-      return (narrow ? tile<T, ROWS, 1, true>
-                     : tile<T, ROWS, kVectors, true>)(first, a, b, b_step, count, c, c_step, cols);
-    return (narrow ? tile<T, ROWS, 1, false>
-                   : tile<T, ROWS, kVectors, false>)(first, a, b, b_step, count, c, c_step, cols);
+    const bool narrow = y.cols <= Simd<T>::lanes;
+    if (x.row == 1)
+      return (narrow ? tile<T, ROWS, 1, true> : tile<T, ROWS, kVectors, true>)(first, x, y, count,
+                                                                               d, d_step);
+    return (narrow ? tile<T, ROWS, 1, false> : tile<T, ROWS, kVectors, false>)(first, x, y, count,
+                                                                               d, d_step);
   }
-  if constexpr (ROWS > 1) tile_of<T, ROWS - 1>(rows, first, a, b, b_step, count, c, c_step, cols);
+  if constexpr (ROWS > 1) tile_of<T, ROWS - 1>(rows, first, x, y, count, d, d_step);
 }
 
-// Copy terms [first, last) of a strip of rows of a.
+// A task's copies of a chunk of a strip and of a panel.
 template <class T>
-void pack_strip(const Plan<T>& p, long strip, long first, long last) {
+struct Copies {
+  static constexpr long step = copied_step<T>(kChunk);
+  alignas(64) T rows[kRows * step];
+  alignas(64) T panel[kChunk * tile_columns<T>()];
+};
+
+template <class T>
+Rows<T> rows_of(const Plan<T>& p, long strip, long k, long count, Copies<T>& copies) {
   const long row = p.row(strip), rows = p.row(strip + 1) - row;
-  const T* from = p.a + row * p.a_m;
-  T* to = p.packed_a + strip * kRows * p.K;
+  if (p.rows == PACKED && p.x_k != 1) {
+    const long height = strip_rows<T>(), skipped = row - first_packed_row(p, strip);
+    return {p.packed_x + (strip * p.K + k) * height + skipped, 1, height};
+  }
+  const long step = p.rows == PACKED ? copied_step<T>(p.K) : p.x_r;
+  const T* from = p.rows == PACKED ? p.packed_x + row * step + k : p.x + row * step + k * p.x_k;
+  const T* ahead = from + rows * step;
+  if (p.rows != LOCAL) return {from, step, p.x_k, ahead, step};
   for (long i = 0; i < rows; ++i)
-    for (long k = first; k < last; ++k) to[k * kRows + i] = from[i * p.a_m + k * p.a_k];
+    memcpy(copies.rows + i * copies.step, from + i * step, (size_t)count * sizeof(T));
+  return {copies.rows, copies.step, 1, ahead, step};
 }
 
-// Copy terms [first, last) of a panel of b; columns beyond the last are zeros.
 template <class T>
-void pack_panel(const Plan<T>& p, long panel, T* to, long first, long last) {
+Columns<T> columns_of(const Plan<T>& p, long panel, long k, long count, Copies<T>& copies) {
   constexpr long width = tile_columns<T>(), lanes = Simd<T>::lanes;
-  const long cols = min_of(width, p.N - panel * width);
-  const T* from = p.b + panel * width * p.b_n;
-  long k = first;
-  if (p.b_k == 1 && cols == width)  // blocks are transposed in registers
-    for (; k + lanes <= last; k += lanes)
-      for (long j = 0; j < width; j += lanes) {
-        T* rows[lanes];
-        for (long i = 0; i < lanes; ++i) rows[i] = to + (k + i) * width + j;
-        transpose<T>(from + j * p.b_n + k, p.b_n, rows);
-      }
-  for (; k < last; ++k)
-    for (long j = 0; j < width; ++j) to[k * width + j] = j < cols ? from[k * p.b_k + j * p.b_n] : 0;
+  long cols = min_of(width, p.C - panel * width);
+  const bool whole = cols == width || cols == lanes;  // else a row would be read past its end
+  if (p.turned) cols = round_up(cols, lanes);         // d has room
+  if (p.columns == PACKED) return {p.packed_y + (panel * p.K + k) * width, width, cols, 0};
+  if (p.columns == IN_PLACE && whole) return {p.y + k * p.y_k + panel * width, p.y_k, cols, width};
+  pack_panel(p, panel, copies.panel, k, k + count);
+  return {copies.panel, width, cols, 0};
 }
 
-template <class T>
-void pack(const Plan<T>& p) {
-  const long chunks = ceil_div(p.K, kChunk);
-  const long full = p.N / tile_columns<T>();
-  const long first_panel = p.pack_b ? 0 : full, panels = p.panels - first_panel;
-  const long strips = p.pack_a ? p.strips : 0;
-  parallel_for((panels + strips) * chunks, 4, [&](long begin, long end) {
-    for (long item = begin; item < end; ++item) {
-      const long at = item / chunks, first = item % chunks * kChunk;
-      const long last = min_of(p.K, first + kChunk);
-      if (at < panels)
-        pack_panel(p, first_panel + at, p.packed_b + at * p.K * tile_columns<T>(), first, last);
-      else
-        pack_strip(p, at - panels, first, last);
-    }
-  });
-}
-
-template <class T>
-Rows<T> rows_of(const Plan<T>& p, long strip, long k) {
-  if (p.pack_a) return {p.packed_a + strip * kRows * p.K + k * kRows, 1, kRows};
-  return {p.a + p.row(strip) * p.a_m + k * p.a_k, p.a_m, p.a_k};
-}
-
-// Let columns [first, last) of rows [row, end) of c begin with the bias.
+// Let columns [first, last) of rows [row, end) of d begin with the bias. Turned, d has whole
+// vectors of columns.
 template <class T>
 void begin_with_bias(const Plan<T>& p, long row, long end, long first, long last) {
-  for (; row < end; ++row)
-    for (long n = first; n < last; ++n) p.c[row * p.N + n] = p.bias[n * p.bias_n];
+  for (; row < end; ++row) {
+    T* d = p.d + row * p.d_step;
+    if (p.turned)
+      for (long n = first; n < last; n += Simd<T>::lanes)
+        store<T>(d + n, splat(p.bias[row * p.bias_step]));
+    else if (p.bias_step)
+      memcpy(d + first, p.bias + first, (size_t)(last - first) * sizeof(T));
+    else
+      for (long n = first; n < last; ++n) d[n] = p.bias[0];
+  }
+}
+
+// c's columns [row, end), rows [first, last), from d, its transpose. The last block begins earlier
+// where it would not be full.
+template <class T>
+void write_turned(const Plan<T>& p, long row, long end, long first, long last) {
+  constexpr long lanes = Simd<T>::lanes;
+  if (end - row < lanes) {
+    for (long m = first; m < last; ++m)
+      for (long n = row; n < end; ++n) p.c[m * p.c_step + n] = p.d[n * p.d_step + m];
+    return;
+  }
+  for (long at = row; at < end; at += lanes) {
+    const long n = min_of(at, end - lanes);
+    for (long m = first; m < last; m += lanes)
+      transpose<T>(p.d + n * p.d_step + m, p.d_step, p.c + m * p.c_step + n, p.c_step, last - m);
+  }
 }
 
 // One task: strips [first_strip, last_strip) by panels [first_panel, last_panel).
@@ -185,23 +200,21 @@ template <class T>
 void run_task(const Plan<T>& p, long first_strip, long last_strip, long first_panel,
               long last_panel) {
   constexpr long width = tile_columns<T>();
-  if (p.bias)
-    begin_with_bias(p, p.row(first_strip), p.row(last_strip), first_panel * width,
-                    min_of(last_panel * width, p.N));
-  for (long k = 0; k < p.K; k += kChunk) {
-    const bool first = k == 0 && !p.bias;
-    const long count = min_of(kChunk, p.K - k);
+  Copies<T> copies;
+  const long row = p.row(first_strip), end = p.row(last_strip);
+  const long first_col = first_panel * width, last_col = min_of(last_panel * width, p.C);
+  if (p.bias) begin_with_bias(p, row, end, first_col, last_col);
+  for (long chunk = 0; chunk < p.chunks; ++chunk) {
+    const bool first = chunk == 0 && !p.bias;
+    const long k = p.term(chunk), count = p.term(chunk + 1) - k;
     for (long panel = first_panel; panel < last_panel; ++panel) {
-      const long cols = min_of(width, p.N - panel * width);
-      const bool packed = p.pack_b || cols < width;
-      const T* b = packed ? p.packed_b + (p.pack_b ? panel : 0) * p.K * width + k * width
-                          : p.b + k * p.b_k + panel * width;
-      for (long strip = first_strip; strip < last_strip; ++strip)
-        tile_of<T>(p.row(strip + 1) - p.row(strip), first, rows_of(p, strip, k), b,
-                   packed ? width : p.b_k, count, p.c + p.row(strip) * p.N + panel * width, p.N,
-                   cols);
+      Columns<T> y = columns_of(p, panel, k, count, copies);
+      for (long strip = first_strip; strip < last_strip; ++strip, y.ahead = 0)
+        tile_of<T>(p.row(strip + 1) - p.row(strip), first, rows_of(p, strip, k, count, copies), y,
+                   count, p.d + p.row(strip) * p.d_step + panel * width, p.d_step);
     }
   }
+  if (p.turned) write_turned(p, row, end, first_col, last_col);
 }
 
 template <class T>
@@ -209,9 +222,11 @@ void run(const Matmul& s, void* workspace) {
   Plan<T> p = plan_of<T>(s);
   carve(p, workspace);
   pack(p);
-  const long blocks = ceil_div(p.strips, kStrips);
+  long blocks = ceil_div(p.strips, kStrips);
   const long least = ceil_div(kTasks, blocks);  // groups of panels, so that there are enough tasks
   const long groups = max_of(ceil_div(p.panels, kPanels), min_of(p.panels, least));
+  if (p.columns == PACKED)  // else each block would copy its panels
+    blocks = max_of(blocks, min_of(p.strips / kLeastStrips, ceil_div(kTasks, groups)));
   parallel_for(blocks * groups, 1, [&](long begin, long end) {
     for (long task = begin; task < end; ++task) {
       const long block = task / groups, group = task % groups;

@@ -42,6 +42,30 @@ def test_small_integers_come_out_exactly_at_any_strides(dtype):
         np.testing.assert_array_equal(out, expected + bias.astype(np.int64))
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("m", "n", "k"),  # batches that turn the product, rows a page apart, tails of all kinds
+    [
+        (64, 512, 784),
+        (20, 300, 1024),
+        (9, 150, 512),
+        (128, 257, 300),
+        (15, 784, 31),
+        (200, 90, 1024),
+    ],
+)
+def test_a_layer_and_its_gradients_come_out_exactly(m, n, k, dtype):
+    native_or_skip()
+    rng = np.random.default_rng(2)
+    x, w, gy = (rng.integers(-3, 4, shape).astype(dtype) for shape in ((m, k), (n, k), (m, n)))
+    bias = rng.integers(-3, 4, n).astype(dtype)
+    exact = [a.astype(np.int64) for a in (x, w, gy, bias)]
+    np.testing.assert_array_equal(LAYER.fn(x, w, bias), exact[0] @ exact[1].T + exact[3])
+    np.testing.assert_array_equal(TILES.fn(x, w.T), exact[0] @ exact[1].T)
+    np.testing.assert_array_equal(TILES.fn(gy, w), exact[2] @ exact[1])
+    np.testing.assert_array_equal(TILES.fn(gy.T, x), exact[2].T @ exact[0])
+
+
 @pytest.mark.parametrize(
     ("m", "n", "k"),
     [(300, 700, 600), (64, 512, 784), (40, 1024, 1024), (1, 1000, 30), (700, 1, 90)],
@@ -53,9 +77,9 @@ def test_large_products_stay_within_the_bound_on_any_number_of_threads(m, n, k):
     wide = a.astype(np.float64), b.astype(np.float64)
     (limit,) = bound_of(TILES, np.float32, *wide)
     try:
-        for threads, turn in itertools.product((1, 2, 3, 8), ("rows", "columns")):
+        for threads, *turns in itertools.product((1, 2, 3, 8), *[("rows", "columns")] * 2):
             native.set_num_threads(threads)
-            outs.append(TILES.fn(turned(a, turn), turned(b, turn)))
+            outs.append(TILES.fn(turned(a, turns[0]), turned(b, turns[1])))
     finally:
         native.set_num_threads(count)
     assert np.all(abs(outs[0] - wide[0] @ wide[1]) <= limit)
