@@ -346,8 +346,8 @@ LATER_OPS = [
     Mutant(
         "attention scaled by the size and not its root",
         "tinygan/ops/attention.py",
-        "factor = 1 / math.sqrt(q.shape[-1]) if scale is None",
-        "factor = 1 / q.shape[-1] if scale is None",
+        "return 1 / math.sqrt(q.shape[-1]) if scale is None",
+        "return 1 / q.shape[-1] if scale is None",
         "tests/ops/test_attention.py::test_attention_follows_its_definition",
     ),
     Mutant(
