@@ -52,24 +52,11 @@ def _attention_weights(c: Choices) -> Drawn:
     return _Attention(c).drawn(ops.attention_weights)
 
 
-def _bare_attention(c: Choices) -> Drawn:
-    """Attention without a mask, and with values of another size than the queries."""
-    lead = c.shape(c.integer(0, 2), 2, zero=True)
-    rows, columns, inner, outer = (c.extent(4, zero=zero) for zero in (True, False, False, True))
-    scale = c.pick(None, 1.0, 0.3)
-    args = [
-        c.normal((*lead, *shape)) for shape in ((rows, inner), (columns, inner), (columns, outer))
-    ]
-    return Drawn(lambda *xs: ops.scaled_dot_product_attention(*xs, scale=scale), args)
-
-
 @family(
     "scaled_dot_product_attention",
     kernels=("attention", "attention_vjp", "max", "sum", "softmax", "softmax_vjp"),
 )
 def _scaled_dot_product_attention(c: Choices) -> Drawn:
-    if c.chance(3):
-        return _bare_attention(c)
     drawn = _Attention(c)
     v = c.normal((*drawn.lead, drawn.columns, c.extent(3, zero=True)))
     return drawn.drawn(ops.scaled_dot_product_attention, v)
