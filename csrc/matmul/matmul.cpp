@@ -88,7 +88,7 @@ void tile(bool first, Rows<T> x, Columns<T> y, long count, T* d, long d_step) {
     for (int i = 0; i < ROWS; ++i)
 #pragma GCC unroll 2
       for (int j = 0; j < NV; ++j)
-        acc[i][j] += (ADJACENT ? low[i] : (i < 7 ? low : high)[at[i % 7]]) * column[j];
+        acc[i][j] += (ADJACENT ? low[i] : i < 7 ? low[at[i]] : high[at[i - 7]]) * column[j];
   }
   if (y.cols >= NV * lanes) {
     if (!first) {

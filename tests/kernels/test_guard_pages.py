@@ -48,9 +48,19 @@ def run_max(x, y, index, params):  # the index is an image of no floats: not giv
         native.max_pool2d(place(x, at_end), place(y, at_end), kept_index, params)
         kept.clear()
 
+def run_layer(x, w, bias, y):  # and the products of its gradients
+    for at_end in (True, False):
+        x, w, bias, y = (place(each, at_end) for each in (x, w, bias, y))
+        native.matmul(x, w.T, bias, y)
+        native.matmul(y, w, None, x)
+        native.matmul(y.T, x, None, w)
+
 for dtype in (np.float32, np.float64):
     def a(*shape):
         return np.ones(shape, dtype)
+    for m, n, k in ((1, 150, 30), (9, 257, 70), (20, 300, 1024), (64, 90, 100), (34, 12, 29)):
+        run_layer(a(m, k), a(n, k), a(n), a(m, n))
+    kept.clear()
     for rows, c in ((1, 1), (3, 1), (5, 3), (7, 17), (2, 33), (130, 5), (33, 128), (1, 1025)):
         x, v = a(rows, c), a(c)
         m = np.ones((1, c))

@@ -5,7 +5,7 @@ import copy
 import numpy as np
 import pytest
 
-from tinygan import nn
+from tinygan import nn, random
 from tinygan.autograd import Tensor, grad, no_grad
 from tinygan.errors import DtypeError, OptionError, ShapeError
 from tinygan.nn.utils import remove_spectral_norm, spectral_norm
@@ -263,7 +263,8 @@ def test_a_copy_of_a_normalised_layer_has_weights_of_its_own():
 
 
 def test_derivatives_hold_u_and_v_constant():
-    layer = spectral_norm(nn.Conv2d(2, 2, 2, dtype=np.float64)).eval()
+    with random.using(random.Streams(0)):  # a sigma near 0 would saturate the check's tanh
+        layer = spectral_norm(nn.Conv2d(2, 2, 2, dtype=np.float64)).eval()
 
     def fn(bias, w, x):
         return nn.functional_call(layer, {"bias": bias, "weight_orig": w}, x)
