@@ -21,7 +21,9 @@ Points: TypeAlias = list[tuple[float, float]]
 Box: TypeAlias = tuple[int, int, int, int]
 Span: TypeAlias = tuple[float, float]
 
-COLOURS = ("#1f6fb4", "#d9541e", "#2a9d5c", "#8e44ad", "#b8860b", "#555555")
+COLOURS = (
+    "#1f6fb4", "#d9541e", "#2a9d5c", "#8e44ad", "#b8860b", "#555555", "#17a2b8", "#c2185b",
+)  # fmt: skip
 _WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 720, 220, 64, 26, 24
 _NOT_DRAWN = ("step", "seconds", "time", "kimg", "eta")
 _MAX_PANELS = 8
