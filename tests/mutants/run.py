@@ -64,7 +64,7 @@ class Copy:
         )
 
     def test(self, node):
-        """Run one test; return pytest's exit code, or None if it skipped or hung."""
+        """Run one test; return the exit code, below 0 of a crash, or None if it skipped or hung."""
         command = [
             sys.executable,
             "-m",
@@ -80,7 +80,8 @@ class Copy:
         except subprocess.TimeoutExpired:
             return None
         counts = done.stdout.strip().splitlines()[-1:] or [""]
-        return done.returncode if " passed" in counts[0] or " failed" in counts[0] else None
+        told = " passed" in counts[0] or " failed" in counts[0]
+        return done.returncode if told or done.returncode < 0 else None
 
     def plant(self, mutant):
         """Put the bug in; return a function that takes it out again."""
@@ -108,7 +109,7 @@ def judge(copy, mutant, clean):
         code = copy.test(mutant.test)
     finally:
         take_out()
-    if code == FAILED:
+    if code == FAILED or code < 0:  # a bug in C++ may kill the process: that fails a suite as well
         return "caught"
     return "NOT CAUGHT" if code == PASSED else "its test neither passed nor failed"
 
