@@ -22,8 +22,9 @@ def _supports(
     negative_slope: float = 1.0,
     segments: int = 1,
 ) -> str | None:
-    *same, mean, var = (x, *arrays) if arrays else (x, None, None)
-    return cpp_refusal(*same) or statistics_refusal(mean, var)
+    return cpp_refusal(x, *arrays[:-2]) or statistics_refusal(
+        *arrays[-2:]
+    )  # mean and var come last
 
 
 @register("batch_norm_stats", "cpp", "blocks", supports=_supports, accumulate="float64")

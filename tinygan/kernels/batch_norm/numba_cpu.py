@@ -25,8 +25,9 @@ def _supports(
     negative_slope: float = 1.0,
     segments: int = 1,
 ) -> str | None:
-    *same, mean, var = (x, *arrays) if arrays else (x, None, None)
-    return numba_refusal(*same) or statistics_refusal(mean, var)
+    return numba_refusal(x, *arrays[:-2]) or statistics_refusal(
+        *arrays[-2:]
+    )  # mean and var come last
 
 
 def _loops() -> Any:

@@ -67,9 +67,9 @@ def check_statistics(op: str, x: Array, mean: Array, var: Array) -> None:
         raise DtypeError(f"{op}: {reason}")
 
 
-def statistics_refusal(*statistics: Array | None) -> str | None:
+def statistics_refusal(*statistics: Array) -> str | None:
     """Return why these can't be mean and var, which are float64 whatever x is, or None."""
-    wrong = [a.dtype for a in statistics if a is not None and a.dtype != np.float64]
+    wrong = [a.dtype for a in statistics if a.dtype != np.float64]
     return f"takes mean and var in float64, got {wrong[0]}" if wrong else None
 
 

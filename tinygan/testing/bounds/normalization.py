@@ -34,9 +34,15 @@ def _vjp(
 
     Kernels multiply by the weight first or last; either way it is one rounding of each product.
     """
-    x_hat, inv_std = _normalise(m.given(x), over, eps)
-    given = m.given(gy)
-    g = given * m.given(w)
+    normalised = _normalise(m.given(x), over, eps)
+    return _pulled(*normalised, m.given(gy), m.given(w), over, others)
+
+
+def _pulled(
+    x_hat: Running, inv_std: Running, given: Running, w: Running, over: Axes, others: Axes
+) -> tuple[Running, Running, Running]:
+    """Return what ``_vjp`` does, of normalised x and the cotangent ``given``."""
+    g = given * w
     gx = (g - g.mean(over, True) - x_hat * (g * x_hat).mean(over, True)) * inv_std
     return gx, (given * x_hat).sum(others), given.sum(others)
 
@@ -92,10 +98,8 @@ def _batch_norm_vjp(
     t, x_hat, w, inv_std = _segments(m, x, weight, bias, mean, var, eps)
     given, over = m.given(segment(gy, len(mean))), (1, *range(3, x.ndim + 1))
     given = given * _slope(m, t, negative_slope)
-    g = given * w
-    gx = (g - g.mean(over, True) - x_hat * (g * x_hat).mean(over, True)) * inv_std
-    others = (0, *over)
-    return errors(gx.reshape(*x.shape), (given * x_hat).sum(others), given.sum(others))
+    gx, gweight, gbias = _pulled(x_hat, inv_std, given, w, over, (0, *over))
+    return errors(gx.reshape(*x.shape), gweight, gbias)
 
 
 def _slope(m: Machine, t: Running, negative_slope: float) -> Running:
