@@ -51,8 +51,7 @@ def reshape(x: Any, *shape: Any) -> Tensor:
     wanted = full = tuple(listed(shape))
     if wanted.count(-1) == 1:
         known = -math.prod(wanted)
-        open_ = x.size // known if known else 0
-        full = tuple([open_ if n == -1 else n for n in wanted])
+        full = tuple([x.size // max(known, 1) if n == -1 else n for n in wanted])
     if math.prod(full) != x.size or min(full, default=0) < 0:
         raise ShapeError(f"reshape: {x.shape} has {x.size} entries, which do not fill {wanted}")
     return _reshape(x, shape=full)

@@ -62,20 +62,18 @@ class Sequential(_Container):
 
     def forward(self, x: Any) -> Any:
         """Run all modules in order, each on the result of the one before."""
-        modules = list(self)
-        i = 0
-        while i < len(modules):
-            slope = _fused_slope(modules[i], modules[i + 1]) if i + 1 < len(modules) else None
-            if slope is None:
-                x = modules[i](x)
-            else:
-                x = modules[i](x, negative_slope=slope)
-                i += 1
-            i += 1
+        modules, fused = list(self), False
+        for module, after in zip(modules, [*modules[1:], None], strict=True):
+            if fused:  # by the batch norm before
+                fused = False
+                continue
+            slope = _fused_slope(module, after)
+            fused = slope is not None
+            x = module(x, negative_slope=slope) if fused else module(x)
         return x
 
 
-def _fused_slope(module: Module, after: Module) -> float | None:
+def _fused_slope(module: Module, after: Module | None) -> float | None:
     """Return the slope of an activation that a batch norm takes over from ``after``, or None."""
     if type(module) not in _BATCH_NORMS:  # of a subclass nobody knows what it computes
         return None
