@@ -35,7 +35,7 @@
 namespace TG_ISA {
 namespace {
 
-constexpr long kStrips = 10;      // strips of rows in a task, at most
+constexpr long kStrips = 20;      // strips of rows in a task, at most
 constexpr long kLeastStrips = 2;  // at least, where there are many
 constexpr long kTasks = 16;       // fewer make smaller tasks
 
@@ -74,6 +74,11 @@ void tile(bool first, Rows<T> x, Columns<T> y, long count, T* d, long d_step) {
   const T *low = x.from, *high = x.from + 7 * x.row;
   const long r = ADJACENT ? 1 : x.row, r3 = 3 * r, r5 = 5 * r;
   const long at[7] = {0, r, 2 * r, r3, 4 * r, r5, 2 * r3};
+  if (ROWS > 4)  // the tile's place in d, which is far more often in L2 or beyond than in L1
+#pragma GCC unroll 16
+    for (int i = 0; i < ROWS; ++i)
+#pragma GCC unroll 2
+      for (int j = 0; j < NV; ++j) __builtin_prefetch(d + i * d_step + j * lanes, 1);
   for (long k = 0; k < count; ++k, y.from += y.step, low += ADJACENT ? x.step : 1, ++high) {
     if (!ADJACENT && NV > 1)  // a line each term, of one row after the other
       for (long line = 0; line < kLines; ++line)

@@ -33,11 +33,11 @@ RUNTIMES = {"address": ("libasan.so", "libubsan.so"), "thread": ("libtsan.so",)}
 KERNEL_TESTS = ("tests/kernels", "tests/test_gradients.py", "tests/test_training_step.py")
 # Of other backends, of builds and compilers; hostile calls run apart.
 NOT_OURS = "not numba and not numpy and not install and not fatal and not hostile"
-THREAD_TESTS = ("tests/kernels/test_threads.py", "tests/kernels/test_conv2d.py",
-                "tests/kernels/test_winograd.py", "tests/kernels/test_reduce.py",
-                "tests/kernels/test_batch_norm.py",
-                "tests/kernels/test_memory_abuse.py",
-                "tests/kernels/test_memory_runs.py")  # fmt: skip
+THREAD_TESTS = tuple(
+    f"tests/kernels/test_{name}.py"
+    for name in """threads conv2d winograd reduce batch_norm matmul philox pool2d pixel_shuffle
+        softmax attention_kernel memory_abuse memory_runs""".split()
+)
 
 
 def say(text: str) -> None:

@@ -126,14 +126,14 @@ def two_floats_refusal(a: Array, b: Array) -> str | None:
     return f"takes two float32 or two float64 arrays, got {a.dtype} and {b.dtype}"
 
 
-def check_cotangent(op: str, x: Array, gy: Array) -> None:
-    """Raise unless the cotangent gy of an op whose output is like x has its shape and dtype.
+def check_cotangent(op: str, gy: Array, shape: Shape, dtype: Any = None) -> None:
+    """Raise unless the cotangent gy has this shape and, where one is given, this dtype.
 
     Raises:
-        ShapeError: the shapes differ.
-        DtypeError: the dtypes differ.
+        ShapeError: it has another shape.
+        DtypeError: it has another dtype.
     """
-    if gy.shape != x.shape:
-        raise ShapeError(f"{op}: gy must have the shape {x.shape}, got {gy.shape}")
-    if gy.dtype != x.dtype:
-        raise DtypeError(f"{op}: gy must be {x.dtype}, got {gy.dtype}")
+    if gy.shape != shape:
+        raise ShapeError(f"{op}: gy must have the shape {shape}, got {gy.shape}")
+    if dtype is not None and gy.dtype != dtype:
+        raise DtypeError(f"{op}: gy must be {dtype}, got {gy.dtype}")

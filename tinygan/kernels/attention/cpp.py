@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import Array
+from ..arrays import Array, check_cotangent
 from ..native import native
 from ..reduce.rows import c_order, cpp_refusal
 from ..registry import register
-from .spec import check_cotangent, check_operands
+from .spec import check_operands
 
 _native: Any = native
 
@@ -42,7 +42,7 @@ def attention_vjp(
 ) -> tuple[Array, Array, Array]:
     """Return the cotangents of q, k and v; see the reference."""
     check_operands("attention_vjp", q, k, v)
-    check_cotangent("attention_vjp", q, v, gy)
+    check_cotangent("attention_vjp", gy, (*q.shape[:-1], v.shape[-1]), q.dtype)
     gq, gk, gv = (np.empty(a.shape, a.dtype) for a in (q, k, v))
     operands = [_batch(a) for a in (q, k, v, gy)]
     _native.attention_vjp(*operands, scale, _batch(gq), _batch(gk), _batch(gv))

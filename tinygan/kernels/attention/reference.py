@@ -5,10 +5,10 @@ Source: arXiv:1706.03762, section 3.2.1.
 
 from __future__ import annotations
 
-from ..arrays import Array
+from ..arrays import Array, check_cotangent
 from ..registry import register_reference
 from ..softmax.reference import softmax, softmax_vjp
-from .spec import check_cotangent, check_operands
+from .spec import check_operands
 
 
 @register_reference("attention")
@@ -34,7 +34,7 @@ def attention_vjp(
     Shapes: q (..., L, E), k (..., S, E), v (..., S, F), gy (..., L, F) -> as q, k, v.
     """
     check_operands("attention_vjp", q, k, v)
-    check_cotangent("attention_vjp", q, v, gy)
+    check_cotangent("attention_vjp", gy, (*q.shape[:-1], v.shape[-1]), q.dtype)
     p = _weights(q, k, scale)
     gs = softmax_vjp(p, gy @ v.swapaxes(-1, -2), axis=-1) * q.dtype.type(scale)
     return gs @ k, gs.swapaxes(-1, -2) @ q, p.swapaxes(-1, -2) @ gy

@@ -22,17 +22,3 @@ def check_operands(op: str, q: Array, k: Array, v: Array) -> None:
         )
     if not q.dtype == k.dtype == v.dtype:
         raise DtypeError(f"{op}: {q.dtype}, {k.dtype}, {v.dtype} differ; one fits")
-
-
-def check_cotangent(op: str, q: Array, v: Array, gy: Array) -> None:
-    """Raise unless gy is (..., L, F) and of the dtype of q.
-
-    Raises:
-        ShapeError: it has another shape.
-        DtypeError: it has another dtype.
-    """
-    shape = (*q.shape[:-1], v.shape[-1])
-    if gy.shape != shape:
-        raise ShapeError(f"{op}: gy must have the shape {shape}, got {gy.shape}")
-    if gy.dtype != q.dtype:
-        raise DtypeError(f"{op}: gy must be {q.dtype}, got {gy.dtype}")

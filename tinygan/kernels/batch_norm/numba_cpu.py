@@ -103,7 +103,7 @@ def batch_norm_vjp(
 ) -> tuple[Array, Array, Array]:
     """Return the cotangents of x, weight and bias; see the reference. gx is channels last."""
     check_operands("batch_norm_vjp", x, weight, bias)
-    check_cotangent("batch_norm_vjp", x, gy)
+    check_cotangent("batch_norm_vjp", gy, x.shape, x.dtype)
     check_statistics("batch_norm_vjp", x, mean, var)
     rows, gx = empty_rows(x.shape, x.dtype)
     parts = (np.split(a, len(mean)) for a in (as_rows(x), as_rows(gy), rows))

@@ -72,7 +72,7 @@ def batch_norm_vjp(
     bias.
     """
     check_operands("batch_norm_vjp", x, weight, bias)
-    check_cotangent("batch_norm_vjp", x, gy)
+    check_cotangent("batch_norm_vjp", gy, x.shape, x.dtype)
     check_statistics("batch_norm_vjp", x, mean, var)
     x_hat, inv_std = _normalise(x, mean, var, eps)
     w, axes = _column(weight, x), (1, *range(3, x.ndim + 1))

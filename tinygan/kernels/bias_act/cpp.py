@@ -56,7 +56,7 @@ def bias_act_vjp(
     *operands, gy = rest
     b, slope = [*operands, None, None][:2]
     check_operands("bias_act_vjp", x, b, slope, act)
-    check_cotangent("bias_act_vjp", x, gy)
+    check_cotangent("bias_act_vjp", gy, x.shape, x.dtype)
     rows, gx, (x_rows, gy_rows) = _rows(x, b, slope, x, gy)
     channels = x_rows.shape[1]
     gb, gslope = (None if a is None else np.empty(channels, x.dtype) for a in (b, slope))

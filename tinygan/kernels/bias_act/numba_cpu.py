@@ -79,7 +79,7 @@ def bias_act_vjp(
     *operands, gy = rest
     b, slope = [*operands, None, None][:2]
     check_operands("bias_act_vjp", x, b, slope, act)
-    check_cotangent("bias_act_vjp", x, gy)
+    check_cotangent("bias_act_vjp", gy, x.shape, x.dtype)
     axis = channel_axis(x) if x.ndim else 0
     x_rows, gy_rows = (as_rows(a, axis) if a.ndim else a.reshape(1, 1) for a in (x, gy))
     rows, gx = empty_rows(x.shape or (1,), x.dtype, axis)

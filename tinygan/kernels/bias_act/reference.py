@@ -70,7 +70,7 @@ def bias_act_vjp(
     *operands, gy = rest
     b, slope = [*operands, None, None][:2]
     check_operands("bias_act_vjp", x, b, slope, act)
-    check_cotangent("bias_act_vjp", x, gy)
+    check_cotangent("bias_act_vjp", gy, x.shape, x.dtype)
     xp, t, a = xp_of(x), _biased(x, b), _slope(x, slope, alpha)
     g = gy * gain
     if clamp is not None:

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import Array, empty_like, is_channels_last
+from ..arrays import Array, check_cotangent, empty_like, is_channels_last
 from ..native import native
 from ..reduce.rows import c_order, cpp_refusal
 from ..registry import register
-from .spec import KINDS, check_cotangent, check_operands
+from .spec import KINDS, check_operands
 
 _native: Any = native
 
@@ -32,7 +32,7 @@ def gan_loss(logit: Array, *, kind: str, target: float) -> Array:
 def gan_loss_vjp(logit: Array, gy: Array, *, kind: str, target: float) -> tuple[Array]:
     """Return the cotangent of the logits in a tuple; see the reference."""
     check_operands("gan_loss_vjp", logit, kind)
-    check_cotangent("gan_loss_vjp", logit, gy)
+    check_cotangent("gan_loss_vjp", gy, (), logit.dtype)
     g = empty_like(logit)
     _native.gan_loss_vjp(_flat(logit), c_order(gy), KINDS.index(kind), target, _flat(g))
     return (g,)

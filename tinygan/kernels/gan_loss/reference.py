@@ -15,9 +15,9 @@ arXiv:1701.07875 (Wasserstein), arXiv:1611.04076 (least squares).
 
 from __future__ import annotations
 
-from ..arrays import Array, empty_like, xp_of
+from ..arrays import Array, check_cotangent, empty_like, xp_of
 from ..registry import register_reference
-from .spec import check_cotangent, check_operands
+from .spec import check_operands
 
 
 @register_reference("gan_loss", accumulate="float64")
@@ -42,7 +42,7 @@ def gan_loss_vjp(logit: Array, gy: Array, *, kind: str, target: float) -> tuple[
     Shapes: logit (any), gy () -> as logit.
     """
     check_operands("gan_loss_vjp", logit, kind)
-    check_cotangent("gan_loss_vjp", logit, gy)
+    check_cotangent("gan_loss_vjp", gy, (), logit.dtype)
     g = empty_like(logit)
     g[...] = _derivative(logit, kind, target) * (gy / logit.size)
     return (g,)

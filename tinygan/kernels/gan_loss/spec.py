@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...errors import DtypeError, OptionError, ShapeError
+from ...errors import OptionError, ShapeError
 from ..arrays import Array
 
 KINDS = ("logistic", "hinge", "wasserstein", "least_squares")
@@ -19,16 +19,3 @@ def check_operands(op: str, logit: Array, kind: str) -> None:
         raise OptionError(f"{op}: no kind {kind!r}: use one of {', '.join(KINDS)}")
     if not logit.size:
         raise ShapeError(f"{op}: logit {logit.shape} has no element to average")
-
-
-def check_cotangent(op: str, logit: Array, gy: Array) -> None:
-    """Raise unless gy is a scalar array of the dtype of the logits.
-
-    Raises:
-        ShapeError: gy is not a scalar array.
-        DtypeError: the dtypes differ.
-    """
-    if gy.shape != ():
-        raise ShapeError(f"{op}: gy must be a scalar array (), got {gy.shape}")
-    if gy.dtype != logit.dtype:
-        raise DtypeError(f"{op}: logit is {logit.dtype}, gy is {gy.dtype}; they must agree")

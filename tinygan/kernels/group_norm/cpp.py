@@ -42,7 +42,7 @@ def group_norm_vjp(
 ) -> tuple[Array, Array, Array]:
     """Return the cotangents of x, weight and bias; see the reference. gx is channels last."""
     check_groups("group_norm_vjp", x, weight, bias, num_groups)
-    check_cotangent("group_norm_vjp", x, gy)
+    check_cotangent("group_norm_vjp", gy, x.shape, x.dtype)
     samples = (len(x), -1, x.shape[1])
     rows, gx = empty_rows(x.shape, x.dtype)
     gweight, gbias = np.empty((2, x.shape[1]), x.dtype)

@@ -95,7 +95,7 @@ def group_norm_vjp(
 ) -> tuple[Array, Array, Array]:
     """Return the cotangents of x, weight and bias; see the reference. gx is channels last."""
     check_groups("group_norm_vjp", x, weight, bias, num_groups)
-    check_cotangent("group_norm_vjp", x, gy)
+    check_cotangent("group_norm_vjp", gy, x.shape, x.dtype)
     samples, cotangents = _samples(x), _samples(gy)
     rows, gx = empty_rows(x.shape, x.dtype)
     mean, var, g, gd = _moments(samples, cotangents, num_groups)

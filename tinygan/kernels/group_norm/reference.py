@@ -41,7 +41,7 @@ def group_norm_vjp(
     Shapes: x (N, C, ...), weight (C,), bias (C,), gy (N, C, ...) -> as x, weight, bias.
     """
     check_groups("group_norm_vjp", x, weight, bias, num_groups)
-    check_cotangent("group_norm_vjp", x, gy)
+    check_cotangent("group_norm_vjp", gy, x.shape, x.dtype)
     x_hat, inv_std = _normalise(x, num_groups, eps)
     g = gy.astype(x_hat.dtype) * weight.reshape(channel_shape(x))
     along = _mean(g, num_groups), _mean(g * x_hat, num_groups)

@@ -56,7 +56,7 @@ def layer_norm_vjp(
 ) -> tuple[Array, Array, Array]:
     """Return the cotangents of x, weight and bias; see the reference."""
     check_operands("layer_norm_vjp", x, weight, bias)
-    check_cotangent("layer_norm_vjp", x, gy)
+    check_cotangent("layer_norm_vjp", gy, x.shape, x.dtype)
     rows = Rows.of(x, weight)
     gx, out = rows.empty(x.dtype)
     operands = rows.matrix(x), rows.vector(weight), rows.matrix(gy)

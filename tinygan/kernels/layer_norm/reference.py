@@ -39,7 +39,7 @@ def layer_norm_vjp(
     Shapes: x (..., *S), weight and bias S, gy as x -> as x, weight, bias.
     """
     check_operands("layer_norm_vjp", x, weight, bias)
-    check_cotangent("layer_norm_vjp", x, gy)
+    check_cotangent("layer_norm_vjp", gy, x.shape, x.dtype)
     x_hat, inv_std = _normalise(x, weight.ndim, eps)
     g = gy.astype(x_hat.dtype) * weight
     along = _mean(g, weight.ndim), _mean(g * x_hat, weight.ndim)

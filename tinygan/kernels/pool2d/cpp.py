@@ -6,11 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import Array, Shape, adjacent_channels, channels_last_rows, empty_channels_last
+from ..arrays import (
+    Array,
+    Shape,
+    adjacent_channels,
+    channels_last_rows,
+    check_cotangent,
+    empty_channels_last,
+)
 from ..native import native
 from ..reduce.rows import cpp_refusal
 from ..registry import register
-from .spec import Pair, check_cotangent, check_index, output_extents
+from .spec import Pair, check_index, output_extents
 
 _native: Any = native
 

@@ -13,9 +13,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ..arrays import Array, Shape, as_channels_last, empty_channels_last, xp_of, zeros_channels_last
+from ..arrays import (
+    Array,
+    Shape,
+    as_channels_last,
+    check_cotangent,
+    empty_channels_last,
+    xp_of,
+    zeros_channels_last,
+)
 from ..registry import register_reference
-from .spec import Pair, check_cotangent, check_index, output_extents
+from .spec import Pair, check_index, output_extents
 
 Slices = tuple[slice, slice, slice, slice]
 

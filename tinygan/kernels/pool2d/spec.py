@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...errors import OptionError, ShapeError
-from ..arrays import Array, Shape
+from ..arrays import Shape
 
 Pair = tuple[int, int]
 
@@ -50,13 +50,3 @@ def check_index(op: str, x_shape: Shape, index_shape: Shape) -> None:
             f"{op}: x and index must be (N, C, H, W) and (N, C, P, Q), "
             f"got {x_shape} and {index_shape}"
         )
-
-
-def check_cotangent(op: str, gy: Array, shape: Shape) -> None:
-    """Raise unless the cotangent has this shape.
-
-    Raises:
-        ShapeError: it has another.
-    """
-    if gy.shape != shape:
-        raise ShapeError(f"{op}: gy must be {shape}, got {gy.shape}")

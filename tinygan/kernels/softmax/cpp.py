@@ -56,7 +56,7 @@ def softmax(x: Array, *, axis: int) -> Array:
 @register("softmax_vjp", "cpp", "rows", supports=_supports)
 def softmax_vjp(y: Array, gy: Array, *, axis: int) -> Array:
     """Return the cotangent of x; see the reference."""
-    check_cotangent("softmax_vjp", y, gy)
+    check_cotangent("softmax_vjp", gy, y.shape, y.dtype)
     order = _order(y, check_axis("softmax_vjp", y, axis))
     rows = _rows(y, order)
     gx = np.empty(rows.shape, y.dtype)

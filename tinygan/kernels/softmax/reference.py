@@ -34,7 +34,7 @@ def softmax_vjp(y: Array, gy: Array, *, axis: int) -> Array:
     Shapes: y (any), gy as y -> as y.
     """
     check_axis("softmax_vjp", y, axis)
-    check_cotangent("softmax_vjp", y, gy)
+    check_cotangent("softmax_vjp", gy, y.shape, y.dtype)
     gx: Array = y * (gy - (gy * y).sum(axis=axis, keepdims=True))
     return gx
 

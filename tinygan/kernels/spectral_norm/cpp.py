@@ -33,7 +33,7 @@ def spectral_norm(w: Array, u: Array, v: Array) -> Array:
 def spectral_norm_vjp(w: Array, u: Array, v: Array, gy: Array) -> tuple[Array, Array, Array]:
     """Return the cotangents of w, u and v; see the reference."""
     check_operands("spectral_norm_vjp", w, u, v)
-    check_cotangent("spectral_norm_vjp", w, gy)
+    check_cotangent("spectral_norm_vjp", gy, w.shape, w.dtype)
     matrix = _matrix(w)
     gw, gu, gv = (np.empty(a.shape, w.dtype) for a in (matrix, u, v))
     _native.spectral_norm_vjp(matrix, c_order(u), c_order(v), _matrix(gy), gw, gu, gv)

@@ -34,7 +34,7 @@ def spectral_norm_vjp(w: Array, u: Array, v: Array, gy: Array) -> tuple[Array, A
     Shapes: w (O, ...), u (O,), v (K,), gy as w -> as w, u, v.
     """
     check_operands("spectral_norm_vjp", w, u, v)
-    check_cotangent("spectral_norm_vjp", w, gy)
+    check_cotangent("spectral_norm_vjp", gy, w.shape, w.dtype)
     matrix, g = _matrix(w), _matrix(gy)
     wv = matrix @ v
     sigma = u @ wv
