@@ -143,9 +143,9 @@ def test_misfits_are_named():
         kernels.call("gan_loss", logit, kind="bce", target=1.0)
     with pytest.raises(ShapeError, match="no element to average"):
         kernels.call("gan_loss", logit[:0], kind="hinge", target=1.0)
-    with pytest.raises(ShapeError, match="scalar array"):
+    with pytest.raises(ShapeError, match=r"gy must have the shape \(\), got \(2, 1\)"):
         kernels.call("gan_loss_vjp", logit, logit, kind="hinge", target=1.0)
-    with pytest.raises(DtypeError, match="must agree"):
+    with pytest.raises(DtypeError, match="gy must be float32, got float64"):
         kernels.call("gan_loss_vjp", logit, np.array(1.0), kind="hinge", target=1.0)
 
 

@@ -33,11 +33,9 @@ RUNTIMES = {"address": ("libasan.so", "libubsan.so"), "thread": ("libtsan.so",)}
 KERNEL_TESTS = ("tests/kernels", "tests/test_gradients.py", "tests/test_training_step.py")
 # Of other backends, of builds and compilers; hostile calls run apart.
 NOT_OURS = "not numba and not numpy and not install and not fatal and not hostile"
-THREAD_TESTS = tuple(
-    f"tests/kernels/test_{name}.py"
-    for name in """threads conv2d winograd reduce batch_norm matmul philox pool2d pixel_shuffle
-        softmax attention_kernel memory_abuse memory_runs""".split()
-)
+THREADED = ["threads", "conv2d", "winograd", "reduce", "batch_norm", "matmul", "philox", "pool2d"]
+THREADED += ["pixel_shuffle", "softmax", "attention_kernel", "memory_abuse", "memory_runs"]
+THREAD_TESTS = tuple(f"tests/kernels/test_{name}.py" for name in THREADED)
 
 
 def say(text: str) -> None:
