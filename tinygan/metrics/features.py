@@ -2,7 +2,7 @@
 
 Every set metric (Frechet distance, KID, precision, ...) is a function of feature vectors, and two
 numbers compare only if one net, one resize and one set of weights made them. So a ``FeatureNet``
-carries its name and its weights' SHA-256 with it, and metrics are named after it: ``fd_mnist_lenet``
+carries its name and its weights' SHA-256, and metrics are named after it: ``fd_mnist_lenet``
 is a Frechet distance in the features of ``mnist_lenet``; only in Inception's is it called FID.
 """
 
