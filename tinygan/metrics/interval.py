@@ -15,7 +15,7 @@ the value itself (``fid_infinity`` is about that one): the interval is of sampli
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,8 @@ import numpy as np
 from ..errors import OptionError, ShapeError
 from ..kernels.arrays import Array
 from ..random import Stream
+
+_WORDS = 1 << 16  # row numbers drawn at a time
 
 
 @dataclass(frozen=True)
@@ -79,14 +81,16 @@ def bootstrap(
         shapes = ", ".join(str(a.shape) for a in samples) or "none"
         raise ShapeError(f"samples of shape {shapes}: a bootstrap needs two rows or more of each")
     value = float(statistic(*samples))
-    streams = [Stream(seed, f"bootstrap {i}") for i in range(len(samples))]
-    replicates = np.empty(resamples)
-    for b in range(resamples):
-        drawn = [
-            a[stream.integers(len(a), 0, len(a))]
-            for a, stream in zip(samples, streams, strict=True)
-        ]
-        replicates[b] = statistic(*drawn)
+    draws = [
+        _draws(Stream(seed, f"bootstrap {i}"), len(a), resamples) for i, a in enumerate(samples)
+    ]
+    replicates = np.array(
+        [
+            statistic(*(a[rows] for a, rows in zip(samples, drawn, strict=True)))
+            for drawn in zip(*draws, strict=True)
+        ],
+        dtype=np.float64,
+    )
     if not (np.isfinite(value) and np.isfinite(replicates).all()):
         raise OptionError("bootstrap: the statistic of the samples, or of a draw, isn't finite")
     tail = (1.0 - level) / 2.0
@@ -94,3 +98,10 @@ def bootstrap(
     return Interval(
         value, value + float(low - middle), value + float(high - middle), level, resamples
     )
+
+
+def _draws(stream: Stream, n: int, resamples: int) -> Iterator[Array]:
+    """Yield n rows of n for each replicate; of small sets many at a time, for a draw takes long."""
+    step = max(1, _WORDS // n)
+    for begin in range(0, resamples, step):
+        yield from stream.integers((min(step, resamples - begin), n), 0, n)

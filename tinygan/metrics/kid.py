@@ -24,7 +24,7 @@ from ..errors import OptionError
 from ..kernels.arrays import Array
 from ..random import Stream
 from .checks import feature_pair
-from .neighbours import Pairs, diagonal
+from .neighbours import BLOCK_BYTES, Pairs, diagonal
 
 _MEDIAN_ROWS = 1000  # of both sets together: the median of 500,000 pairs is good to a percent
 MULTIPLES = (0.25, 0.5, 1.0, 2.0, 4.0)
@@ -196,7 +196,7 @@ def _median_bandwidths(rows: Array, seed: int) -> tuple[float, ...]:
 
 def _mmd_of_sides(rows: Array, sides: Array, widths: Sequence[float], unbiased: bool) -> Array:
     """Return MMD^2 of each way to split the rows. Shapes: (N, d), (N, S) of 0 and 1 -> (S,)."""
-    pairs = Pairs(rows, rows)
+    pairs = Pairs(rows, rows, BLOCK_BYTES)
     real_real, real_all = np.zeros(sides.shape[1]), np.zeros(sides.shape[1])
     everything = 0.0
     for block in pairs.row_blocks():
