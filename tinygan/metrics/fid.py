@@ -8,8 +8,9 @@ of (F_1 F_2^T) (F_1 F_2^T)^T, so
 
     tr (C_1 C_2)^(1/2) = ||F_1 F_2^T||_*,     the sum of singular values.
 
-It is never complex, whatever the rank, and needs NumPy alone. Any factors serve: Cholesky's, those of the eigenvectors where a covariance is
-singular, or the centred features themselves over sqrt(n - 1), where those are fewer than d.
+It is never complex, whatever the rank, and needs NumPy alone. Any factors serve: Cholesky's, those
+of the eigenvectors where a covariance is singular, or the centred features themselves over
+sqrt(n - 1), where those are fewer than d.
 
 Protocol: pytorch-fid, torch-fidelity and clean-fid divide covariances by n - 1 (``ddof=1``), the
 original TensorFlow code and StyleGAN's by n (``ddof=0``). They differ in how they take the root,
