@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 import timing
+from threadpoolctl import threadpool_info
 
 from tinygan.kernels.arrays import Array
 from tinygan.metrics.fid import frechet_distance, gaussian_statistics
@@ -189,7 +190,8 @@ def main() -> None:
         spent = f"{found['seconds']:.0f} s, of CPU {found['cpu_seconds']:.0f} s"
         print(f"\n{case}\ntinygan {spent}, {found['peak_gib']:.2f} GiB at the peak")
         rows.append({"case": case, "contestant": "tinygan", **found})
-    context = timing.environment() | {"bench": "metrics"}
+    blas = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+    context = timing.environment() | {"bench": "metrics", "blas_threads": max(blas, default=0)}
     with args.json.open("a") as out:
         out.writelines(json.dumps(context | row) + "\n" for row in rows)
 

@@ -54,6 +54,14 @@ def test_close_points_far_from_zero_are_told_apart():
     assert_neighbours(found, definition(points, points, 11, exclude_self=True))
 
 
+def test_neighbours_nearer_than_the_formula_can_tell_are_put_in_order():
+    # two clusters: the centre lies between, squared norms are 1e12 and the formula good to 1e-4
+    cluster = RNG.normal(size=(6, 2)) * 1e-5
+    points = np.concatenate([cluster + 1e6, cluster - 1e6])
+    found = nearest(points, points, 1, exclude_self=True)
+    assert_neighbours(found, definition(points, points, 1, exclude_self=True))
+
+
 @settings(deadline=None, max_examples=60)
 @given(st.data())
 def test_ties_go_to_the_lowest_index(data):

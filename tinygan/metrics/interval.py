@@ -60,7 +60,10 @@ def bootstrap(
 
     Every set has rows drawn by a stream of its own, so that one set's size doesn't change another's
     draws. Arrays whose rows belong together (features and labels) go in as one, and the statistic
-    takes them apart.
+    takes them apart. Work on a set that is not to be drawn is best done once, outside:
+
+        target = Gaussian.of(real)  # of metrics.fid: the larger half of a Frechet distance's work
+        bootstrap(lambda drawn: target.distance(Gaussian.of(drawn)), fake)
 
     Shapes: samples (N_i, ...), each at least two rows.
 
