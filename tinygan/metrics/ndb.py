@@ -6,11 +6,12 @@ share p_k of the n real points and q_k of the m fakes are counted, and the two-p
     z_k = (p_k - q_k) / sqrt(P (1 - P) (1/n + 1/m)),      P = (n p_k + m q_k) / (n + m)
 
 finds them different if |z_k| exceeds the two-sided quantile of ``alpha``. NDB is the number of
-such cells: about alpha * K for equal distributions, and more for modes that are dropped or crowded.
+such cells: at most about alpha * K for equal distributions, more for modes dropped or crowded.
 JS is the Jensen-Shannon divergence of p and q in nats, 0 to log 2.
 
 Protocol: the paper clusters pixels, or features, and takes K = 100, alpha = 0.05. As there, p_k
-counts the points that the cells were fitted to.
+counts the points that the cells were fitted to; these counts vary less than fresh ones, so that
+equal Gaussians differ in 2 % (20 dimensions) to 4.5 % (2 dimensions) of 100 cells, not in 5 %.
 
 k-means density asks the same of few cells, to be looked at: see ``ClusterDensity``.
 """
