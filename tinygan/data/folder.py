@@ -1,4 +1,7 @@
-"""A folder of images; where they lie in subfolders, the subfolders are the classes."""
+"""A folder of images; where they lie in subfolders, the subfolders are the classes.
+
+A ``dataset.json`` in the folder gives the labels instead, since stylegan's subfolders are shards.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,11 @@ import numpy as np
 
 from ..errors import DataError
 from ..kernels.arrays import Array
+from ._guard import class_numbers, reading
 from .dataset import Dataset
+from .dataset_json import LABELS, MAX_BYTES, parse_labels
 from .gather import gather
-from .pixels import SUFFIXES, OnBad, Rules, read_bytes
+from .pixels import FITS, SUFFIXES, OnBad, Rules, read_bytes
 
 
 def image_files(folder: Path) -> list[Path]:
@@ -53,14 +58,29 @@ def load_folder(folder: Path, rules: Rules, on_bad: OnBad) -> Dataset:
     files = image_files(folder)
     sources = ((path, partial(read_bytes, path)) for path in files)
     found = gather(folder, len(files), sources, rules, on_bad)
-    classes = class_names(folder, files)
-    labels = _labels(folder, [files[index] for index in found.kept], classes)
+    labels, classes = labels_of(folder, files)
+    labels = None if labels is None else labels[found.kept]
     source = f"{folder.name}: the user's images"
     return Dataset(folder.name, found.stored, labels, classes, source, found.notes)
 
 
-def _labels(folder: Path, files: list[Path], classes: tuple[str, ...]) -> Array | None:
+def labels_of(folder: Path, files: list[Path]) -> tuple[Array | None, tuple[str, ...]]:
+    """Return the labels of files, by dataset.json or subfolder, and the names of the classes.
+
+    Raises:
+        DataError: there is a dataset.json that does not fit the files.
+    """
+    stated = folder / LABELS
+    if stated.is_file():
+        with reading(stated, FITS):
+            if stated.stat().st_size > MAX_BYTES:
+                raise DataError(f"{stated}: over {MAX_BYTES >> 20} MiB")
+            names = [path.relative_to(folder).as_posix() for path in files]
+            labels = parse_labels(stated.read_bytes(), names, stated)
+        return labels, () if labels is None else class_numbers(labels)
+    classes = class_names(folder, files)
     if not classes:
-        return None
+        return None, ()
     number = {name: label for label, name in enumerate(classes)}
-    return np.array([number[path.relative_to(folder).parts[0]] for path in files], np.int64)
+    tops = [path.relative_to(folder).parts[0] for path in files]
+    return np.array([number[top] for top in tops], np.int64), classes

@@ -41,6 +41,12 @@ def _header(file: IO[bytes], path: Path) -> tuple[np.dtype[np.generic], Shape]:
     return np.dtype(_DTYPES[magic[2]]), tuple(np.frombuffer(sizes, ">u4").tolist())
 
 
+def is_idx(start: bytes) -> bool:
+    """Tell whether bytes start with the magic of an IDX file of 1 to 4 dimensions."""
+    start = start[:4].ljust(4, b"\0")
+    return start[:2] == b"\0\0" and start[2] in _DTYPES and 1 <= start[3] <= 4
+
+
 def read_idx(path: Path) -> Array:
     """Read one IDX file; the number of bytes must be what the header says.
 

@@ -11,7 +11,6 @@ Source: StyleGAN2-ADA, arXiv:2006.06676 (its published data set format).
 
 from __future__ import annotations
 
-import json
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,15 +22,14 @@ import numpy as np
 from ..errors import DataError
 from ..kernels.arrays import Array
 from . import _guard
-from ._guard import MAX_LABEL, checked_labels, class_numbers, reading
+from ._guard import class_numbers, reading
 from ._zip import opened_zip
 from .dataset import Dataset
+from .dataset_json import LABELS, MAX_BYTES, parse_labels
 from .gather import ImageFile, gather
 from .pixels import FITS, MAX_FILE_BYTES, SUFFIXES, OnBad, Rules
 
-LABELS = "dataset.json"
 ZIP_FITS = "a zip of images, with or without dataset.json, is needed"
-_MAX_JSON = 128 << 20  # bytes: over a million images
 _MAX_SPREAD = 4  # images are compressed already: as a whole they unpack to no more than this
 
 
@@ -58,7 +56,7 @@ def is_npz(path: Path) -> bool:
     """
     with reading(path, ZIP_FITS), opened_zip(path) as archive:
         names = archive.namelist()
-        return not any(_is_image(name) for name in names) and LABELS not in names
+        return any(n.endswith(".npy") for n in names) and not any(map(_is_image, names))
 
 
 def _is_image(name: str) -> bool:
@@ -103,40 +101,6 @@ def _image_names(archive: zipfile.ZipFile, path: Path) -> list[str]:
     return names
 
 
-def parse_labels(data: bytes, names: list[str], path: Path) -> Array | None:
-    """Read the labels of images from a ``dataset.json``. Shapes: -> (len(names),) int64 or None.
-
-    Args:
-        data: the file's bytes.
-        names: the images, in the order in which labels are wanted.
-        path: what the file is called in messages.
-
-    Raises:
-        DataError: it is no such file, or its names are not those of the images.
-    """
-    fits = '{"labels": [[name, integer], ...]} or {"labels": null} is needed'
-    with reading(path, fits):
-        root = json.loads(data)
-        if not isinstance(root, dict) or "labels" not in root:
-            raise DataError(f"{path}: has no labels; {fits}")
-        pairs = root["labels"]
-        if pairs is None:
-            return None
-        if not isinstance(pairs, list) or any(
-            not isinstance(p, list) or len(p) != 2 or not isinstance(p[0], str) for p in pairs
-        ):
-            raise DataError(f"{path}: labels are no list of pairs; {fits}")
-        labels = {name.replace("\\", "/"): label for name, label in pairs}
-    if len(labels) != len(pairs):
-        raise DataError(f"{path}: labels one image twice; {fits}")
-    odd = labels.keys() ^ set(names)
-    if odd:
-        name = min(odd)
-        how = "is in the zip without a label" if name not in labels else "has a label but no image"
-        raise DataError(f"{path}: {name[:80]!a} {how}; {fits}")
-    return checked_labels([labels[name] for name in names], len(names), MAX_LABEL, path)
-
-
 def _classes_by_folder(names: list[str], split: str) -> Contents:
     """Take folders as classes, and ``train`` and ``test`` above them as splits."""
     parts = {name: name.split("/") for name in names}
@@ -167,8 +131,8 @@ def contents(archive: zipfile.ZipFile, path: Path, split: str) -> Contents:
     names = _image_names(archive, path)
     if LABELS not in archive.NameToInfo:
         return _classes_by_folder(names, split)
-    if archive.getinfo(LABELS).file_size > _MAX_JSON:
-        raise DataError(f"{path / LABELS}: over {_MAX_JSON >> 20} MiB")
+    if archive.getinfo(LABELS).file_size > MAX_BYTES:
+        raise DataError(f"{path / LABELS}: over {MAX_BYTES >> 20} MiB")
     labels = parse_labels(read_entry(archive, LABELS, path), names, path / LABELS)
     return Contents(names, labels, () if labels is None else class_numbers(labels))
 
