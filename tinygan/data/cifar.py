@@ -168,8 +168,8 @@ def _class_names(files: _Folder | _Archive, layout: _Layout) -> tuple[str, ...] 
         if not isinstance(names, list) or not all(isinstance(n, str | bytes) for n in names):
             raise DataError(f"{path}: no list of class names")
         texts = tuple(n.decode("utf-8") if isinstance(n, bytes) else n for n in names)
-    if len(set(texts)) != layout.classes or not all(t.isprintable() for t in texts):
-        raise DataError(f"{path}: {len(set(texts))} class names; {layout.classes} fit")
+    if not len(texts) == len(set(texts)) == layout.classes or not "".join(texts).isprintable():
+        raise DataError(f"{path}: {len(texts)} class names; {layout.classes} different ones fit")
     return texts
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..errors import DataError, OptionError
 from ..kernels.arrays import Array
-from ._guard import bound, reading
+from ._guard import bound, checked_labels, class_numbers, reading
 from ._zip import opened_zip
 from .dataset import Dataset
 
@@ -97,16 +97,6 @@ def _stored(images: Array, value_range: ValueRange | None, path: Path) -> Array:
     return ((images.astype(np.float64) - low) * (2.0 / (high - low)) - 1.0).astype(np.float32)
 
 
-def _labels(labels: Array, count: int, path: Path) -> Array:
-    labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
-    if labels.shape != (count,) or labels.dtype.kind not in "iu":
-        found = f"{labels.dtype} {labels.shape}"
-        raise DataError(f"{path}: labels are {found} for {count} images; integers ({count},) fit")
-    if labels.min() < 0 or labels.max() > count:
-        raise DataError(f"{path}: a label is out of range; 0 to {count} fit")
-    return labels.astype(np.int64)
-
-
 def load_npz(path: Path, split: str, value_range: ValueRange | None = None) -> Dataset:
     """Load a data set from an archive.
 
@@ -135,6 +125,6 @@ def load_npz(path: Path, split: str, value_range: ValueRange | None = None) -> D
     labels = _pick(arrays, (*LABEL_NAMES, f"y_{split}"), path)
     if labels is None:
         return Dataset(path.stem, stored, source=source)
-    labels = _labels(labels, len(stored), path)
-    names = tuple(str(k) for k in range(int(labels.max()) + 1))
-    return Dataset(path.stem, stored, labels, names, source)
+    labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
+    labels = checked_labels(labels, len(stored), len(stored), path)
+    return Dataset(path.stem, stored, labels, class_numbers(labels), source)

@@ -24,6 +24,7 @@ _CODES = frozenset(f"{kind}{size}" for kind in "iu" for size in (1, 2, 4, 8)) | 
 _MODULES = ("numpy.core", "numpy._core")  # until NumPy 1 and since NumPy 2
 _NDARRAY = object()  # the class: handed to _reconstruct, never called
 _MAX_NDIM = 8
+_MAX_EXTENT = 1 << 31  # of a dimension, since another may be 0
 
 
 def _text(value: object) -> object:
@@ -67,9 +68,8 @@ def _view(data: object, dtype: object, shape: object, order: object) -> Array:
         raise PickleError("malformed pickle: an array without bytes or dtype")
     if not isinstance(shape, tuple) or len(shape) > _MAX_NDIM:
         raise PickleError("malformed pickle: the shape of an array")
-    if any(type(n) is not int or not 0 <= n <= len(data) for n in shape):
-        raise PickleError(f"an array of {len(data)} bytes has not the shape {str(shape)[:60]}")
-    if prod(shape) * dtype.dtype.itemsize != len(data):
+    sizes_fit = all(type(n) is int and 0 <= n <= _MAX_EXTENT for n in shape)
+    if not sizes_fit or prod(shape) * dtype.dtype.itemsize != len(data):
         raise PickleError(f"an array of {len(data)} bytes has not the shape {str(shape)[:60]}")
     flat: Array = np.frombuffer(data, dtype.dtype)
     return flat.reshape(shape, order="F" if order == "F" else "C")
