@@ -74,6 +74,25 @@ def test_fashion_mnist_is_recognised_at_90_percent():
     assert abs(found - house_card("fashion_lenet")["accuracy"]) <= 2e-4  # as above
 
 
+def test_features_and_probabilities_are_those_of_pytorch(digits):
+    torch = pytest.importorskip("torch", reason="PyTorch is the oracle of the forward pass")
+    from safetensors.numpy import load_file
+    from torch.nn import functional as F
+
+    found = load_file(house_nets._FOLDER / "digits_lenet.safetensors")
+    w = {name: torch.from_numpy(value) for name, value in found.items()}
+    images = digits.arrays[:50]
+    x = torch.from_numpy(np.ascontiguousarray(images))
+    x = F.max_pool2d(F.relu(F.conv2d(x, w["body.0.weight"], w["body.0.bias"], padding=1)), 2)
+    x = F.max_pool2d(F.relu(F.conv2d(x, w["body.3.weight"], w["body.3.bias"], padding=1)), 2)
+    x = F.relu(F.linear(x.flatten(1), w["body.7.weight"], w["body.7.bias"]))
+    p = F.softmax(F.linear(x, w["head.weight"], w["head.bias"]), 1)
+    ours = house_net("digits_lenet").embed(images)
+    # three layers of float32 sums
+    np.testing.assert_allclose(ours.features, x.numpy(), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(ours.probabilities, p.numpy(), rtol=1e-3, atol=1e-5)
+
+
 def test_the_distance_orders_reals_blurred_digits_and_noise(digits):
     net, x = house_net("digits_lenet"), digits.arrays
     real = gaussian_statistics(net.embed(x[:900]).features)
@@ -123,6 +142,8 @@ def test_changed_or_missing_weights_are_refused(tmp_path, monkeypatch):
     weights = (house_nets._FOLDER / "digits_lenet.safetensors").read_bytes()
     card = house_card("digits_lenet")
     monkeypatch.setattr(house_nets, "_FOLDER", tmp_path)
+    with pytest.raises(CheckpointError, match=r"digits_lenet\.json"):
+        house_card("digits_lenet")
     (tmp_path / "digits_lenet.json").write_text(json.dumps(card))
     with pytest.raises(CheckpointError, match="install tinygan again"):
         load_house_net("digits_lenet")

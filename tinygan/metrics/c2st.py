@@ -63,10 +63,14 @@ def c2st(real: Array, fake: Array, *, method: Method = "knn", seed: int = 0) -> 
         raise OptionError(f"c2st method {method!r}: {', '.join(METHODS)} fit")
     real, fake = _equal_parts("c2st", real, fake, least=4, seed=seed)
     half = len(real) // 2
-    x_train, x_test = (np.concatenate([real[part], fake[part]]) for part in _halves(half))
-    mean, scale = x_train.mean(axis=0), x_train.std(axis=0)
+    x_train = np.concatenate([real[:half], fake[:half]])
+    x_test = np.concatenate([real[half:], fake[half:]])
+    mean: Array = x_train.mean(axis=0, dtype=np.float64)
+    scale: Array = x_train.std(axis=0, dtype=np.float64)
     scale[scale == 0.0] = 1.0
-    x_train, x_test = (x_train - mean) / scale, (x_test - mean) / scale
+    for x in (x_train, x_test):  # in place and in the features' own dtype: sets may be large
+        x -= mean.astype(x.dtype)
+        x /= scale.astype(x.dtype)
     y_train, y_test = (np.arange(len(x)) // (len(x) // 2) for x in (x_train, x_test))
     if method == "knn":
         said = vote(x_train, y_train, x_test, isqrt(len(x_train)) | 1)
@@ -77,18 +81,14 @@ def c2st(real: Array, fake: Array, *, method: Method = "knn", seed: int = 0) -> 
     return accuracy_test(int((said == y_test).sum()), len(y_test))
 
 
-def _halves(half: int) -> tuple[slice, slice]:
-    return slice(None, half), slice(half, None)
-
-
 def _mlp_says(x_train: Array, y_train: Array, x_test: Array, seed: int) -> Array:
-    inputs = x_train.astype(np.float32)
+    inputs = x_train.astype(np.float32, copy=False)
     with random.using(random.Streams(seed)):
         net = nn.Sequential(nn.Linear(inputs.shape[1], HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, 2))
         fit_classes(
             net, lambda rows: (inputs[rows], y_train[rows]), len(inputs), epochs=EPOCHS, lr=LR
         )
-    found: Array = in_batches(net, x_test.astype(np.float32)).argmax(axis=1)
+    found: Array = in_batches(net, x_test.astype(np.float32, copy=False)).argmax(axis=1)
     return found
 
 
@@ -134,18 +134,16 @@ def nearest_neighbour_test(real: Array, fake: Array, *, seed: int = 0) -> Neighb
 def _equal_parts(
     what: str, real: Array, fake: Array, *, least: int, seed: int
 ) -> tuple[Array, Array]:
-    """Check two sets, shuffle each, and cut the larger to the smaller's size; float64."""
+    """Check two sets, shuffle each, and cut the larger to the smaller's size; floats."""
     if real.ndim != 2 or fake.ndim != 2 or real.shape[1] != fake.shape[1]:
         raise ShapeError(f"{what}: real {real.shape}, fake {fake.shape}; (N, d), (M, d) fit")
-    n = min(len(real), len(fake))
+    sets, n = (("real", real), ("fake", fake)), min(len(real), len(fake))
     if n < least:
         raise ShapeError(
             f"{what}: real {real.shape}, fake {fake.shape}; {least} rows are the least"
         )
     if not (np.isfinite(real).all() and np.isfinite(fake).all()):
         raise OptionError(f"{what}: a feature is not finite")
-    rows = [
-        random.Stream(seed, f"c2st/{kind}").permutation(len(x))[:n]
-        for kind, x in (("real", real), ("fake", fake))
-    ]
-    return real[rows[0]].astype(np.float64), fake[rows[1]].astype(np.float64)
+    dtype = np.result_type(real, fake, np.float32)
+    rows = [random.Stream(seed, f"c2st/{k}").permutation(len(x))[:n] for k, x in sets]
+    return real[rows[0]].astype(dtype, copy=False), fake[rows[1]].astype(dtype, copy=False)

@@ -5,8 +5,9 @@
 Features are the 64 activations before the last layer, probabilities the softmax after it.
 ``digits_lenet`` was trained on the embedded digits at 16 pixels, ``mnist_lenet`` and
 ``fashion_lenet`` on the training sets of MNIST and Fashion-MNIST at 28, all by
-``bench/feature_nets.py``. The card beside the weights, ``nets/NAME.json``, states data, licence,
-seed, epochs, accuracy on images that were not trained on, and the weights' SHA-256.
+``bench/feature_nets.py``: 99.4 % of held-out digits, 99.2 % and 92.6 % of the two test sets are
+right. The card beside the weights, ``nets/NAME.json``, states data, licence, split, seed, epochs,
+that accuracy and the weights' SHA-256.
 
 Protocol: a metric in these features is named after the net, ``fd_mnist_lenet``, ``is_mnist_lenet``,
 ``kid_mnist_lenet``, and is never called FID or IS: the numbers don't compare with Inception's.
@@ -68,11 +69,20 @@ def house_card(name: str) -> dict[str, Any]:
 
     Raises:
         OptionError: no house net has that name.
+        CheckpointError: the card is missing.
     """
     if name not in HOUSE_NETS:
         raise OptionError(f"feature net {name!r}: house nets are {', '.join(HOUSE_NETS)}")
-    card: dict[str, Any] = json.loads((_FOLDER / f"{name}.json").read_text())
+    card: dict[str, Any] = json.loads(_read(f"{name}.json"))
     return card
+
+
+def _read(file: str) -> bytes:
+    path = _FOLDER / file
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{path}: {error.strerror}; install tinygan again") from None
 
 
 def load_house_net(name: str) -> ClassifierNet:
@@ -82,13 +92,9 @@ def load_house_net(name: str) -> ClassifierNet:
         OptionError: no house net has that name.
         CheckpointError: the weights are missing, or not the ones that the card names.
     """
-    card, path = house_card(name), _FOLDER / f"{name}.safetensors"
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise CheckpointError(f"{path}: {error.strerror}; install tinygan again") from None
+    card, data = house_card(name), _read(f"{name}.safetensors")
     if hashlib.sha256(data).hexdigest() != card["sha256"]:
-        raise CheckpointError(f"{path}: not the weights that tinygan ships; install it again")
+        raise CheckpointError(f"{name}: not the weights that tinygan ships; install it again")
     from safetensors.numpy import load
 
     net = ClassifierNet(tuple(card["image_shape"]), len(card["classes"]))

@@ -9,12 +9,12 @@ Source: Yoon, Jarrett & van der Schaar, *Time-series Generative Adversarial Netw
 section 5 and supplement. Protocol, as in the authors' code: one GRU layer of D // 2 units (1 at
 least), Adam at 1e-3 with batches of 128, 2,000 iterations to discriminate and 5,000 to predict; the
 predictor ends in a sigmoid and is trained on the absolute error.
+Code: https://github.com/jsyoon0823/TimeGAN/tree/master/metrics
 
 *Deviations*: series are scaled here, by the least and largest values of the real ones, so that
 every feature of the reals spans [0, 1]; the error is in that unit. A series of one feature predicts
-itself. The weights of the GRU are drawn by this library's rule. The discriminator's test halves are
-cut to one size, so that a guess scores 1/2. The authors' own numbers vary from run to run: report
-several seeds.
+itself. Weights are drawn by this library's rule, batches with replacement. The discriminator's test
+parts are cut to one size, so that a guess scores 1/2. Scores vary from seed to seed: report several.
 """
 
 from __future__ import annotations

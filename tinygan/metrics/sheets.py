@@ -3,7 +3,8 @@
 - ``neighbour_sheet``: each query at the left, after a gap its k nearest points, nearest first.
   Fakes beside training images show copies: ``memorisation.py`` in pictures.
 - ``template_sheet``: the mean image of each class at the left, after a gap the fakes nearest to the
-  class's mean: what a generator makes of each template, and which it never makes.
+  class's mean: what a generator makes of each template, and which it never makes. Templates of
+  your own: ``neighbour_sheet(templates, fakes)``.
 - ``blind_sheet``: reals and fakes in one shuffled order, in numbered cells, with the answers apart;
   ``score_answers`` tests what a person said against guessing. Source of the test's form: the
   annotators of arXiv:1606.03498, section 5.1, tell CIFAR-10 samples from images.
@@ -120,7 +121,7 @@ def template_sheet(
 
     Args:
         real: real images; those of one class make a template.
-        labels: their classes. For other templates than classes, number the images.
+        labels: their classes.
         fakes: generated images.
         k: fakes a row, 1 to M.
         real_features: of the reals, where means and distances are to be taken; None: pixels.
