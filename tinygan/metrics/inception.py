@@ -35,6 +35,7 @@ from ..autograd.basic import mean
 from ..errors import CheckpointError, StateError
 from ..kernels.arrays import Array
 from ..kernels.conv2d import use_winograd
+from ..kernels.memory import caching
 from .features import FeatureNet
 from .inception_blocks import (
     ConvNorm,
@@ -110,7 +111,7 @@ class InceptionV3(nn.Module):
 
     def taps(self, x: Tensor) -> Taps:
         """Run the net and keep the four features and the logits; see ``Taps``."""
-        with use_winograd("accurate"):
+        with use_winograd("accurate"), caching():
             features = self._features(x)
         unbiased = ops.linear(features[2048], self.fc.weight)
         return Taps(features, unbiased, unbiased + self.fc.bias)
