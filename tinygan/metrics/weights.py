@@ -122,6 +122,11 @@ def sha256_of(path: str | os.PathLike[str]) -> str:
     return digest.hexdigest()
 
 
+def is_cached(name: str) -> bool:
+    """Tell whether the user's cache has a file by the name of published weights, whole or not."""
+    return (cache_folder() / published(name).filename).is_file()
+
+
 def find_weights(name: str, path: str | os.PathLike[str] | None = None) -> Path:
     """Return where a net's weights lie: at ``path`` if given, else in the user's cache.
 
