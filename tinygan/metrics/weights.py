@@ -144,7 +144,7 @@ def find_weights(name: str, path: str | os.PathLike[str] | None = None) -> Path:
             raise CheckpointError(f"{os.fspath(path)}: there is no such file of weights")
         return Path(path)
     cached = cache_folder() / known.filename
-    if not cached.is_file():
+    if not os.path.isfile(cached):
         raise CheckpointError(
             f"{name}: no weights at {cached}: download them, or name a copy of {known.url}"
         )
