@@ -1,5 +1,7 @@
 """k-means against scipy's, and against what defines it: no step makes it better."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy.cluster.vq import kmeans2
@@ -56,6 +58,16 @@ def test_blocks_do_not_change_the_result(monkeypatch):
     whole = fit_kmeans(x, 5).centres
     monkeypatch.setattr("tinygan.metrics._inputs.BLOCK_BYTES", 500)
     np.testing.assert_allclose(fit_kmeans(x, 5).centres, whole, rtol=1e-12)
+
+
+def test_distances_never_lie_in_memory_at_once(monkeypatch):
+    monkeypatch.setattr("tinygan.metrics._inputs.BLOCK_BYTES", 1 << 20)
+    x = RNG.normal(size=(50_000, 2)).astype(np.float32)
+    tracemalloc.start()
+    fit_kmeans(x, 60, max_iterations=2)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 << 20  # N x K distances are 23 MiB; a few vectors of N and a few blocks are 6
 
 
 def test_a_centre_without_points_takes_the_farthest_point():

@@ -57,7 +57,7 @@ def check_images(what: str, images: Array, *, least: int = 1) -> Array:
         )
     _check_finite(what, images)
     # one ulp beyond 1 is a tanh's rounding, and is no sign of another range
-    if np.abs(images).max(initial=0.0) > 1.0 + 1e-6:
+    if images.min(initial=0.0) < -1.0 - 1e-6 or images.max(initial=0.0) > 1.0 + 1e-6:
         raise OptionError(f"{what}: values must lie in [-1, 1]")
     return images
 
