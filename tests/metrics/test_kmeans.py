@@ -77,6 +77,12 @@ def test_a_centre_without_points_takes_the_farthest_point():
     np.testing.assert_allclose(moved, [[10.0 / 3.0], [9.0]])
 
 
+def test_bytes_do_not_wrap_around():
+    x = RNG.integers(0, 256, (40, 3))
+    as_bytes, as_floats = (fit_kmeans(x.astype(t), 4).centres for t in (np.uint8, np.float64))
+    np.testing.assert_array_equal(as_bytes, as_floats)
+
+
 def test_as_many_clusters_as_points_is_each_point():
     x = RNG.normal(size=(6, 2))
     np.testing.assert_array_equal(fit_kmeans(x, 6).counts(x), np.ones(6))
