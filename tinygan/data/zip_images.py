@@ -54,7 +54,7 @@ def is_npz(path: Path) -> bool:
     Raises:
         DataError: the zip is damaged.
     """
-    with reading(path, ZIP_FITS), opened_zip(path) as archive:
+    with opened_zip(path) as archive:
         names = archive.namelist()
         return any(n.endswith(".npy") for n in names) and not any(map(_is_image, names))
 
