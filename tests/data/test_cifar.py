@@ -232,7 +232,7 @@ def _huge(data):
         (_tar_with(lambda data: data.__setitem__(3, 65)), "checksum of a header"),
         (_tar_with(_huge), "more than 1 GiB"),
         (_tar_with(lambda data: data.__setitem__(-1, 1)), "something behind its end"),
-        (gzip.compress(b"\0" * 5000), "magic|neither"),
+        (gzip.compress(b"\0" * 5000), "magic|no known kind"),
     ],
     ids=lambda part: part if isinstance(part, str) else "file",
 )

@@ -53,4 +53,4 @@ def kind_of(path: Path) -> str:
         return "cifar"
     if start.startswith(b"\0\0"):
         return "idx"
-    raise DataError(f"{path}: neither IDX nor .npz ({start[:4].hex() or 'empty'}); {FITS}")
+    raise DataError(f"{path}: of no known kind ({start[:4].hex() or 'empty'}); {FITS}")
