@@ -137,6 +137,13 @@ def test_cifar_100_gives_its_fine_labels(write, tmp_path, kind):
     assert load(write(f"copy{'.bin' * (kind == 'binary')}", files[0][1])).labels.tolist() == fine
 
 
+def test_an_idx_file_whose_name_ends_in_bin_is_still_one(write):
+    header = b"\0\0\x08\x03" + b"".join(n.to_bytes(4, "big") for n in (2, 5, 5))
+    report = check(write("images.bin", header + bytes(range(50))))
+    assert (report.kind, report.count) == ("idx", 2)
+    assert check(write("data_batch_1.bin", cf.binary(ROWS, LABELS))).kind == "cifar"
+
+
 def test_folders_called_train_and_test_are_no_batches(tmp_path, write):
     write("train", b"not a batch")
     with pytest.raises(DataError, match="no image files"):
@@ -155,7 +162,7 @@ def _replace(name, data):
         (_replace("data_batch_2.bin", b""), r"data_batch_2\.bin: 0 bytes"),
         (_replace("data_batch_2.bin", b"\1" * 3074), r"3,074 bytes are no rows of 3,073"),
         (_replace("data_batch_2.bin", b"\x0a" * 3073), r"data_batch_2\.bin: a label .* 0 to 9"),
-        (_replace("batches.meta.txt", b"cat\ndog"), r"meta\.txt: 2 class names; 10 fit"),
+        (_replace("batches.meta.txt", b"cat\ndog"), r"meta\.txt: 2 class names; 10 different"),
         (_replace("batches.meta.txt", b"\xff\n" * 10), "batches.meta.txt"),
     ],
 )
@@ -225,7 +232,7 @@ def _huge(data):
         (_tar_with(lambda data: data.__setitem__(3, 65)), "checksum of a header"),
         (_tar_with(_huge), "more than 1 GiB"),
         (_tar_with(lambda data: data.__setitem__(-1, 1)), "something behind its end"),
-        (gzip.compress(b"\0" * 5000), "magic|neither"),
+        (gzip.compress(b"\0" * 5000), "magic|no known kind"),
     ],
     ids=lambda part: part if isinstance(part, str) else "file",
 )

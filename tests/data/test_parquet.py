@@ -106,10 +106,14 @@ def test_shards_are_joined_in_order_and_splits_kept_apart(write, tmp_path, form)
 def test_a_missing_shard_or_split_is_named(write, tmp_path):
     table = _table({"image": PNGS[:2]})
     write(table, "train-00001-of-00002.parquet")
-    with pytest.raises(DataError, match=r"shards \[1\] of 00002 for 'train'"):
+    with pytest.raises(DataError, match=r"train-00001-of-00002\.parquet are not the 00002 shards"):
         load(tmp_path)
     (tmp_path / "train-00001-of-00002.parquet").rename(tmp_path / "train.parquet")
     assert len(load(tmp_path)) == 2
+    write(table, "train-00000-of-00001.parquet")
+    with pytest.raises(DataError, match=r"train\.parquet are not the 00001 shards of 'train'"):
+        load(tmp_path)
+    (tmp_path / "train-00000-of-00001.parquet").unlink()
     with pytest.raises(DataError, match=r"test-00000-of-00001\.parquet or such for split 'test'"):
         load(tmp_path, split="test")
     (tmp_path / "train.parquet").rename(tmp_path / "mine.parquet")

@@ -40,7 +40,8 @@ def kind_of(path: Path) -> str:
     with reading(path, FITS), unpacked(path) as (stream, _):
         start = stream.read(BLOCK)
     if start.startswith(b"PK"):
-        return "npz" if zip_images.is_npz(path) else "image zip"
+        with reading(path, FITS):
+            return "npz" if zip_images.is_npz(path) else "image zip"
     if start.startswith(b"PAR1"):
         return "parquet"
     if is_tar(start):
@@ -52,4 +53,4 @@ def kind_of(path: Path) -> str:
         return "cifar"
     if start.startswith(b"\0\0"):
         return "idx"
-    raise DataError(f"{path}: neither IDX nor .npz ({start[:4].hex() or 'empty'}); {FITS}")
+    raise DataError(f"{path}: of no known kind ({start[:4].hex() or 'empty'}); {FITS}")

@@ -57,10 +57,9 @@ def shards(folder: Path, split: str) -> list[Path]:
         mine = {p: m for p, m in found.items() if m[1] == split}
         totals = {m[3] for m in mine.values() if m[3]}
         numbers = [int(m[2]) for m in mine.values() if m[3]]
-        if len(totals) > 1 or (totals and numbers != list(range(int(min(totals))))):
-            raise DataError(
-                f"{place}: shards {numbers} of {'/'.join(sorted(totals))} for {split!r}"
-            )
+        if totals and (len(mine) > len(numbers) or numbers != list(range(int(min(totals))))):
+            has = ", ".join(path.name for path in mine)[:200]
+            raise DataError(f"{place}: {has} are not the {min(totals)} shards of {split!r}")
         if mine:
             return list(mine)
     return []
@@ -177,6 +176,8 @@ class Shards:
         wanted = [column for column in self.columns if column is not None]
         row = 0
         for batch in file.iter_batches(batch_size=_ROWS, columns=wanted, use_threads=False):
+            if row + len(batch) > file.metadata.num_rows:
+                break  # gather() has room for those of the footer
             cells = batch.column(image).to_pylist()
             if label is not None:
                 self.labels += batch.column(label).to_pylist()

@@ -1,12 +1,12 @@
 """A zip of images: labels from stylegan's ``dataset.json``, else from its folders.
 
-``dataset.json`` is ``{"labels": [[name, label], ...]}``, as NVlabs' ``dataset_tool.py`` writes it,
-each name that of an image in the zip and each label an integer; ``"labels": null`` means none.
-Without it the first folders that differ are the classes, as in a folder of images; where they are
-``train`` and ``test``, they are the splits and what lies in them the classes. Images are taken in
-the order of their names. Nothing is unpacked to disk, and one image at a time is in memory.
+Without ``dataset.json`` (see ``dataset_json``) the first folders that differ are the classes, as in
+a folder of images; where they are ``train`` and ``test``, they are the splits and what lies in them
+the classes. Images are taken in the order of their names. Nothing is unpacked to disk, and one
+image at a time is in memory.
 
-Source: StyleGAN2-ADA, arXiv:2006.06676 (its published data set format).
+Refused before an image is decoded: what ``_zip`` refuses, names that are no relative paths, and a
+zip that as a whole unpacks to more than images, which are compressed already, ever do.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def is_npz(path: Path) -> bool:
     Raises:
         DataError: the zip is damaged.
     """
-    with reading(path, ZIP_FITS), opened_zip(path) as archive:
+    with opened_zip(path) as archive:
         names = archive.namelist()
         return any(n.endswith(".npy") for n in names) and not any(map(_is_image, names))
 
