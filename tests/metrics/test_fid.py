@@ -7,6 +7,7 @@ import pytest
 
 from tinygan.errors import DataError, OptionError, ShapeError
 from tinygan.metrics.fid import (
+    _nuclear_norm,
     fid_infinity,
     frechet_distance,
     frechet_distance_of_features,
@@ -190,6 +191,20 @@ def test_orthogonal_supports_add_their_traces():
     (mu1, c1), (mu2, c2) = gaussian_statistics(real), gaussian_statistics(fake)
     expected = ((mu1 - mu2) ** 2).sum() + np.trace(c1) + np.trace(c2)
     assert frechet_distance(mu1, c1, mu2, c2) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "singular",
+    [np.ones(600), np.arange(1, 601.0) ** -2, 10.0 ** -np.linspace(0, 12, 600), np.arange(600) % 2],
+    ids=["equal", "power", "exponential", "half of them zero"],
+)
+def test_norms_of_large_matrices_are_sums_of_their_singular_values(singular):
+    u, v = (np.linalg.qr(RNG.normal(size=(n, 600)))[0] for n in (600, 640))
+    matrix = (u * singular) @ v.T
+    for a in (matrix, matrix.T):
+        assert _nuclear_norm(a, 1e-7 * singular.sum()) == pytest.approx(singular.sum(), rel=1e-7)
+        # no error allowed: by singular values, each good to a few eps of the largest
+        assert _nuclear_norm(a, 0.0) == pytest.approx(singular.sum(), rel=1e-12)
 
 
 def test_sets_without_any_variance_differ_by_their_means():

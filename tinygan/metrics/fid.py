@@ -8,9 +8,9 @@ of (F_1 F_2^T) (F_1 F_2^T)^T, so
 
     tr (C_1 C_2)^(1/2) = ||F_1 F_2^T||_*,     the sum of singular values.
 
-It is never complex, whatever the rank, needs NumPy alone, and loses no half of the digits as roots
-of eigenvalues do. Any factors serve: Cholesky's, those of the eigenvectors where a covariance is
-singular, or the centred features themselves over sqrt(n - 1), where those are fewer than d.
+It is never complex, whatever the rank, and needs NumPy alone. Any factors serve: Cholesky's, those
+of the eigenvectors where a covariance is singular, or the centred features themselves over
+sqrt(n - 1), where those are fewer than d.
 
 Protocol: pytorch-fid, torch-fidelity and clean-fid divide covariances by n - 1 (``ddof=1``), the
 original TensorFlow code and StyleGAN's by n (``ddof=0``). They differ in how they take the root,
@@ -31,6 +31,9 @@ from .checks import feature_pair, feature_set
 from .moments import Moments
 
 _EPS = float(np.finfo(np.float64).eps)
+_TOLERANCE = 1e-7  # of both traces: a tenth of what packages differ by
+_SMALL = 512  # rank up to which a singular value decomposition takes no tenth of a second
+_ROUNDINGS = 32  # eps of the largest eigenvalue in each: measured are up to 25 at d = 1024
 
 
 def gaussian_statistics(features: Array) -> tuple[Array, Array]:
@@ -139,10 +142,24 @@ class Gaussian:
 
     def distance(self, other: Gaussian) -> float:
         """Compute the squared Frechet distance, at least 0."""
-        shift = self.mean - other.mean
-        singular = np.linalg.svd(self.factor @ other.factor.T, compute_uv=False)
-        distance = shift @ shift + self.trace + other.trace - 2.0 * singular.sum()
-        return max(0.0, float(distance))
+        shift, traces = self.mean - other.mean, self.trace + other.trace
+        root = _nuclear_norm(self.factor @ other.factor.T, _TOLERANCE * traces)
+        return max(0.0, float(shift @ shift) + traces - 2.0 * root)
+
+
+def _nuclear_norm(matrix: Array, tolerance: float) -> float:
+    """Return the sum of the singular values.
+
+    A large matrix's are the roots of eigenvalues, a third of the work, where their rounding (a few
+    eps of the largest; a root halves it, and blows it up near 0) can't add up to the tolerance.
+    """
+    if min(matrix.shape) > _SMALL:
+        matrix = matrix if matrix.shape[0] < matrix.shape[1] else matrix.T
+        values = np.maximum(np.linalg.eigvalsh(matrix @ matrix.T), 0.0)
+        error = _ROUNDINGS * _EPS * values[-1]
+        if np.minimum(np.sqrt(error), error / (2.0 * np.sqrt(values + error))).sum() <= tolerance:
+            return float(np.sqrt(values).sum())
+    return float(np.linalg.svd(matrix, compute_uv=False).sum())
 
 
 def _factor(cov: Array) -> Array:
