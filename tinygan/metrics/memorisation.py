@@ -17,6 +17,10 @@ threshold of our own.
 Gap: mean distance of the fakes to the nearest of the training images less that to the nearest of as
 many held-out ones, over the latter: 0 for a generator that has learnt the distribution, -1 for one
 that repeats its training set.
+
+Protocol: held-out and training data must be exchangeable. A random part of one set is; MNIST's test
+set, which other people wrote, is nearly so; and in the features of a net that was trained on the
+training set, training and held-out images already differ. Take pixels, or another set's net.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ L2 = 1e-3
 _BLOCK = 4096
 _MEMORY = 10  # pairs of steps and gradient changes that L-BFGS keeps
 _ITERATIONS = 1000
-_GRADIENT = 1e-7  # largest entry at which the minimum counts as found
+_GRADIENT = 1e-6  # largest entry at which the minimum counts as found
 _ARMIJO = 1e-4  # share of the expected decrease that a step must bring
 
 Objective = Callable[[Array], tuple[float, Array]]
