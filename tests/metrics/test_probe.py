@@ -103,5 +103,5 @@ def test_bad_sets_are_refused_in_one_line():
         fit_probe(x, y, l2=0.0)
     with pytest.raises(ShapeError, match=r"\(N, 5\)"):
         fit_probe(x, y).predict(x[:, :3])
-    with pytest.raises(OptionError):
+    with pytest.raises(OptionError, match="k=21"):
         nearest_neighbour_accuracy(x, y, x, y, k=21)

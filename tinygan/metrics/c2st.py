@@ -31,6 +31,7 @@ import numpy as np
 from .. import nn, random
 from ..errors import OptionError, ShapeError
 from ..kernels.arrays import Array
+from ._inputs import check_pair
 from .binomial import AccuracyTest, accuracy_test
 from .classifier import fit_classes, in_batches
 from .neighbours import nearest
@@ -135,15 +136,12 @@ def _equal_parts(
     what: str, real: Array, fake: Array, *, least: int, seed: int
 ) -> tuple[Array, Array]:
     """Check two sets, shuffle each, and cut the larger to the smaller's size; floats."""
-    if real.ndim != 2 or fake.ndim != 2 or real.shape[1] != fake.shape[1]:
-        raise ShapeError(f"{what}: real {real.shape}, fake {fake.shape}; (N, d), (M, d) fit")
+    real, fake = check_pair(what, real, fake)
     sets, n = (("real", real), ("fake", fake)), min(len(real), len(fake))
     if n < least:
         raise ShapeError(
             f"{what}: real {real.shape}, fake {fake.shape}; {least} rows are the least"
         )
-    if not (np.isfinite(real).all() and np.isfinite(fake).all()):
-        raise OptionError(f"{what}: a feature is not finite")
     dtype = np.result_type(real, fake, np.float32)
     rows = [random.Stream(seed, f"c2st/{k}").permutation(len(x))[:n] for k, x in sets]
     return real[rows[0]].astype(dtype, copy=False), fake[rows[1]].astype(dtype, copy=False)

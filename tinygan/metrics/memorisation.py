@@ -27,12 +27,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
 from ..errors import OptionError, ShapeError
 from ..kernels.arrays import Array
 from ..random import Stream
+from ._inputs import check_points
 from .neighbours import nearest
 
 COPIED_Z = -5.0  # fresh samples fall below it once in 3 million tests
@@ -148,11 +150,10 @@ def rank_sum_z(x: Array, y: Array) -> float:
 
 def _rows(what: str, *sets: Array) -> tuple[Array, ...]:
     """Flatten train, held-out and fake samples to rows, and check them."""
-    shapes = ", ".join(str(x.shape) for x in sets)
     if any(x.ndim < 2 or x.shape[1:] != sets[0].shape[1:] for x in sets):
+        shapes = ", ".join(str(x.shape) for x in sets)
         raise ShapeError(f"{what}: train, held_out, fake {shapes}; (N, d), (M, d), (K, d) fit")
-    if len(sets[0]) < 1 or min(len(x) for x in sets[1:]) < 2:
-        raise ShapeError(f"{what}: train, held_out, fake {shapes}; 1, 2 and 2 rows are the least")
-    if not all(np.isfinite(x).all() for x in sets):
-        raise OptionError(f"{what}: a value is not finite")
-    return tuple(x.reshape(len(x), -1) for x in sets)
+    return tuple(
+        check_points(f"{what}: {name}", x.reshape(len(x), prod(x.shape[1:])), least=least)
+        for x, name, least in zip(sets, ("train", "held_out", "fake"), (1, 2, 2), strict=True)
+    )

@@ -22,6 +22,7 @@ import numpy as np
 
 from ..errors import OptionError, ShapeError
 from ..kernels.arrays import Array
+from ._inputs import check_points
 from .neighbours import nearest
 
 L2 = 1e-3
@@ -228,12 +229,10 @@ def check_labelled(what: str, features: Array, labels: Array) -> None:
         ShapeError: the shapes don't fit, or the set is empty.
         OptionError: a feature is not finite, or a label is no integer of at least 0.
     """
-    if features.ndim != 2 or labels.shape != features.shape[:1] or not len(features):
+    check_points(f"{what}: features", features)
+    if labels.shape != features.shape[:1]:
         raise ShapeError(
-            f"{what}: features {features.shape} and labels {labels.shape}; (N, d) and (N,) with "
-            "N >= 1 fit"
+            f"{what}: features {features.shape} and labels {labels.shape}; (N, d) and (N,) fit"
         )
-    if not np.isfinite(features).all():
-        raise OptionError(f"{what}: a feature is not finite")
     if labels.dtype.kind not in "iu" or labels.min() < 0:
         raise OptionError(f"{what}: labels must be integers of at least 0")
