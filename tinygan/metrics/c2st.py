@@ -7,9 +7,9 @@ its right answers on the other half. If both sets have one distribution, it gues
 
 which gives the p-value; 0.5 is the accuracy of a perfect generator. Classifiers: ``knn``, k nearest
 neighbours with k the root of the training points, made odd; ``mlp``, 20 hidden ReLU, 100 epochs of
-Adam (both the paper's, section 3); ``logistic``, the linear probe.
+Adam (both the paper's); ``logistic``, the linear probe.
 
-The leave-one-out 1-NN accuracy (Xu et al., arXiv:1806.07755, section 2) needs no training: each
+The leave-one-out 1-NN accuracy (Xu et al., arXiv:1806.07755) needs no training: each
 point is classified by its nearest other one. Its parts tell why: fakes all right and reals all
 wrong is a collapse, both far below 1/2 are copies of the reals.
 

@@ -6,8 +6,8 @@
   class's mean: what a generator makes of each template, and which it never makes. Templates of
   your own: ``neighbour_sheet(templates, fakes)``.
 - ``blind_sheet``: reals and fakes in one shuffled order, in numbered cells, with the answers apart;
-  ``score_answers`` tests what a person said against guessing. Source of the test's form: the
-  annotators of arXiv:1606.03498, section 5.1, tell CIFAR-10 samples from images.
+  ``score_answers`` tests what a person said against guessing. After the study with
+  annotators in arXiv:1606.03498.
 
 Distances are Euclidean, in the features that are given or else in pixels. A sheet is an array
 (H, W, 3) of bytes; small images are enlarged by a whole factor, so that every pixel stays visible.
