@@ -9,15 +9,15 @@ which gives the p-value; 0.5 is the accuracy of a perfect generator. Classifiers
 neighbours with k the root of the training points, made odd; ``mlp``, 20 hidden ReLU, 100 epochs of
 Adam (both the paper's); ``logistic``, the linear probe.
 
-The leave-one-out 1-NN accuracy (Xu et al., arXiv:1806.07755) needs no training: each
-point is classified by its nearest other one. Its parts tell why: fakes all right and reals all
-wrong is a collapse, both far below 1/2 are copies of the reals.
+The leave-one-out 1-NN accuracy (Xu et al., arXiv:1806.07755) needs no training: each point is
+classified by its nearest other one. Its parts tell why: fakes all right and reals all wrong is a
+collapse, both far below 1/2 are copies of the reals.
 
 Protocol: the larger set is thinned to the size of the smaller at random; training and test half
 hold as many fakes as reals, so that a classifier that always says one thing scores exactly 1/2.
-*Deviation*: the paper splits the pool without regard to labels; here the count's variance is at
-most the binomial one, so the p-value errs upwards if at all. Features are standardised by the
-training half.
+*Deviation*: the paper splits the pool without regard to labels; with balanced halves the count's
+variance is at most n / (n - 1) times the binomial one, and less for a classifier that favours one
+answer. Features are standardised by the training half.
 """
 
 from __future__ import annotations
