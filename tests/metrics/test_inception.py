@@ -9,6 +9,7 @@ from tinygan.autograd import Tensor, no_grad
 from tinygan.errors import CheckpointError, OptionError, ShapeError
 from tinygan.metrics.inception import InceptionV3, inception_net, load_inception
 from tinygan.metrics.inception_blocks import ConvNorm, block_a, block_c, block_e
+from tinygan.metrics.resize import prepare
 from tinygan.metrics.weights import sha256_of
 
 RNG = np.random.default_rng(0)
@@ -16,10 +17,14 @@ SMALLEST = 75  # pixels, for which the last blocks are 1 x 1
 CLOSE = 1e-4  # relative, of the norm and of the largest entry: two float32 nets of 94 layers
 
 
-def measured_state(net, side, n=2):
-    """Draw weights of He's variance and measure the running statistics on noise.
+def noise(side, n=2):
+    return RNG.uniform(-1, 1, (n, 3, side, side)).astype(np.float32)
 
-    Activations then keep their scale from layer to layer, as a trained net's do.
+
+def measured_state(net, images):
+    """Draw weights and measure the running statistics on images, so that activations keep a scale.
+
+    Shifts near 1 open most ReLUs: around 0 a random net is chaotic, and rounding grows 30-fold.
     """
     with random.using(random.Streams(1)):
         for name, p in net.named_parameters().items():
@@ -28,13 +33,13 @@ def measured_state(net, side, n=2):
             elif p.ndim > 1:
                 nn.init.kaiming_normal_(p)
             else:
-                nn.init.normal_(p, 0.0, 0.1)
+                nn.init.normal_(p, 1.0, 0.3)
     for module in net.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = 1.0
     net.train()
     with no_grad():
-        net(Tensor(RNG.uniform(-1, 1, (n, 3, side, side)).astype(np.float32)))
+        net(Tensor(images))
     net.eval()
     return net.state_dict()
 
@@ -42,11 +47,13 @@ def measured_state(net, side, n=2):
 @pytest.fixture(scope="module")
 def fid_state():
     """Give a state of FID's net, measured at the smallest size."""
-    return measured_state(InceptionV3(), SMALLEST, n=4)
+    return measured_state(InceptionV3(), noise(SMALLEST, n=4))
 
 
-def small_images(n=2):
-    return RNG.uniform(-1, 1, (n, 3, SMALLEST, SMALLEST)).astype(np.float32)
+@pytest.fixture(scope="module")
+def folded(fid_state):
+    """Give the net of that state, loaded and folded."""
+    return load_inception(fid_state)
 
 
 def assert_close(found, expected, within=CLOSE):
@@ -163,32 +170,30 @@ def test_folding_moves_the_batch_norm_into_the_convolution(size, stride, padding
 # --- the net ---
 
 
-def test_the_taps_have_their_widths_at_both_sizes(fid_state):
-    net = load_inception(fid_state)
+def test_the_taps_have_their_widths_at_both_sizes(folded):
     for side in (SMALLEST, 107):
         with no_grad():
-            taps = net.taps(Tensor(np.zeros((2, 3, side, side), np.float32)))
+            taps = folded.taps(Tensor(np.zeros((2, 3, side, side), np.float32)))
         assert {width: t.shape for width, t in taps.features.items()} == {
             width: (2, width) for width in (64, 192, 768, 2048)
         }
         assert taps.logits.shape == taps.logits_unbiased.shape == (2, 1008)
 
 
-def test_logits_differ_by_the_bias(fid_state):
-    net = load_inception(fid_state)
+def test_logits_differ_by_the_bias(folded, fid_state):
     with no_grad():
-        taps = net.taps(Tensor(small_images()))
+        taps = folded.taps(Tensor(noise(SMALLEST)))
     f, w = taps.features[2048].numpy().astype(float), fid_state["fc.weight"].astype(float)
     unbiased = taps.logits_unbiased.numpy()
     assert_close(unbiased, f @ w.T, 1e-5)
     np.testing.assert_array_equal(taps.logits.numpy(), unbiased + fid_state["fc.bias"])
 
 
-def test_a_folded_net_computes_what_it_did_before(fid_state):
+def test_a_folded_net_computes_what_it_did_before(folded, fid_state):
     plain = InceptionV3()
     plain.load_state_dict(fid_state)
-    x = small_images()
-    assert_close(run(load_inception(fid_state), x), run(plain.eval(), x))
+    x = noise(SMALLEST)
+    assert_close(run(folded, x), run(plain.eval(), x))
 
 
 def test_loading_draws_no_numbers_of_the_caller(fid_state):
@@ -202,18 +207,18 @@ def test_loading_draws_no_numbers_of_the_caller(fid_state):
 def test_taps_and_logits_are_torch_fidelitys(tmp_path, zipped):
     oracle = module_alone("torch_fidelity.feature_extractor_inceptionv3")
     torch = pytest.importorskip("torch")
-    state = {k: torch.from_numpy(v) for k, v in measured_state(InceptionV3(), 299).items()}
+    levels = RNG.integers(0, 256, (2, 3, 200, 310)).astype(np.uint8)
+    x = prepare((levels / 127.5 - 1).astype(np.float32), 299, protocol="torch-fidelity")
+    state = {k: torch.from_numpy(v) for k, v in measured_state(InceptionV3(), x).items()}
     path = tmp_path / "inception.pth"
     torch.save(state, path, _use_new_zipfile_serialization=zipped)
     names = ["64", "192", "768", "2048", "logits_unbiased", "logits"]
     net = oracle.FeatureExtractorInceptionV3("oracle", names, str(path))
-    levels = RNG.integers(0, 256, (2, 3, 299, 299)).astype(np.uint8)
     with torch.no_grad():
         expected = [t.numpy() for t in net(torch.from_numpy(levels))]
 
-    mine = load_inception(nn.load_pth(path))
     with no_grad():
-        taps = mine.taps(Tensor((levels.astype(np.float32) - 128) / 128))
+        taps = load_inception(nn.load_pth(path)).taps(Tensor(x))
     found = [*taps.features.values(), taps.logits_unbiased, taps.logits]
     for name, a, b in zip(names, found, expected, strict=True):
         assert a.shape == b.shape, name
@@ -223,13 +228,13 @@ def test_taps_and_logits_are_torch_fidelitys(tmp_path, zipped):
 def test_logits_of_a_thousand_classes_are_torchvisions(tmp_path):
     oracle = module_alone("torchvision.models.inception")
     torch = pytest.importorskip("torch")
-    state = measured_state(InceptionV3(classes=1000, patched=False), 299)
+    x = noise(299)
+    state = measured_state(InceptionV3(classes=1000, patched=False), x)
     net = oracle.Inception3(init_weights=False).eval()
     full = {**net.state_dict(), **{k: torch.from_numpy(v) for k, v in state.items()}}
     assert any(name.startswith("AuxLogits.") for name in full)
     net.load_state_dict(full)
     torch.save(full, tmp_path / "inception.pth")
-    x = RNG.uniform(-1, 1, (2, 3, 299, 299)).astype(np.float32)
     with torch.no_grad():
         expected = net(torch.from_numpy(x)).numpy()
     with no_grad():

@@ -1,5 +1,7 @@
 """k-means against scipy's, and against what defines it: no step makes it better."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy.cluster.vq import kmeans2
@@ -58,11 +60,27 @@ def test_blocks_do_not_change_the_result(monkeypatch):
     np.testing.assert_allclose(fit_kmeans(x, 5).centres, whole, rtol=1e-12)
 
 
+def test_distances_never_lie_in_memory_at_once(monkeypatch):
+    monkeypatch.setattr("tinygan.metrics._inputs.BLOCK_BYTES", 1 << 20)
+    x = RNG.normal(size=(50_000, 2)).astype(np.float32)
+    tracemalloc.start()
+    fit_kmeans(x, 60, max_iterations=2)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 << 20  # N x K distances are 23 MiB; a few vectors of N and a few blocks are 6
+
+
 def test_a_centre_without_points_takes_the_farthest_point():
     x = np.array([[0.0], [1.0], [9.0]])
     owner, squared = np.array([0, 0, 0]), np.array([0.0, 1.0, 81.0])
     moved = _means(x, owner, squared, np.array([[0.0], [50.0]]))
     np.testing.assert_allclose(moved, [[10.0 / 3.0], [9.0]])
+
+
+def test_bytes_do_not_wrap_around():
+    x = RNG.integers(0, 256, (40, 3))
+    as_bytes, as_floats = (fit_kmeans(x.astype(t), 4).centres for t in (np.uint8, np.float64))
+    np.testing.assert_array_equal(as_bytes, as_floats)
 
 
 def test_as_many_clusters_as_points_is_each_point():

@@ -9,7 +9,8 @@ from torch_trunks import torch_trunk
 from tinygan import Tensor, grad, nn
 from tinygan.errors import CheckpointError, ShapeError
 from tinygan.metrics.lpips import LPIPS, load_linear
-from tinygan.metrics.trunks import Trunk, make_trunk, squeezenet_from_h5
+from tinygan.metrics.squeezenet_h5 import squeezenet_from_h5
+from tinygan.metrics.trunks import Trunk, make_trunk
 from tinygan.testing import check_grads
 
 RNG = np.random.default_rng(0)

@@ -7,7 +7,12 @@ from scipy.signal import convolve2d
 from scipy.stats import wasserstein_distance
 
 from tinygan.errors import OptionError, ShapeError
-from tinygan.metrics.sliced_wasserstein import _band, laplacian_swd, sliced_wasserstein
+from tinygan.metrics.sliced_wasserstein import (
+    _band,
+    _patches,
+    laplacian_swd,
+    sliced_wasserstein,
+)
 
 RNG = np.random.default_rng(0)
 
@@ -115,6 +120,21 @@ def test_levels_of_the_pyramid_agree_with_a_slow_one():
             np.testing.assert_allclose(first[i, c], slow_band(x[i, c]), atol=1e-12)
             np.testing.assert_allclose(second[i, c], slow_band(half), atol=1e-12)
             np.testing.assert_allclose(low[i, c], slow_halve(half), atol=1e-12)
+
+
+def test_patches_are_cut_channel_by_channel_and_keep_their_axes():
+    y, x = np.mgrid[:16, :16] / 16.0
+    ramps = np.stack([np.stack([x, -x, y]), np.stack([x, -x, y]) / 2]).astype(np.float32)
+    patches = _patches(ramps, 0, last=True, seed=0).reshape(2, 128, 3, 7, 7)
+    for c, axis, sign in ((0, 4, 1), (1, 4, -1), (2, 3, 1)):
+        slope = np.diff(patches, axis=axis)[:, :, c]
+        assert (sign * slope > 0.0).all()
+        # the second image rises half as steeply; one mean and one deviation serve both
+        np.testing.assert_allclose(slope[0], 2.0 * slope[1].mean(), rtol=1e-4)
+        flat = np.diff(patches, axis=7 - axis)[:, :, c]
+        np.testing.assert_allclose(flat, 0.0, atol=1e-6)
+    np.testing.assert_allclose(patches.mean((0, 1, 3, 4)), 0.0, atol=1e-5)
+    np.testing.assert_allclose(patches.std((0, 1, 3, 4)), 1.0, rtol=1e-5)
 
 
 def test_levels_are_halved_down_to_sixteen_pixels():

@@ -7,15 +7,15 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..errors import OptionError, ShapeError
-from ..kernels.arrays import Array
+from ..kernels.arrays import FLOATS, Array
 
 BLOCK_BYTES = 64 << 20  # of temporaries that a pass over a large set may take
 
 
 def check_points(what: str, points: Array, *, least: int = 1) -> Array:
-    """Return points as they are, if they are a finite matrix of at least ``least`` rows.
+    """Return points if they are a finite matrix of at least ``least`` rows.
 
-    Shapes: points (N, d), d >= 1.
+    Shapes: points (N, d), d >= 1 -> the same, float32 or float64; of another dtype as float64.
 
     Raises:
         ShapeError: it is no such matrix.
@@ -25,7 +25,7 @@ def check_points(what: str, points: Array, *, least: int = 1) -> Array:
     if points.ndim != 2 or len(points) < least or not points.shape[1]:
         raise ShapeError(f"{what} of shape {points.shape}: (N, d) with N >= {least} fits")
     _check_finite(what, points)
-    return points
+    return points if points.dtype in FLOATS else points.astype(np.float64)
 
 
 def check_pair(metric: str, real: Array, fake: Array) -> tuple[Array, Array]:
@@ -57,7 +57,7 @@ def check_images(what: str, images: Array, *, least: int = 1) -> Array:
         )
     _check_finite(what, images)
     # one ulp beyond 1 is a tanh's rounding, and is no sign of another range
-    if np.abs(images).max(initial=0.0) > 1.0 + 1e-6:
+    if images.min(initial=0.0) < -1.0 - 1e-6 or images.max(initial=0.0) > 1.0 + 1e-6:
         raise OptionError(f"{what}: values must lie in [-1, 1]")
     return images
 

@@ -102,29 +102,23 @@ class Block(nn.Module):
     Args:
         channels: of the input.
         *chains: what each chain runs, from left to right.
-
-    Attributes:
-        out_channels: of all chains together.
     """
 
     def __init__(self, channels: int, *chains: Chain) -> None:
         self.chains = chains
-        self.out_channels = sum(self._build(channels, chain) for chain in chains)
+        for chain in chains:
+            self._build(channels, chain)
 
-    def _build(self, channels: int, chain: Chain) -> int:
-        """Make the layers of a chain; return its output's channels."""
+    def _build(self, channels: int, chain: Chain) -> None:
+        """Make the layers of a chain, attributes by their names in a state dict."""
         for step in chain:
             if isinstance(step, str):
                 continue
             convs = step if isinstance(step, tuple) else (step,)
             for conv in convs:
-                setattr(
-                    self,
-                    conv.name,
-                    ConvNorm(channels, conv.channels, conv.size, conv.stride, conv.padding),
-                )
+                shape = (channels, conv.channels, conv.size, conv.stride, conv.padding)
+                setattr(self, conv.name, ConvNorm(*shape))
             channels = sum(conv.channels for conv in convs)
-        return channels
 
     def _run(self, x: Tensor, step: Step) -> Tensor:
         if isinstance(step, tuple):

@@ -129,7 +129,8 @@ def _seed(points: Array, clusters: int, stream: Stream) -> Array:
             chosen = int(np.searchsorted(upto, place, side="right"))
         centres[k] = points[chosen]
         for part in blocks(len(points), 16 * points.shape[1]):
-            away = points[part] - centres[k]  # a plain difference: 0 for equal points, exactly
+            # a plain difference in the points' dtype: for equal points exactly 0
+            away = points[part] - points[chosen]
             np.minimum(squared[part], np.einsum("nd,nd->n", away, away), out=squared[part])
     return centres
 
@@ -139,7 +140,7 @@ def _means(points: Array, owner: Array, squared: Array, centres: Array) -> Array
     sums, counts = np.zeros_like(centres), np.bincount(owner, minlength=len(centres))
     cells = np.arange(len(centres))
     for part in blocks(len(points), 8 * (points.shape[1] + len(centres))):
-        sums += (owner[part] == cells[:, None]).astype(np.float64) @ points[part]
+        sums += (owner[part] == cells[:, None]).astype(np.float64) @ points[part].astype(np.float64)
     empty = np.flatnonzero(counts == 0)
     if len(empty):
         sums[empty] = points[np.argsort(-squared, kind="stable")[: len(empty)]]

@@ -7,6 +7,7 @@ nearest to it. For KL every point counts, of whatever quality, for its nearest m
 
     KL(fake || uniform) = sum_k q_k log(q_k K),   nats: 0 to log K
 
+The authors' code takes those of high quality alone, which is log K less the entropy of ``counts``.
 Of real points in two dimensions 1 - exp(-9 / 2) = 98.9 % are of high quality.
 
 Stacked digits, section 4.2: three digits are the colour channels of an image, so there are 1000

@@ -147,7 +147,7 @@ def ms_ssim_diversity(
     stream = Stream(seed, "ms_ssim/pairs")
     if labels is None:
         first, second = _draw_pairs(len(images), pairs, stream)
-        value = float(ms_ssim(images[first], images[second]).mean())
+        value = _mean_similarity(images, first, second)
         return MsSsim(value, scales_of(*images.shape[2:]), len(first))
     labels = np.asarray(labels)
     if labels.shape != (len(images),):
@@ -157,8 +157,7 @@ def ms_ssim_diversity(
         rows = np.flatnonzero(labels == label)
         if len(rows) > 1:
             first, second = _draw_pairs(len(rows), pairs, stream)
-            similarity = ms_ssim(images[rows[first]], images[rows[second]])
-            by_class[int(label)] = float(similarity.mean())
+            by_class[int(label)] = _mean_similarity(images, rows[first], rows[second])
             compared += len(first)
     if not by_class:
         raise ShapeError("ms_ssim_diversity: no class has two images; two of some class fit")
@@ -173,3 +172,10 @@ def _draw_pairs(n: int, pairs: int, stream: Stream) -> tuple[Array, Array]:
         return first, second
     first = stream.integers(pairs, 0, n)
     return first, (first + stream.integers(pairs, 1, n)) % n
+
+
+def _mean_similarity(images: Array, first: Array, second: Array) -> float:
+    total = 0.0
+    for part in blocks(len(first), 2 * images[0].nbytes):
+        total += float(ms_ssim(images[first[part]], images[second[part]]).sum())
+    return total / len(first)

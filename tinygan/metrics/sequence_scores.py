@@ -13,8 +13,9 @@ Code: https://github.com/jsyoon0823/TimeGAN/tree/master/metrics
 
 *Deviations*: series are scaled here, by the least and largest values of the real ones, so that
 every feature of the reals spans [0, 1]; the error is in that unit. A series of one feature predicts
-itself. Weights are drawn by this library's rule, batches with replacement. The discriminator's test
-parts are cut to one size, so that a guess scores 1/2. Scores vary by seed: report several.
+itself. Weights are drawn by this library's rule, batches with replacement. The discriminator's
+test parts are cut to one size, so that a guess scores 1/2. Scores vary from seed to seed: report
+several.
 """
 
 from __future__ import annotations

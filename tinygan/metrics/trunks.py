@@ -12,9 +12,7 @@ statistics that its weights were trained on:
 
 which is (x + 1) / 2 less ImageNet's mean (.485, .456, .406), over its deviation (.229, .224, .225).
 
-Weights are the user's: none of these come with tinygan. ``squeezenet_from_h5`` converts those that
-Caffe trained and Keras stored; they are not known to be the ones that LPIPS was calibrated on, and
-the trunk is named ``squeeze_caffe`` for that.
+Weights are the user's: none of these come with tinygan.
 """
 
 from __future__ import annotations
@@ -31,8 +29,6 @@ from ..errors import CheckpointError, OptionError, ShapeError, StateError
 from ..kernels.arrays import Array, xp_of
 
 SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
-_MAX_H5_BYTES = 1 << 20  # of one tensor; fire9's 3 x 3 kernel has 589,824
-_CAFFE_MEAN = (123.68, 116.779, 103.939)  # of R, G, B in 0 .. 255; the net takes B, G, R
 
 
 class Trunk(nn.Module):
@@ -168,7 +164,8 @@ def make_trunk(name: str, *, dtype: Any = np.float32) -> Trunk:
     """
     if name not in _TRUNKS:
         raise OptionError(f"no trunk {name!r}; use one of {', '.join(_TRUNKS)}")
-    with random.using(random.Streams(0)):  # the caller's streams are left where they are
+    # streams of its own: the caller's are left where they are
+    with random.using(random.Streams(0, random.current().xp)):
         return _TRUNKS[name](dtype).requires_grad_(False).eval()
 
 
@@ -185,10 +182,15 @@ def load_trunk(name: str, path: str | os.PathLike[str]) -> Trunk:
     """
     trunk = make_trunk(name)
     state = nn.load_pth(path)
-    return _filled(trunk, {k: v for k, v in state.items() if not k.startswith("classifier.")}, path)
+    return filled(trunk, {k: v for k, v in state.items() if not k.startswith("classifier.")}, path)
 
 
-def _filled(trunk: Trunk, state: Mapping[str, Array], path: str | os.PathLike[str]) -> Trunk:
+def filled(trunk: Trunk, state: Mapping[str, Array], path: str | os.PathLike[str]) -> Trunk:
+    """Load weights by name into a trunk, and return it.
+
+    Raises:
+        CheckpointError: they don't fit, or one is not finite; the message names ``path``.
+    """
     try:
         trunk.load_state_dict(state)
     except StateError as error:
@@ -199,76 +201,3 @@ def _filled(trunk: Trunk, state: Mapping[str, Array], path: str | os.PathLike[st
     if not all(np.isfinite(value).all() for value in state.values()):
         raise CheckpointError(f"{os.fspath(path)}: a weight is not finite")
     return trunk
-
-
-def squeezenet_from_h5(path: str | os.PathLike[str]) -> Trunk:
-    """Build trunk ``squeeze_caffe`` of SqueezeNet 1.1's weights as Keras stores them; needs h5py.
-
-    That net takes c = 127.5 (x + 1) - mean in the order B, G, R. With x = scale s + shift this is
-    affine in s, so conv1 takes it over: w'_c = 127.5 scale_c w_c and
-    b' = b + sum_c (127.5 (shift_c + 1) - mean_c) sum_rs w_crs. That is exact because conv1 has no
-    padding, which would be zeros of another colour. Other kernels (R, S, I, O) become (O, I, R, S).
-
-    Args:
-        path: ``squeezenet_weights_tf_dim_ordering_tf_kernels_notop.h5``.
-
-    Raises:
-        CheckpointError: h5py is not installed, or the file is missing, damaged or of another net.
-    """
-    trunk = make_trunk("squeeze")
-    trunk.name = "squeeze_caffe"
-    state: dict[str, Array] = {}
-    for layer, (kernel, bias) in _h5_layers(path).items():
-        name = _torch_name(layer)
-        state[f"{name}.weight"], state[f"{name}.bias"] = kernel.transpose(3, 2, 0, 1), bias
-    _filled(trunk, state, path)
-    own = trunk.state_dict()
-    w, b = (own[f"features.0.{part}"].astype(np.float64) for part in ("weight", "bias"))
-    rgb = w[:, ::-1]
-    scale, shift, mean = (np.array(values) for values in (SCALE, SHIFT, _CAFFE_MEAN))
-    colour = 127.5 * (shift + 1.0) - mean  # that s = 0 stands for
-    own["features.0.weight"] = (rgb * (127.5 * scale)[:, None, None]).astype(np.float32)
-    own["features.0.bias"] = (b + rgb.sum(axis=(2, 3)) @ colour).astype(np.float32)
-    trunk.load_state_dict(own)
-    return trunk
-
-
-_FIRES = {2: 3, 3: 4, 4: 6, 5: 7, 6: 9, 7: 10, 8: 11, 9: 12}  # fire2 is features.3, and so on
-
-
-def _torch_name(layer: str) -> str:
-    """Turn ``conv1`` into ``features.0``, ``fire2/squeeze1x1`` into ``features.3.squeeze``."""
-    fire, _, part = layer.partition("/")
-    if layer == "conv1":
-        return "features.0"
-    number = int(fire[4:]) if fire[:4] == "fire" and fire[4:].isdecimal() else 0
-    return f"features.{_FIRES.get(number, layer)}.{part.replace('squeeze1x1', 'squeeze')}"
-
-
-def _h5_layers(path: str | os.PathLike[str]) -> dict[str, tuple[Array, Array]]:
-    """Read the kernel (R, S, I, O) and the bias (O,) of each convolution, by the layer's name."""
-    try:
-        import h5py
-    except ImportError:
-        raise CheckpointError(
-            f"{os.fspath(path)}: reading .h5 needs h5py: pip install h5py"
-        ) from None
-    if not os.path.isfile(path):
-        raise CheckpointError(f"{os.fspath(path)}: there is no such file")
-    layers: dict[str, dict[int, Array]] = {}
-
-    def _keep(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset):
-            if item.nbytes > _MAX_H5_BYTES:
-                raise CheckpointError(f"{os.fspath(path)}: {name} is larger than any kernel of it")
-            parts = name.split("/")
-            layer = "/".join(parts[: 2 if parts[0].startswith("fire") else 1])
-            layers.setdefault(layer, {})[item.ndim] = item[()]
-
-    try:
-        with h5py.File(path, "r") as file:
-            file.visititems(_keep)
-        return {layer: (found[4], found[1]) for layer, found in layers.items()}
-    except (OSError, RuntimeError, KeyError) as error:
-        reason = str(error).partition("\n")[0]
-        raise CheckpointError(f"{os.fspath(path)}: no Keras weights ({reason})") from None

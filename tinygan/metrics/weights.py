@@ -122,6 +122,11 @@ def sha256_of(path: str | os.PathLike[str]) -> str:
     return digest.hexdigest()
 
 
+def is_cached(name: str) -> bool:
+    """Tell whether the user's cache has a file by the name of published weights, whole or not."""
+    return (cache_folder() / published(name).filename).is_file()
+
+
 def find_weights(name: str, path: str | os.PathLike[str] | None = None) -> Path:
     """Return where a net's weights lie: at ``path`` if given, else in the user's cache.
 
@@ -139,7 +144,7 @@ def find_weights(name: str, path: str | os.PathLike[str] | None = None) -> Path:
             raise CheckpointError(f"{os.fspath(path)}: there is no such file of weights")
         return Path(path)
     cached = cache_folder() / known.filename
-    if not cached.is_file():
+    if not os.path.isfile(cached):
         raise CheckpointError(
             f"{name}: no weights at {cached}: download them, or name a copy of {known.url}"
         )
