@@ -113,7 +113,7 @@ def test_copies_score_zero_and_a_collapse_shows_in_the_parts():
 
 
 def test_bad_sets_are_refused_in_one_line():
-    with pytest.raises(ShapeError, match=r"\(N, d\), \(M, d\)"):
+    with pytest.raises(ShapeError, match="differ in dimension"):
         c2st(gaussian(10), gaussian(10, d=3))
     with pytest.raises(ShapeError, match="4 rows"):
         c2st(gaussian(10), gaussian(3))

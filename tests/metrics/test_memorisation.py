@@ -6,7 +6,12 @@ from scipy import stats
 
 from tinygan import data
 from tinygan.errors import OptionError, ShapeError
-from tinygan.metrics.memorisation import copying_test, memorisation_gap, rank_sum_z
+from tinygan.metrics.memorisation import (
+    copying_by_cell,
+    copying_test,
+    memorisation_gap,
+    rank_sum_z,
+)
 
 
 def sample(n, seed, d=4):
@@ -49,6 +54,56 @@ def test_the_statistic_of_fresh_samples_is_standard_normal():
     # 200 draws: five standard errors of mean and deviation
     assert abs(np.mean(z)) < 0.36
     assert abs(np.std(z) - 1) < 0.25
+
+
+def two_places(n, seed, first=1.0):
+    """Give points around 0 and around 50, with another spread of those around 0."""
+    x = sample(n, seed)
+    x[: n // 2] *= first
+    x[n // 2 :] += 50
+    return x
+
+
+def test_copies_in_one_place_show_in_their_cell_behind_others_that_lie_off():
+    train, held_out = two_places(600, 0), two_places(400, 1)
+    fake = two_places(400, 2, first=3.0)  # around 0 too far out ...
+    fake[200:] = train[300:500] + 0.01 * sample(200, 3)  # ... and around 50 copies
+    assert not copying_test(train, held_out, fake).copied
+    found = copying_by_cell(train, held_out, fake, cells=2)
+    assert min(found.z) < -10
+    assert max(found.z) > 5
+    np.testing.assert_allclose(found.share, [0.5, 0.5])
+
+
+def test_c_t_is_the_weighted_mean_of_the_cells_tests():
+    train, held_out, fake = two_places(600, 0), two_places(400, 1)[:350], two_places(400, 2)
+    found = copying_by_cell(train, held_out, fake, cells=2)
+    by_hand = [
+        copying_test(*(x[(x[:, 0] > 25) == far] for x in (train, held_out, fake))).z
+        for far in (False, True)
+    ]
+    assert sorted(found.z) == pytest.approx(sorted(by_hand))
+    c_t = (200 * by_hand[0] + 150 * by_hand[1]) / 350
+    assert found.c_t == pytest.approx(c_t)
+    deviation = np.sqrt(200**2 + 150**2) / 350
+    assert found.p_value == pytest.approx(stats.norm.cdf(c_t / deviation))
+
+
+def test_c_t_of_fresh_samples_is_near_zero_and_of_copies_far_below():
+    train, held_out = sample(800, 0), sample(400, 1)
+    fresh = copying_by_cell(train, held_out, sample(400, 2), cells=4)
+    assert fresh.p_value > 1e-4
+    copied = copying_by_cell(train, held_out, train[:400] + 0.01 * sample(400, 3), cells=4)
+    assert copied.c_t < -5
+    assert copied.p_value < 1e-20
+
+
+def test_cells_with_too_few_samples_are_left_out():
+    train, held_out, fake = two_places(600, 0), two_places(400, 1), sample(100, 2)
+    found = copying_by_cell(train, held_out, fake, cells=2)
+    assert np.isnan(found.z).sum() == 1
+    with pytest.raises(OptionError, match="fewer cells"):
+        copying_by_cell(train, held_out, fake[:10], cells=2)
 
 
 def test_the_gap_is_minus_one_for_copies_and_near_zero_for_fresh_samples():
@@ -95,9 +150,9 @@ def test_bad_sets_are_refused_in_one_line():
     x = sample(10, 0)
     with pytest.raises(ShapeError, match=r"\(N, d\)"):
         copying_test(x, x[:, :2], x)
-    with pytest.raises(ShapeError, match="least"):
+    with pytest.raises(ShapeError, match="N >= 2"):
         copying_test(x, x[:1], x)
-    with pytest.raises(ShapeError, match="least"):
+    with pytest.raises(ShapeError, match="N >= 1"):
         memorisation_gap(x[:0], x, x)
     with pytest.raises(OptionError, match="not finite"):
         copying_test(x, x, np.full_like(x, np.nan))

@@ -53,8 +53,8 @@ def test_small_images_are_enlarged_pixel_by_pixel_and_large_ones_kept():
     assert neighbour_sheet(large, large, k=1).shape == (108, 2 * 104 + 16, 3)
 
 
-def test_colour_stays_and_values_out_of_range_are_clipped():
-    image = np.zeros((1, 3, 56, 56)) + np.array([-1.0, 0.0, 7.0])[:, None, None]
+def test_colour_stays():
+    image = np.zeros((1, 3, 56, 56)) + np.array([-1.0, 0.0, 1.0])[:, None, None]
     found = cell(neighbour_sheet(image, image, k=1), 0, 1)
     assert found[0, 0].tolist() == [0, 128, 255]
 
@@ -144,8 +144,12 @@ def test_bad_sheets_are_refused_in_one_line():
         neighbour_sheet(x, flat([1], size=8))
     with pytest.raises(ShapeError, match="1 or 3"):
         neighbour_sheet(x[:, 0], x)
-    with pytest.raises(OptionError):
+    with pytest.raises(OptionError, match="k=4"):
         neighbour_sheet(x, x, k=4)
+    with pytest.raises(OptionError, match="finite"):
+        neighbour_sheet(x, x * np.nan)
+    with pytest.raises(OptionError, match=r"\[-1, 1\]"):
+        blind_sheet(x, x + 2)
     with pytest.raises(OptionError, match="neither"):
         neighbour_sheet(x, x, k=1, query_features=np.zeros((3, 2)))
     with pytest.raises(ShapeError, match="a row for each"):

@@ -7,17 +7,17 @@ its right answers on the other half. If both sets have one distribution, it gues
 
 which gives the p-value; 0.5 is the accuracy of a perfect generator. Classifiers: ``knn``, k nearest
 neighbours with k the root of the training points, made odd; ``mlp``, 20 hidden ReLU, 100 epochs of
-Adam (both the paper's, section 3); ``logistic``, the linear probe.
+Adam (both the paper's); ``logistic``, the linear probe.
 
-The leave-one-out 1-NN accuracy (Xu et al., arXiv:1806.07755, section 2) needs no training: each
-point is classified by its nearest other one. Its parts tell why: fakes all right and reals all
-wrong is a collapse, both far below 1/2 are copies of the reals.
+The leave-one-out 1-NN accuracy (Xu et al., arXiv:1806.07755) needs no training: each point is
+classified by its nearest other one. Its parts tell why: fakes all right and reals all wrong is a
+collapse, both far below 1/2 are copies of the reals.
 
 Protocol: the larger set is thinned to the size of the smaller at random; training and test half
 hold as many fakes as reals, so that a classifier that always says one thing scores exactly 1/2.
-*Deviation*: the paper splits the pool without regard to labels; here the count's variance is at
-most the binomial one, so the p-value errs upwards if at all. Features are standardised by the
-training half.
+*Deviation*: the paper splits the pool without regard to labels; with balanced halves the count's
+variance is at most n / (n - 1) times the binomial one, and less for a classifier that favours one
+answer. Features are standardised by the training half.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ import numpy as np
 from .. import nn, random
 from ..errors import OptionError, ShapeError
 from ..kernels.arrays import Array
+from ._inputs import check_pair
 from .binomial import AccuracyTest, accuracy_test
 from .classifier import fit_classes, in_batches
 from .neighbours import nearest
@@ -135,15 +136,12 @@ def _equal_parts(
     what: str, real: Array, fake: Array, *, least: int, seed: int
 ) -> tuple[Array, Array]:
     """Check two sets, shuffle each, and cut the larger to the smaller's size; floats."""
-    if real.ndim != 2 or fake.ndim != 2 or real.shape[1] != fake.shape[1]:
-        raise ShapeError(f"{what}: real {real.shape}, fake {fake.shape}; (N, d), (M, d) fit")
+    real, fake = check_pair(what, real, fake)
     sets, n = (("real", real), ("fake", fake)), min(len(real), len(fake))
     if n < least:
         raise ShapeError(
             f"{what}: real {real.shape}, fake {fake.shape}; {least} rows are the least"
         )
-    if not (np.isfinite(real).all() and np.isfinite(fake).all()):
-        raise OptionError(f"{what}: a feature is not finite")
     dtype = np.result_type(real, fake, np.float32)
     rows = [random.Stream(seed, f"c2st/{k}").permutation(len(x))[:n] for k, x in sets]
     return real[rows[0]].astype(dtype, copy=False), fake[rows[1]].astype(dtype, copy=False)

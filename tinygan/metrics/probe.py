@@ -22,13 +22,14 @@ import numpy as np
 
 from ..errors import OptionError, ShapeError
 from ..kernels.arrays import Array
+from ._inputs import check_points
 from .neighbours import nearest
 
 L2 = 1e-3
 _BLOCK = 4096
 _MEMORY = 10  # pairs of steps and gradient changes that L-BFGS keeps
 _ITERATIONS = 1000
-_GRADIENT = 1e-7  # largest entry at which the minimum counts as found
+_GRADIENT = 1e-6  # largest entry at which the minimum counts as found
 _ARMIJO = 1e-4  # share of the expected decrease that a step must bring
 
 Objective = Callable[[Array], tuple[float, Array]]
@@ -228,12 +229,10 @@ def check_labelled(what: str, features: Array, labels: Array) -> None:
         ShapeError: the shapes don't fit, or the set is empty.
         OptionError: a feature is not finite, or a label is no integer of at least 0.
     """
-    if features.ndim != 2 or labels.shape != features.shape[:1] or not len(features):
+    check_points(f"{what}: features", features)
+    if labels.shape != features.shape[:1]:
         raise ShapeError(
-            f"{what}: features {features.shape} and labels {labels.shape}; (N, d) and (N,) with "
-            "N >= 1 fit"
+            f"{what}: features {features.shape} and labels {labels.shape}; (N, d) and (N,) fit"
         )
-    if not np.isfinite(features).all():
-        raise OptionError(f"{what}: a feature is not finite")
     if labels.dtype.kind not in "iu" or labels.min() < 0:
         raise OptionError(f"{what}: labels must be integers of at least 0")

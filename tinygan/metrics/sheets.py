@@ -6,8 +6,8 @@
   class's mean: what a generator makes of each template, and which it never makes. Templates of
   your own: ``neighbour_sheet(templates, fakes)``.
 - ``blind_sheet``: reals and fakes in one shuffled order, in numbered cells, with the answers apart;
-  ``score_answers`` tests what a person said against guessing. Source of the test's form: the
-  annotators of arXiv:1606.03498, section 5.1, tell CIFAR-10 samples from images.
+  ``score_answers`` tests what a person said against guessing. After the study with
+  annotators in arXiv:1606.03498.
 
 Distances are Euclidean, in the features that are given or else in pixels. A sheet is an array
 (H, W, 3) of bytes; small images are enlarged by a whole factor, so that every pixel stays visible.
@@ -23,6 +23,7 @@ import numpy as np
 from ..errors import OptionError, ShapeError
 from ..kernels.arrays import Array
 from ..random import Stream
+from ._inputs import check_images
 from .binomial import AccuracyTest, accuracy_test
 from .neighbours import nearest
 
@@ -89,7 +90,7 @@ def neighbour_sheet(
 
     Raises:
         ShapeError: the shapes don't fit, or a set is empty.
-        OptionError: k is out of range, or only one side has features.
+        OptionError: k or a pixel is out of range, or only one side has features.
     """
     _check("neighbour_sheet", queries, points)
     if (query_features is None) != (point_features is None):
@@ -129,7 +130,7 @@ def template_sheet(
 
     Raises:
         ShapeError: the shapes don't fit, or a set is empty.
-        OptionError: k is out of range, or only one side has features.
+        OptionError: k or a pixel is out of range, or only one side has features.
     """
     _check("template_sheet", real, fakes)
     if labels.shape != (len(real),):
@@ -157,7 +158,7 @@ def blind_sheet(
 
     Raises:
         ShapeError: the shapes don't fit, or a set is empty.
-        OptionError: count or columns is out of range, or a set has too few images.
+        OptionError: count, columns or a pixel is out of range, or a set has too few images.
     """
     _check("blind_sheet", real, fake)
     n_fake, n_real = count - count // 2, count // 2
@@ -201,10 +202,10 @@ def score_answers(said_fake: Sequence[bool] | Array, is_fake: Array) -> HumanSco
 
 
 def _check(what: str, *sets: Array) -> None:
-    shapes = ", ".join(str(x.shape) for x in sets)
-    if any(x.ndim != 4 or x.shape[1] not in (1, 3) or not len(x) for x in sets):
-        raise ShapeError(f"{what}: images {shapes}; (N, 1 or 3, H, W) with N >= 1 fit")
+    for images in sets:
+        check_images(f"{what}: images", images)
     if len({x.shape[1:] for x in sets}) > 1:
+        shapes = ", ".join(str(x.shape) for x in sets)
         raise ShapeError(f"{what}: images {shapes}; one size and number of channels fit")
 
 
@@ -219,8 +220,7 @@ def _class_means(x: Array, labels: Array) -> Array:
 
 def _bytes(images: Array) -> Array:
     """Turn images (..., C, H, W) in [-1, 1] into enlarged bytes (..., H, W, 3)."""
-    clipped = np.clip(np.nan_to_num(images, nan=-1.0), -1.0, 1.0)
-    x = np.moveaxis(np.floor((clipped + 1.0) * 127.5 + 0.5).astype(np.uint8), -3, -1)
+    x = np.moveaxis(np.floor((images + 1.0) * 127.5 + 0.5).astype(np.uint8), -3, -1)
     x = np.broadcast_to(x, (*x.shape[:-1], 3))
     factor = max(1, round(_CELL / max(x.shape[-3:-1])))
     return x.repeat(factor, axis=-3).repeat(factor, axis=-2)
