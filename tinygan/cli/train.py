@@ -20,7 +20,7 @@ class Options:
 
     Attributes:
         data: digits, digits:32, fashion-mnist, ring, grid, swiss_roll, moons, or a path: IDX
-            files, an .npz, a folder of images.
+            files, an .npz, CIFAR's batches, a folder or zip of images, parquet.
         steps: number of steps.
         seed: determines every random number of the run.
         size: side in pixels that images are resized to; by default their own.
