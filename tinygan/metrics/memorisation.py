@@ -25,8 +25,8 @@ that repeats its training set.
 
 Protocol: held-out data must be exchangeable with the training data; a random part of one set is.
 MNIST's test set has other writers: one half of it in place of fakes, against the other half, has a
-gap of +0.02 with t = 7 in ``mnist_lenet``'s features (t = 10 in pixels), and a z of 1 to 2. So a gap
-of a few hundredths says nothing there, and z decides.
+gap of +0.02 with t = 7 in ``mnist_lenet``'s features (t = 10 in pixels), and a z of 1 to 2. So a
+gap of a few hundredths says nothing there, and z decides.
 """
 
 from __future__ import annotations
