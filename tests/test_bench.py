@@ -58,6 +58,14 @@ def test_the_operations_of_a_dcgan_step_are_those_of_the_convolutions_it_runs(be
     assert sum(seen) == case.flops * batch
 
 
+def test_the_operations_of_an_inception_pass_are_those_of_the_convolutions_it_runs(bench):
+    inception, seen = bench("inception"), []
+    run = inception.ours(inception.InceptionV3(), 1)
+    with tracing(lambda *call: seen.append(conv_flops(*call))):
+        run()
+    assert sum(seen) / 1e9 == pytest.approx(inception.GFLOP, abs=0.005)
+
+
 def test_scaling_takes_each_point_once_and_the_last_run_of_it(bench):
     scaling = bench("scaling")
     points = scaling.points_of([])

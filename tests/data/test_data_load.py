@@ -48,7 +48,7 @@ def test_what_is_not_there_is_named_with_what_is(tmp_path):
 def test_a_file_of_another_kind_is_refused(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("1,2,3")
-    with pytest.raises(DataError, match="neither IDX nor"):
+    with pytest.raises(DataError, match="of no known kind"):
         load(path)
 
 

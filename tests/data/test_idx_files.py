@@ -89,7 +89,7 @@ GOOD = _idx(_images())
         (b"", "empty"),
         (b"\0\0\x08", "magic"),
         (b"\0\0\x07\x03" + GOOD[4:], "magic 00000703"),
-        (b"\0\x01\x08\x03" + GOOD[4:], "neither IDX|magic"),
+        (b"\0\x01\x08\x03" + GOOD[4:], "no known kind|magic"),
         (b"\0\0\x08\x00" + GOOD[4:], "0 dimensions"),
         (b"\0\0\x08\xff" + GOOD[4:], "255 dimensions"),
         (GOOD[:11], "header"),

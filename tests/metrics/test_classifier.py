@@ -7,6 +7,7 @@ from tinygan import data, random
 from tinygan.errors import DataError, ShapeError
 from tinygan.metrics import digit_classifier, digit_fidelity, train_classifier
 from tinygan.metrics.classifier import TRAIN_SHARE
+from tinygan.metrics.house_nets import house_card, house_net
 
 
 @pytest.fixture(scope="module")
@@ -21,6 +22,12 @@ def digits():
 
 def test_it_knows_held_out_digits(judge):
     assert judge.accuracy >= 0.97
+
+
+def test_at_16_pixels_it_is_the_house_net(judge, digits):
+    assert judge.accuracy == house_card("digits_lenet")["accuracy"]
+    found = house_net("digits_lenet").embed(digits.arrays[:100]).probabilities
+    np.testing.assert_array_equal(judge.probabilities(digits.arrays[:100]), found)
 
 
 def test_its_confidence_on_held_out_digits_is_its_accuracy(judge, digits):

@@ -17,7 +17,8 @@ class Options:
     """What to look at.
 
     Attributes:
-        path: an IDX file or a folder of them, an .npz, or a folder of images.
+        path: an IDX file or a folder of them, an .npz, CIFAR's batches or archives, a folder or a
+            zip of images, or parquet files of images.
     """
 
     path: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="PATH")]

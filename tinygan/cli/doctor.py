@@ -15,11 +15,11 @@ import numpy as np
 from .. import __version__, kernels
 from ..kernels import native
 from ..kernels.registry import backend_order
+from ..metrics.weights import cache_folder
 from ..runs.device import gpu_name, why_no_gpu
 from ..runs.environment import collect_environment
 from .arguments import parse
 from .exits import OK
-from .watch import cache_folder
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -43,6 +44,7 @@ class Trained:
         recipe: what made it.
         game: the game at the checkpoint.
         shape: of one sample.
+        data_name: short name of the data that it was trained on.
         backend: kernels to use, as the run was told.
         ema: use the averaged weights, where there are some.
     """
@@ -51,6 +53,7 @@ class Trained:
     recipe: Recipe
     game: Game
     shape: Shape
+    data_name: str
     backend: str
     ema: bool = True
 
@@ -70,15 +73,21 @@ class Trained:
         return np.concatenate(parts)
 
 
-def open_trained(path: str, *, ema: bool = True) -> Trained:
+def open_trained(path: str, *, ema: bool = True, step: int | None = None) -> Trained:
     """Load the generator of a run's last whole checkpoint, and say so if it isn't the last.
+
+    Args:
+        path: the run's folder, or the start of its name.
+        ema: take the averaged weights, where there are some.
+        step: of another checkpoint, which has been kept.
 
     Raises:
         CheckpointError: there is none.
     """
     run, recipe = open_run(path)
     settings, _, shape = read_settings(run, recipe)
-    game, notice = load_game(run, recipe)
+    game, notice = load_game(run, recipe, step=step)
     if notice:
         print(notice)
-    return Trained(run, recipe, game, shape, settings.backend, ema)
+    data_name = Path(settings.data.partition(":")[0]).stem
+    return Trained(run, recipe, game, shape, data_name, settings.backend, ema)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from ..gan import Recipe
@@ -20,7 +20,7 @@ class Options:
 
     Attributes:
         data: digits, digits:32, fashion-mnist, ring, grid, swiss_roll, moons, or a path: IDX
-            files, an .npz, a folder of images.
+            files, an .npz, CIFAR's batches, a folder or zip of images, parquet.
         steps: number of steps.
         seed: determines every random number of the run.
         size: side in pixels that images are resized to; by default their own.
@@ -30,6 +30,13 @@ class Options:
         device: auto, cpu or cuda.
         backend: use these kernels alone, e.g. cpp or numba,numpy; by default the best that fit.
         snap: steps between sample grids, and between checkpoints; 0 makes 20 in all.
+        metrics_every: steps between measurements of the samples, which also keep the best
+            checkpoint; 0 measures nothing.
+        metrics: what to measure, e.g. fd,kid,prdc; by default the usual ones that suit the data
+            (`tinygan metrics --help` lists all).
+        metrics_n: samples to measure, and real ones at most.
+        net: feature net of the metrics: auto, digits_lenet, mnist_lenet, fashion_lenet, inception.
+        weights: file of Inception's weights.
     """
 
     data: str = "digits"
@@ -42,6 +49,11 @@ class Options:
     device: str = "auto"
     backend: str = ""
     snap: int = 0
+    metrics_every: int = 0
+    metrics: str = ""
+    metrics_n: int = 2048
+    net: str = "auto"
+    weights: str = ""
 
 
 def run(args: list[str]) -> int:
@@ -56,17 +68,8 @@ def run(args: list[str]) -> int:
     folder = Path(options.outdir).expanduser()
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"--outdir {options.outdir}: it is a file, a folder fits")
-    settings = Settings(
-        data=options.data,
-        steps=options.steps,
-        seed=options.seed,
-        size=options.size,
-        channels=options.channels,
-        device=options.device,
-        backend=options.backend,
-        snap=options.snap,
-    )
-    return watch(train(recipe, settings, config, outdir=folder, desc=options.desc))
+    shared = {f.name: getattr(options, f.name) for f in fields(Settings)}
+    return watch(train(recipe, Settings(**shared), config, outdir=folder, desc=options.desc))
 
 
 def _missing() -> int:

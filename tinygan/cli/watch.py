@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
-from pathlib import Path
 
 from .. import kernels
 from ..kernels import native
+from ..metrics.weights import cache_folder
 from ..runs.device import why_no_backend
 from ..runs.memory import peak_text
 from ..runs.train import Stopped, Training
@@ -74,9 +73,3 @@ def once(line: str | None) -> None:
     except OSError:
         pass
     print(line)
-
-
-def cache_folder() -> Path:
-    """Return the folder for what tinygan keeps between runs, by the XDG rules."""
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(root) / "tinygan"

@@ -2,8 +2,10 @@
 
 Names: ``digits`` (shipped with tinygan), ``fashion-mnist`` (from Debian's package), and the toys
 ``ring grid swiss_roll moons``. ``NAME:32`` is ``NAME`` at 32 pixels. Anything else is a path: an
-IDX file or a folder of them, an ``.npz``, or a folder of images. A file's kind is told from its
-first bytes.
+IDX file or a folder of them, an ``.npz``; a folder of CIFAR's batches, binary or pickled, one of
+them, or their ``tar.gz``; a folder of images, a zip of them with or without stylegan's
+``dataset.json``; a parquet file of Hugging Face or a folder of its shards. A file's kind is told
+from its first bytes.
 """
 
 from __future__ import annotations
@@ -15,10 +17,10 @@ from typing import Literal
 
 from ..errors import DataError, OptionError
 from ..random import Stream
-from . import folder, idx, npz
-from ._guard import reading
+from . import cifar, folder, idx, npz, parquet, zip_images
 from .dataset import Dataset, check_size
 from .digits import load_digits
+from .kinds import kind_of
 from .pixels import Colour, OnBad, Rules, parse_colour
 from .toys import TOYS
 
@@ -29,7 +31,6 @@ FASHION_CLASSES = (
     "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
 )  # fmt: skip
 TOY_SAMPLES = 10_000
-FITS = "an IDX file, an .npz, a folder of IDX files or of images fits"
 Split = Literal["train", "test"]
 
 
@@ -54,26 +55,6 @@ def _built_in(name: str, split: Split) -> Callable[[], Dataset] | None:
     if name in TOYS:
         return lambda: _toy(name)
     return {"digits": load_digits, "fashion-mnist": lambda: _fashion(split)}.get(name)
-
-
-def kind_of(path: Path) -> str:
-    """Tell what a path holds: ``"idx folder"``, ``"image folder"``, ``"idx"`` or ``"npz"``.
-
-    Raises:
-        DataError: nothing is there, or nothing that fits.
-    """
-    if path.is_dir():
-        return "idx folder" if idx.is_idx_folder(path) else "image folder"
-    if not path.exists():
-        names = " ".join(("digits", "fashion-mnist", *TOYS))
-        raise DataError(f"{path}: no such file, folder or data set; built in are {names}")
-    with reading(path, FITS), path.open("rb") as file:
-        start = file.read(4)
-    if start.startswith(b"PK"):
-        return "npz"
-    if start.startswith((b"\0\0", b"\x1f\x8b")):
-        return "idx"
-    raise DataError(f"{path}: neither IDX nor .npz ({start.hex() or 'empty'}); {FITS}")
 
 
 def _split_size(spec: str) -> tuple[str, int | None]:
@@ -130,11 +111,40 @@ def load(
         return built_in().fitted(size, channels)
     path = Path(name).expanduser()
     kind = kind_of(path)
-    if kind == "image folder":
+    if kind in ("image folder", "image zip", "parquet", "parquet folder"):
         colour = None if background is None else parse_colour(background)
         rules = Rules(size, channels, on_bad == "convert", colour)
-        return folder.load_folder(path, rules, on_bad)
-    if kind == "idx folder":
-        return idx.load_folder(path, split).fitted(size, channels)
-    found = idx.load_file(path) if kind == "idx" else npz.load_npz(path, split, value_range)
-    return found.fitted(size, channels)
+        return _load_images(kind, path, split, rules, on_bad)
+    return _load_arrays(kind, path, split, value_range).fitted(size, channels)
+
+
+def _load_images(kind: str, path: Path, split: Split, rules: Rules, on_bad: OnBad) -> Dataset:
+    """Load image files of a folder, a zip or parquet."""
+    match kind:
+        case "image folder":
+            return folder.load_folder(path, rules, on_bad)
+        case "image zip":
+            return zip_images.load_zip(path, split, rules, on_bad)
+        case "parquet":
+            return parquet.load_files([path], rules, on_bad, path)
+        case _:
+            return parquet.load_folder(path, split, rules, on_bad)
+
+
+def _load_arrays(
+    kind: str, path: Path, split: Split, value_range: npz.ValueRange | None
+) -> Dataset:
+    """Load arrays: IDX, CIFAR's batches, .npz."""
+    match kind:
+        case "idx folder":
+            return idx.load_folder(path, split)
+        case "idx":
+            return idx.load_file(path)
+        case "cifar folder":
+            return cifar.load_folder(path, split)
+        case "cifar archive":
+            return cifar.load_archive(path, split)
+        case "cifar":
+            return cifar.load_file(path)
+        case _:
+            return npz.load_npz(path, split, value_range)

@@ -1,17 +1,22 @@
-"""A folder of images; where they lie in subfolders, the subfolders are the classes."""
+"""A folder of images; where they lie in subfolders, the subfolders are the classes.
+
+A ``dataset.json`` in the folder gives the labels instead, since stylegan's subfolders are shards.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import DataError
 from ..kernels.arrays import Array
-from ._guard import bound
+from ._guard import class_numbers, reading
 from .dataset import Dataset
-from .pixels import SUFFIXES, OnBad, Rules, decode
+from .dataset_json import LABELS, MAX_BYTES, parse_labels
+from .gather import gather
+from .pixels import FITS, SUFFIXES, OnBad, Rules, read_bytes
 
 
 def image_files(folder: Path) -> list[Path]:
@@ -38,28 +43,6 @@ def class_names(folder: Path, files: list[Path]) -> tuple[str, ...]:
     return tuple(sorted({parts[0] for parts in relative}))
 
 
-def _decoded(
-    files: list[Path], rules: Rules, on_bad: OnBad, notes: list[str]
-) -> Iterator[tuple[int, Array]]:
-    """Yield (index, pixels) of the files that can be read, noting those that are skipped."""
-    for index, path in enumerate(files):
-        try:
-            yield index, decode(path, rules)
-        except DataError as error:
-            if on_bad != "skip":
-                raise
-            notes.append(f"skipped {error}")
-
-
-def _misfit(path: Path, pixels: Array, first: Path, expected: tuple[int, ...]) -> DataError:
-    h, w, c = pixels.shape
-    if c != expected[2]:
-        how = f"{c} channels where {first.name} has {expected[2]}; state channels=1 or channels=3"
-    else:
-        how = f"{w} x {h} where {first.name} is {expected[1]} x {expected[0]}; state a size"
-    return DataError(f"{path}: {how}")
-
-
 def load_folder(folder: Path, rules: Rules, on_bad: OnBad) -> Dataset:
     """Load every image below a folder.
 
@@ -73,28 +56,31 @@ def load_folder(folder: Path, rules: Rules, on_bad: OnBad) -> Dataset:
         DataError: a file doesn't fit, all were skipped, or the images need too much memory.
     """
     files = image_files(folder)
-    notes: list[str] = []
-    kept: list[int] = []
-    stored: Array | None = None
-    for index, pixels in _decoded(files, rules, on_bad, notes):
-        if stored is None:
-            bound(folder, len(files) * pixels.size)
-            stored = np.empty((len(files), *pixels.shape), np.uint8)
-        if pixels.shape != stored.shape[1:]:
-            # Neither size nor channels is a defect of the file, so it is not skipped.
-            raise _misfit(files[index], pixels, files[kept[0]], stored.shape[1:])
-        stored[len(kept)] = pixels
-        kept.append(index)
-    if stored is None:
-        raise DataError(f"{folder}: none of {len(files)} image files could be read; {notes[0]}")
-    classes = class_names(folder, files)
-    labels = _labels(folder, [files[index] for index in kept], classes)
+    sources = ((path, partial(read_bytes, path)) for path in files)
+    found = gather(folder, len(files), sources, rules, on_bad)
+    labels, classes = labels_of(folder, files)
+    labels = None if labels is None else labels[found.kept]
     source = f"{folder.name}: the user's images"
-    return Dataset(folder.name, stored[: len(kept)], labels, classes, source, tuple(notes))
+    return Dataset(folder.name, found.stored, labels, classes, source, found.notes)
 
 
-def _labels(folder: Path, files: list[Path], classes: tuple[str, ...]) -> Array | None:
+def labels_of(folder: Path, files: list[Path]) -> tuple[Array | None, tuple[str, ...]]:
+    """Return the labels of files, by dataset.json or subfolder, and the names of the classes.
+
+    Raises:
+        DataError: there is a dataset.json that does not fit the files.
+    """
+    stated = folder / LABELS
+    if stated.is_file():
+        with reading(stated, FITS):
+            if stated.stat().st_size > MAX_BYTES:
+                raise DataError(f"{stated}: over {MAX_BYTES >> 20} MiB")
+            names = [path.relative_to(folder).as_posix() for path in files]
+            labels = parse_labels(stated.read_bytes(), names, stated)
+        return labels, () if labels is None else class_numbers(labels)
+    classes = class_names(folder, files)
     if not classes:
-        return None
+        return None, ()
     number = {name: label for label, name in enumerate(classes)}
-    return np.array([number[path.relative_to(folder).parts[0]] for path in files], np.int64)
+    tops = [path.relative_to(folder).parts[0] for path in files]
+    return np.array([number[top] for top in tops], np.int64), classes

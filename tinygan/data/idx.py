@@ -10,26 +10,23 @@ same with ``t10k`` for the test split, each plain or ``.gz``, with ``-`` or ``.`
 
 from __future__ import annotations
 
-import gzip
 from math import prod
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO
 
 import numpy as np
 
 from ..errors import DataError
 from ..kernels.arrays import Array, Shape
-from ._guard import bound, reading
+from ._guard import bound, checked_labels, class_numbers, reading, unpacked
 from .dataset import Dataset
 
 FITS = "a whole IDX file, plain or gzip, is needed"
 PREFIXES = {"train": "train", "test": "t10k"}
 _DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
-_GZIP = b"\x1f\x8b"
-_GZIP_RATIO = 1032  # the most that DEFLATE can shrink
 
 
-def _header(file: IO[bytes], path: Path) -> tuple[np.dtype[np.generic], Shape]:
+def _header(file: BinaryIO, path: Path) -> tuple[np.dtype[np.generic], Shape]:
     magic = file.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _DTYPES:
         raise DataError(f"{path}: bad IDX magic {magic.hex() or '(empty file)'}; {FITS}")
@@ -41,6 +38,12 @@ def _header(file: IO[bytes], path: Path) -> tuple[np.dtype[np.generic], Shape]:
     return np.dtype(_DTYPES[magic[2]]), tuple(np.frombuffer(sizes, ">u4").tolist())
 
 
+def is_idx(start: bytes) -> bool:
+    """Tell whether bytes start with the magic of an IDX file of 1 to 4 dimensions."""
+    start = start[:4].ljust(4, b"\0")
+    return start[:2] == b"\0\0" and start[2] in _DTYPES and 1 <= start[3] <= 4
+
+
 def read_idx(path: Path) -> Array:
     """Read one IDX file; the number of bytes must be what the header says.
 
@@ -50,15 +53,11 @@ def read_idx(path: Path) -> Array:
     Raises:
         DataError: the file is missing, truncated, too long, too large, or of another kind.
     """
-    with reading(path, FITS), path.open("rb") as raw:
-        packed = raw.read(2) == _GZIP
-        size = raw.seek(0, 2)
-        raw.seek(0)
-        file: IO[bytes] = gzip.GzipFile(fileobj=raw) if packed else raw  # type: ignore[assignment]
+    with reading(path, FITS), unpacked(path) as (file, most):
         dtype, shape = _header(file, path)
         count = prod(shape) * dtype.itemsize
-        if count > (size * _GZIP_RATIO if packed else size):
-            raise DataError(f"{path}: {size} bytes can't hold the {shape} of its header; {FITS}")
+        if count > most:
+            raise DataError(f"{path}: the file can't hold the {shape} of its header; {FITS}")
         bound(path, count)
         data = file.read(count + 1)  # one more, so that gzip meets its end and checks its sum
         if len(data) != count:
@@ -105,15 +104,7 @@ def read_labels(path: Path, count: int, classes: int | None = None) -> Array:
     Raises:
         DataError: as ``read_idx``, or the labels are too few, too many or out of range.
     """
-    labels = read_idx(path)
-    if labels.ndim != 1 or labels.dtype.kind not in "iu":
-        raise DataError(f"{path}: holds {labels.dtype} {labels.shape}; integers (N,) fit")
-    if len(labels) != count:
-        raise DataError(f"{path}: {len(labels)} labels for {count} images")
-    top = int(labels.max(initial=0))
-    if labels.min(initial=0) < 0 or top >= (classes or count + 1):
-        raise DataError(f"{path}: a label is out of range; 0 to {(classes or count + 1) - 1} fit")
-    return labels.astype(np.int64)
+    return checked_labels(read_idx(path), count, (classes or count + 1) - 1, path)
 
 
 def load_folder(folder: Path, split: str) -> Dataset:
@@ -145,5 +136,4 @@ def load_file(path: Path) -> Dataset:
     if beside == path or not beside.is_file():
         return Dataset(name, stored, source=source)
     labels = read_labels(beside, len(stored))
-    names = tuple(str(k) for k in range(int(labels.max()) + 1))
-    return Dataset(name, stored, labels, names, source)
+    return Dataset(name, stored, labels, class_numbers(labels), source)

@@ -9,7 +9,6 @@ Images are uint8 (0 to 255), uint16 (divided by 257) or floats whose range the c
 
 from __future__ import annotations
 
-import struct
 import zipfile
 from math import prod
 from pathlib import Path
@@ -18,14 +17,14 @@ import numpy as np
 
 from ..errors import DataError, OptionError
 from ..kernels.arrays import Array
-from ._guard import bound, reading
+from ._guard import bound, checked_labels, class_numbers, reading
+from ._zip import opened_zip
 from .dataset import Dataset
 
 FITS = "an .npz of plain arrays, as numpy.savez writes it, is needed"
 IMAGE_NAMES = ("images", "x", "arr_0")
 LABEL_NAMES = ("labels", "y", "arr_1")
 RANGES = ((0, 1), (-1, 1), (0, 255))
-_ZIP_RATIO = 1032  # the most that DEFLATE can shrink
 _MAX_HEADER = 10_000
 ValueRange = tuple[float, float]
 
@@ -47,34 +46,17 @@ def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) ->
     return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
 
 
-def _members(archive: zipfile.ZipFile, path: Path) -> list[zipfile.ZipInfo]:
-    """List the members; their number must be the one that the archive ends with.
-
-    ``zipfile`` doesn't compare the two, so a damaged directory would lose arrays unseen.
-    """
-    with path.open("rb") as file:
-        file.seek(-22, 2)  # the end record, where no comment follows it
-        signature, _, _, _, total = struct.unpack("<4s4H", file.read(12))
-    members = archive.infolist()
-    if signature != b"PK\5\6" or total != len(members):
-        raise DataError(f"{path}: its directory is damaged; {FITS}")
-    return members
-
-
 def read_npz(path: Path) -> dict[str, Array]:
     """Read every array of an archive, by name without ``.npy``.
 
     Raises:
         DataError: the file is missing, corrupt, too large, a bomb, or holds objects.
     """
-    with reading(path, FITS), zipfile.ZipFile(path) as archive:
-        members = _members(archive, path)
+    with reading(path, FITS), opened_zip(path) as archive:
+        members = archive.infolist()
         names = [info.filename.removesuffix(".npy") for info in members]
         if len(set(names)) != len(names) or not names:
             raise DataError(f"{path}: {'two arrays of one name' if names else 'empty'}; {FITS}")
-        for info in members:
-            if info.file_size > _ZIP_RATIO * max(1, info.compress_size):
-                raise DataError(f"{path}: {info.filename} claims an impossible size; {FITS}")
         bound(path, sum(info.file_size for info in members))
         return {n: _read_member(archive, i, path) for n, i in zip(names, members, strict=True)}
 
@@ -115,16 +97,6 @@ def _stored(images: Array, value_range: ValueRange | None, path: Path) -> Array:
     return ((images.astype(np.float64) - low) * (2.0 / (high - low)) - 1.0).astype(np.float32)
 
 
-def _labels(labels: Array, count: int, path: Path) -> Array:
-    labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
-    if labels.shape != (count,) or labels.dtype.kind not in "iu":
-        found = f"{labels.dtype} {labels.shape}"
-        raise DataError(f"{path}: labels are {found} for {count} images; integers ({count},) fit")
-    if labels.min() < 0 or labels.max() > count:
-        raise DataError(f"{path}: a label is out of range; 0 to {count} fit")
-    return labels.astype(np.int64)
-
-
 def load_npz(path: Path, split: str, value_range: ValueRange | None = None) -> Dataset:
     """Load a data set from an archive.
 
@@ -153,6 +125,6 @@ def load_npz(path: Path, split: str, value_range: ValueRange | None = None) -> D
     labels = _pick(arrays, (*LABEL_NAMES, f"y_{split}"), path)
     if labels is None:
         return Dataset(path.stem, stored, source=source)
-    labels = _labels(labels, len(stored), path)
-    names = tuple(str(k) for k in range(int(labels.max()) + 1))
-    return Dataset(path.stem, stored, labels, names, source)
+    labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
+    labels = checked_labels(labels, len(stored), len(stored), path)
+    return Dataset(path.stem, stored, labels, class_numbers(labels), source)

@@ -179,17 +179,22 @@ def _flatten(image: Image, facts: Facts, rules: Rules) -> Image:
     return image.convert("L" if facts.channels == 1 else "RGB")
 
 
-def decode(path: Path, rules: Rules) -> Array:
-    """Read one image file. Shapes: -> (H, W, C), uint8, C 1 or 3.
+def decode(data: bytes, path: Path, rules: Rules) -> Array:
+    """Decode the bytes of one image file. Shapes: -> (H, W, C), uint8, C 1 or 3.
 
     With ``rules.size`` the middle square is resized to it, bicubic with antialiasing.
+
+    Args:
+        data: the file's bytes.
+        path: what the file is called in messages.
+        rules: size, channels and conversion.
 
     Raises:
         DataError: the file is unreadable, or odd in a way that the rules don't accept.
     """
     from PIL import Image, ImageOps
 
-    image, facts = examine(read_bytes(path), path)
+    image, facts = examine(data, path)
     why = refusal(facts, rules)
     if why:
         raise DataError(f"{path}: {why}")

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import DataError
-from . import folder, idx, npz
-from .catalog import kind_of
+from . import cifar, folder, idx, npz, parquet, zip_images
+from ._guard import reading
+from ._zip import opened_zip
+from .dataset import Dataset
+from .gather import ImageFile
+from .kinds import kind_of
 from .pixels import Facts, Rules, examine, read_bytes, refusal
 
 
@@ -22,7 +27,7 @@ class Report:
 
     Attributes:
         path: what was looked at.
-        kind: ``"image folder"``, ``"idx folder"``, ``"idx"``, ``"npz"`` or ``"unknown"``.
+        kind: what ``kind_of`` calls it, or ``"unknown"``.
         count: samples that can be read.
         facts: lines on counts, shapes, channels and classes.
         problems: one line for each thing that ``load`` refuses, whatever the size asked for.
@@ -85,14 +90,34 @@ def _describe(report: Report, images: np.ndarray, labels: np.ndarray | None, wha
         report.notes.append(f"{what}{_counted(n - distinct, 'image')} equal to an earlier one")
 
 
-def _check_idx_folder(report: Report) -> None:
-    for split in idx.PREFIXES:
+def _check_splits(
+    report: Report, splits: Iterable[str], read: Callable[[Path, str], Dataset]
+) -> None:
+    """Describe each split of a source that has several."""
+    for split in splits:
         try:
-            found = idx.load_folder(report.path, split)
+            found = read(report.path, split)
         except DataError as error:
             report.problems.append(str(error))
         else:
             _describe(report, found.stored, found.labels, f"{split}: ")
+
+
+def _check_idx_folder(report: Report) -> None:
+    _check_splits(report, idx.PREFIXES, idx.load_folder)
+
+
+def _check_cifar_folder(report: Report) -> None:
+    _check_splits(report, cifar.splits(report.path), cifar.load_folder)
+
+
+def _check_cifar_archive(report: Report) -> None:
+    _check_splits(report, cifar.SPLITS, cifar.load_archive)
+
+
+def _check_cifar(report: Report) -> None:
+    found = cifar.load_file(report.path)
+    _describe(report, found.stored, found.labels, "")
 
 
 def _check_idx(report: Report) -> None:
@@ -107,11 +132,11 @@ def _check_npz(report: Report) -> None:
     _describe(report, found.stored, found.labels, "")
 
 
-def _examined(report: Report, files: list[Path]) -> Iterator[tuple[str, str, Facts]]:
+def _examined(report: Report, files: Iterable[ImageFile]) -> Iterator[tuple[str, str, Facts]]:
     """Yield (name, digest, facts) of each readable file; the others become problems."""
-    for path in files:
+    for path, read in files:
         try:
-            data = read_bytes(path)
+            data = read()
             facts = examine(data, path)[1]
         except DataError as error:
             report.problems.append(str(error))
@@ -119,8 +144,8 @@ def _examined(report: Report, files: list[Path]) -> Iterator[tuple[str, str, Fac
             yield str(path.relative_to(report.path)), hashlib.sha256(data).hexdigest(), facts
 
 
-def _check_images(report: Report) -> None:
-    files = folder.image_files(report.path)
+def _check_images(report: Report, files: Iterable[ImageFile]) -> None:
+    """Report on image files of any container."""
     seen: dict[str, str] = {}
     sizes: dict[str, str] = {}
     channels: dict[str, int] = {}
@@ -136,17 +161,42 @@ def _check_images(report: Report) -> None:
             report.notes.append(f"{name}: the same bytes as {seen[digest]}")
         seen.setdefault(digest, name)
     report.facts.append(_counted(report.count, "readable image"))
-    classes = folder.class_names(report.path, files)
-    if classes:
-        report.facts.append(_spread(Counter(_top(report.path, f) for f in files), "classes"))
     if _compare(report, sizes, "sizes"):
         report.notes.append("sizes differ: state a size to load them")
     if _compare(report, {n: f"{c}" for n, c in channels.items()}, "channels"):
         report.problems.append(f"{report.path}: channels differ; state channels=1 or channels=3")
 
 
-def _top(root: Path, file: Path) -> str:
-    return file.relative_to(root).parts[0]
+def _describe_labels(report: Report, labels: np.ndarray | None, classes: tuple[str, ...]) -> None:
+    if labels is not None:
+        counter = Counter(classes[label] for label in labels.tolist())
+        report.facts.append(_spread(counter, "classes"))
+
+
+def _check_image_folder(report: Report) -> None:
+    files = folder.image_files(report.path)
+    _check_images(report, ((path, partial(read_bytes, path)) for path in files))
+    _describe_labels(report, *folder.labels_of(report.path, files))
+
+
+def _check_zip(report: Report) -> None:
+    path = report.path
+    with reading(path, zip_images.ZIP_FITS), opened_zip(path) as archive:
+        parts = {s: zip_images.contents(archive, path, s) for s in ("train", "test")}
+        if parts["train"].names == parts["test"].names:
+            del parts["test"]  # the zip has no splits
+        for found in parts.values():
+            _check_images(report, zip_images.image_files(archive, path, found.names))
+            _describe_labels(report, found.labels, found.classes)
+
+
+def _check_parquet(report: Report) -> None:
+    is_folder = report.path.is_dir()
+    splits = parquet.splits(report.path) if is_folder else ("",)
+    for split in splits:
+        rows = parquet.Shards(parquet.shards(report.path, split) if is_folder else [report.path])
+        _check_images(report, rows.images())
+        _describe_labels(report, *rows.checked_labels())
 
 
 def _compare(report: Report, values: dict[str, str], noun: str) -> bool:
@@ -164,8 +214,14 @@ def _compare(report: Report, values: dict[str, str], noun: str) -> bool:
 
 
 _CHECKS: dict[str, Callable[[Report], None]] = {
-    "image folder": _check_images,
+    "image folder": _check_image_folder,
+    "image zip": _check_zip,
     "idx folder": _check_idx_folder,
     "idx": _check_idx,
+    "cifar folder": _check_cifar_folder,
+    "cifar archive": _check_cifar_archive,
+    "cifar": _check_cifar,
+    "parquet": _check_parquet,
+    "parquet folder": _check_parquet,
     "npz": _check_npz,
 }

@@ -15,7 +15,7 @@ the value itself (``fid_infinity`` is about that one): the interval is of sampli
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,33 +78,61 @@ def bootstrap(
         OptionError: resamples or level do not fit, or the statistic is not finite.
         ShapeError: there is no sample, or one has fewer than two rows.
     """
+    found = bootstrap_all(
+        lambda *sets: {"value": statistic(*sets)},
+        *samples,
+        resamples=resamples,
+        level=level,
+        seed=seed,
+    )
+    return found["value"]
+
+
+def bootstrap_all(
+    statistics: Callable[..., Mapping[str, float]],
+    *samples: Array,
+    resamples: int = 200,
+    level: float = 0.95,
+    seed: int = 0,
+) -> dict[str, Interval]:
+    """Compute several statistics and their intervals from one set of draws; see ``bootstrap``.
+
+    Args:
+        statistics: of as many arrays as there are samples, to finite numbers by name.
+        samples: the sets.
+        resamples: replicates, 20 or more.
+        level: above 0 and below 1.
+        seed: of the draws.
+
+    Raises:
+        OptionError: resamples or level do not fit, or a statistic is not finite.
+        ShapeError: there is no sample, or one has fewer than two rows.
+    """
     if resamples < 20 or not 0.0 < level < 1.0:
         raise OptionError(f"resamples={resamples}, level={level}: 20 or more, and 0 to 1 fit")
     if not samples or min(a.ndim for a in samples) < 1 or min(len(a) for a in samples) < 2:
         shapes = ", ".join(str(a.shape) for a in samples) or "none"
         raise ShapeError(f"samples of shape {shapes}: a bootstrap needs two rows or more of each")
-    value = float(statistic(*samples))
-    draws = [
-        _draws(Stream(seed, f"bootstrap {i}"), len(a), resamples) for i, a in enumerate(samples)
-    ]
-    replicates = np.array(
-        [
-            statistic(*(a[rows] for a, rows in zip(samples, drawn, strict=True)))
-            for drawn in zip(*draws, strict=True)
-        ],
-        dtype=np.float64,
-    )
-    if not (np.isfinite(value) and np.isfinite(replicates).all()):
-        raise OptionError("bootstrap: the statistic of the samples, or of a draw, isn't finite")
+    values = dict(statistics(*samples))
+    streams = [Stream(seed, f"bootstrap {i}") for i in range(len(samples))]
+    replicates = np.empty((resamples, len(values)))
+    for row in replicates:
+        drawn = [
+            a[stream.integers(len(a), 0, len(a))]
+            for a, stream in zip(samples, streams, strict=True)
+        ]
+        found = statistics(*drawn)
+        row[:] = [found[name] for name in values]
     tail = (1.0 - level) / 2.0
-    low, middle, high = np.quantile(replicates, [tail, 0.5, 1.0 - tail])
-    return Interval(
-        value, value + float(low - middle), value + float(high - middle), level, resamples
-    )
+    quantiles = np.quantile(replicates, [tail, 0.5, 1.0 - tail], axis=0).T
+    return {
+        name: _around(name, float(value), ends, level, resamples)
+        for (name, value), ends in zip(values.items(), quantiles.tolist(), strict=True)
+    }
 
 
-def _draws(stream: Stream, n: int, resamples: int) -> Iterator[Array]:
-    """Yield n rows of n for each replicate; of small sets many at a time, for a draw takes long."""
-    step = max(1, _WORDS // n)
-    for begin in range(0, resamples, step):
-        yield from stream.integers((min(step, resamples - begin), n), 0, n)
+def _around(name: str, value: float, ends: list[float], level: float, resamples: int) -> Interval:
+    low, middle, high = ends
+    if not np.isfinite([value, low, middle, high]).all():
+        raise OptionError(f"bootstrap: {name} of the samples, or of a draw, isn't finite")
+    return Interval(value, value + low - middle, value + high - middle, level, resamples)

@@ -29,7 +29,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import CheckpointError
-from .pickle_vm import MAX_BYTES, Constructor, PickleMachine, checked_items
+from ..pickle_vm import MAX_BYTES, Constructor, PickleError, PickleMachine, checked_items
 from .pth_zip import read_at, read_member, stored_members
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -117,7 +117,7 @@ def load_pth(path: str | os.PathLike[str]) -> dict[str, Array]:
             return _load(file, os.path.getsize(path))
     except OSError as error:
         raise CheckpointError(f"{os.fspath(path)}: {error.strerror or error}") from None
-    except CheckpointError as error:
+    except (CheckpointError, PickleError) as error:
         raise CheckpointError(f"{os.fspath(path)}: {error}") from None
 
 
@@ -219,15 +219,11 @@ class _Storages(dict[str, _Storage]):
         return _Storage(kind, key, length, numel, start)
 
 
-def _no_persistent_id(pid: object) -> object:
-    raise CheckpointError("a persistent id where none belongs")
-
-
 # -- the two formats ---------------------------------------------------------------------------
 
 
 def _open_legacy(file: io.BufferedReader, file_size: int) -> tuple[object, Fetch, str]:
-    def pickled(persistent: Callable[[object], object] = _no_persistent_id) -> object:
+    def pickled(persistent: Callable[[object], object] | None = None) -> object:
         """Run the next pickle of the stream."""
         return PickleMachine(file, _KNOWN, persistent).load()
 

@@ -101,19 +101,22 @@ def save_checkpoint(
     return final
 
 
-def load_checkpoint(directory: PathLike) -> Checkpoint:
-    """Read the latest whole checkpoint of a run.
+def load_checkpoint(directory: PathLike, *, step: int | None = None) -> Checkpoint:
+    """Read the latest whole checkpoint of a run, or the one of a step.
 
     Every byte is checked. If the latest checkpoint is damaged, the one before it is taken, and
     ``notice`` says so in one line.
 
     Args:
         directory: the run directory.
+        step: whose checkpoint to read, and no other.
 
     Raises:
         CheckpointError: there is no whole checkpoint; the message says what is wrong.
     """
     root = Path(directory) / "checkpoints"
+    if step is not None:
+        return Checkpoint(*_read(root / f"step-{step:06d}", None), None)
     problems: list[str] = []
     try:
         name, anchor = _read_latest(directory)

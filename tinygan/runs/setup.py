@@ -35,6 +35,12 @@ class Settings:
         device: ``cpu``, ``cuda`` or ``auto``.
         backend: the only kernels to use, ``""`` for the best that fit.
         snap: steps between sample pictures, and between checkpoints.
+        metrics_every: steps between measurements of the samples; 0 for none.
+        metrics: what to measure, names of ``metrics.suite.MEASURES`` with commas between; by
+            default the usual ones that suit the data.
+        net: the feature net of the metrics; ``auto`` takes one that fits the data.
+        weights: file of Inception's weights, for metrics in its features.
+        metrics_n: samples to measure, and real ones at most.
     """
 
     data: str
@@ -45,6 +51,11 @@ class Settings:
     device: str = "auto"
     backend: str = ""
     snap: int = 0
+    metrics_every: int = 0
+    metrics: str = ""
+    net: str = "auto"
+    weights: str = ""
+    metrics_n: int = 2048
 
     def checked(self) -> Settings:
         """Return these settings with ``snap`` filled in and a path that holds from anywhere.
@@ -54,6 +65,11 @@ class Settings:
         """
         if self.steps < 1 or self.snap < 0:
             raise OptionError(f"steps={self.steps}, snap={self.snap}: use 1 or more steps, snap 0+")
+        if self.metrics_every < 0 or self.metrics_n < 2:
+            raise OptionError(
+                f"metrics_every={self.metrics_every}, metrics_n={self.metrics_n}: "
+                "use 0 or more steps, 2 or more samples"
+            )
         snap = self.snap or max(1, self.steps // FRAMES)
         return replace(self, data=_absolute(self.data), snap=snap)
 
@@ -84,14 +100,22 @@ def read_settings(run: RunDirectory, recipe: Recipe) -> tuple[Settings, Any, Sha
         raise CheckpointError(f"{run.path / 'config.json'}: does not fit: {what}") from None
 
 
-def load_game(run: RunDirectory, recipe: Recipe, *, device: str = "cpu") -> tuple[Game, str | None]:
-    """Return a run's game at its last whole checkpoint, without its data, and a notice or None.
+def load_game(
+    run: RunDirectory, recipe: Recipe, *, device: str = "cpu", step: int | None = None
+) -> tuple[Game, str | None]:
+    """Return a run's game at a checkpoint, without its data, and a notice or None.
+
+    Args:
+        run: the run.
+        recipe: what it trains.
+        device: where to put the game.
+        step: of the checkpoint; None takes the last whole one.
 
     Raises:
         CheckpointError: there is none, or it does not fit.
     """
     settings, config, shape = read_settings(run, recipe)
-    found = load_checkpoint(run.path)
+    found = load_checkpoint(run.path, step=step)
     game = make_game(recipe, shape, settings, config, choose_device(device))
     restore(game, found.tensors, found.state, run.path)
     return game, found.notice

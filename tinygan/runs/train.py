@@ -19,17 +19,20 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Any
 
 from .. import data
 from ..errors import DivergedError, SaveError
 from ..gan import Game, Recipe, Source, advance
 from ..kernels.memory import trim_memory
+from ..metrics.suite import metric_name
 from ..random import Stream
 from . import pictures
 from .checkpoint import has_checkpoint, load_checkpoint, remove_stale, save_checkpoint
 from .device import Device, choose_device, computing
 from .files import PathLike
+from .judge import Judge, best_step, judge_of, names_of
 from .memory import peak_memory, peak_text
 from .rundir import RunDirectory
 from .setup import (
@@ -79,11 +82,14 @@ class Training:
         recipe: Recipe,
         settings: Settings,
         setup: tuple[Device, data.Dataset, Game],
+        judge: Judge | None = None,
     ) -> None:
         self.run, self.recipe, self.settings = run, recipe, settings
         self.device, self.dataset, self.game = setup
         self.batches = batches_of(self.dataset, self.game.config, settings.seed, self.device)
         self.notices: list[str] = []
+        self._judge = judge
+        self._best: int | None = None  # step with the least Frechet distance
         self._seconds = 0.0  # of training, before it was resumed too
         self._began = time.monotonic()
         self._saved = self._began
@@ -149,9 +155,10 @@ class Training:
         snap = step % self.settings.snap == 0 or step == last
         if snap:
             self._try(lambda: self._picture(step))
+        best = self._judge is not None and self._measure(self._judge)
         if step == last:
             self.save()  # here a failure ends the run
-        elif snap or time.monotonic() - self._saved > SAVE_SECONDS:
+        elif snap or best or time.monotonic() - self._saved > SAVE_SECONDS:
             self._try(self.save)
 
     def save(self) -> None:
@@ -162,7 +169,7 @@ class Training:
         """
         tensors, scalars = self.game.state()
         state = {"game": scalars, "batches": self.batches.state(), "seconds": self._elapsed()}
-        save_checkpoint(self.run.path, self.game.step, tensors, state)
+        save_checkpoint(self.run.path, self.game.step, tensors, state, best=self._best)
         save_generator(self.run.path / "g_ema.safetensors", self.game, self.recipe)
         self._saved = time.monotonic()
 
@@ -176,6 +183,22 @@ class Training:
         with computing(self.settings.backend):
             samples = self.game.sample(pictures.count(self.dataset.shape))
         pictures.save_samples(self.run.fakes_path(step), samples, pictures.reach(self.dataset))
+
+    def _measure(self, judge: Judge) -> bool:
+        """Measure the samples when it is time; tell whether they are the best so far."""
+        step, settings = self.game.step, self.settings
+        if step % settings.metrics_every and step != settings.steps:
+            return False
+        key = metric_name("fd", judge.net_name)
+        weights = "last" if self.game.ema is None else "averaged (EMA)"
+        card = judge.card(split="train", weights=weights, step=step, which="last")
+        with computing(settings.backend):
+            fakes = self.game.sample(settings.metrics_n, seed=settings.seed)
+            rows = dict(judge.rows(judge.pair(fakes), names_of(settings), card))
+        for name, row in rows.items():
+            self._try(partial(self.run.append_row, row, f"metric-{name}"))
+        self._best = best_step(self.run.read_rows(f"metric-{key}"), key)
+        return self._best == step
 
     def _elapsed(self) -> float:
         return self._seconds + time.monotonic() - self._began
@@ -228,6 +251,9 @@ class Training:
         else:
             self.notices.append(f"{self.run.path} has no checkpoint yet: starting at step 0")
         self.run.truncate_after(self.game.step)
+        if self._judge is not None:
+            key = metric_name("fd", self._judge.net_name)
+            self._best = best_step(self.run.read_rows(f"metric-{key}"), key)
         self.write_config()
         self._log(f"going on from step {self.game.step}")
         return self
@@ -262,8 +288,9 @@ def train(
     notices: list[str] = []
     settings, dataset, game = fitting(recipe, settings, config, device, notices)
     batches_of(dataset, config, settings.seed, device)  # refuses a batch that is too large
+    judge = judge_of(dataset, settings)
     run = RunDirectory.create(outdir, dataset.name, recipe.name, desc or None)
-    training = Training(run, recipe, settings, (device, dataset, game)).begin()
+    training = Training(run, recipe, settings, (device, dataset, game), judge).begin()
     training.notices = notices
     return training
 
@@ -292,7 +319,8 @@ def resume(
         place = choose_device(settings.device)
         dataset = load_data(settings)
         game = make_game(recipe, dataset.shape, settings, config, place)
-        return Training(run, recipe, settings, (place, dataset, game)).go_on()
+        judge = judge_of(dataset, settings)
+        return Training(run, recipe, settings, (place, dataset, game), judge).go_on()
     except Exception:
         with contextlib.suppress(SaveError):
             run.log(traceback.format_exc())
