@@ -66,7 +66,6 @@ def run(args: list[str]) -> int:
     code = watch(training)
     if code != OK:
         return code
-    print("judging: training a small classifier on the real digits", flush=True)
     with computing(settings.backend):
         judge(training, training.game.sample(SAMPLES, seed=SAMPLE_SEED))
     return OK

@@ -29,7 +29,7 @@ from .exits import OK, UsageError
 from .opening import Trained, open_run, open_trained
 from .sheets import write_sheets
 
-MOST = 10_000
+MOST = 2048
 
 
 @dataclass(frozen=True)
@@ -39,15 +39,16 @@ class Options:
     Attributes:
         run: the run's folder, or the start of its name: runs/00000.
         metrics: names with commas between: fd, fd_infinity, kid, is, prdc, mmd, swd, ms_ssim, ndb,
-            kmeans, memorisation, c2st, one_nn, ppl, lpips, ifid, modes, stacked; by default the
-            usual ones that suit the data.
+            kmeans, memorisation, c2st, one_nn, ppl, lpips, modes, stacked; by default the usual
+            ones that suit the data.
         all: all metrics that suit the data.
         net: feature net: auto, inception, digits_lenet, mnist_lenet or fashion_lenet.
         weights: file of Inception's weights, pt_inception-2015-12-05-6726825d.pth.
         protocol: resize and input of FID: pytorch-fid, torch-fidelity, clean or legacy-tensorflow.
         lpips: for lpips and ppl: alex, vgg or squeeze, the file of that trunk's ImageNet weights,
             and that of LPIPS's linear weights, with commas between.
-        n: samples, and real ones at most; 0 takes as many as there are real, at most 10,000.
+        n: samples, and real ones at most; 0 takes as many as there are real, at most 2,048.
+            Published figures are of 10,000 or 50,000: use --resamples 0 with so many.
         checkpoint: last, best (the least Frechet distance measured) or the number of a kept step.
         ema: use the averaged weights, where there are some.
         seed: of the samples and the estimators.
@@ -166,8 +167,7 @@ def _judge(options: Options, settings: Settings, dataset: data.Dataset) -> Judge
         )
     if held_out is not None and held_out.hash == dataset.hash:  # a source with one part alone
         held_out = None
-    n = options.n or MOST
-    return Judge(dataset, net, n=n, held_out=held_out, seed=options.seed)
+    return Judge(dataset, net, n=options.n or MOST, held_out=held_out, seed=options.seed)
 
 
 def _lpips(files: str, dataset: data.Dataset) -> dict[str, Any]:

@@ -4,9 +4,11 @@ A feature net turns images into vectors (``features``, ``inception``, ``house_ne
 function of two sets of them (``fid``, ``kid``, ``prdc`` ...), of images (``ms_ssim``, ``lpips``,
 ``sliced_wasserstein``), of points (``modes``) or of a generator (``path_length``). ``suite`` runs
 them by name on a ``Pair``, with bootstrap intervals; ``card`` says what a number's protocol is.
+Functions that have their module's name are imported from there: ``from tinygan.metrics.prdc import
+prdc``.
 """
 
-from .c2st import c2st, nearest_neighbour_test
+from .c2st import nearest_neighbour_test
 from .card import Card
 from .cas import classification_accuracy_score
 from .classifier import Classifier, digit_classifier, digit_fidelity, train_classifier
@@ -21,21 +23,19 @@ from .fid import (
 )
 from .house_nets import HOUSE_NETS, house_net
 from .inception import inception_net
-from .inception_score import inception_score
 from .interval import Interval, bootstrap, bootstrap_all
 from .kid import kernel_distance, mmd, polynomial_mmd
 from .lpips import LPIPS, load_linear
 from .measures import MEASURES
-from .memorisation import copying_test, memorisation_gap
+from .memorisation import copying_by_cell, copying_test, memorisation_gap
 from .modes import recovered_interval, stacked_digit_modes, toy_modes
 from .moments import Moments
-from .ms_ssim import ms_ssim, ms_ssim_diversity
-from .ndb import cluster_density, ndb
+from .ms_ssim import ms_ssim_diversity
+from .ndb import cluster_density
 from .neighbours import nearest
 from .pair import Pair, Side, side
 from .path_length import perceptual_path_length
-from .prdc import prdc
-from .probe import fit_probe
+from .probe import fit_probe, linear_probe_accuracy, nearest_neighbour_accuracy
 from .sequence_scores import discriminative_score, predictive_score
 from .sheets import blind_sheet, neighbour_sheet, score_answers, template_sheet
 from .sliced_wasserstein import laplacian_swd, sliced_wasserstein
@@ -58,9 +58,9 @@ __all__ = [
     "blind_sheet",
     "bootstrap",
     "bootstrap_all",
-    "c2st",
     "classification_accuracy_score",
     "cluster_density",
+    "copying_by_cell",
     "copying_test",
     "digit_classifier",
     "digit_fidelity",
@@ -75,9 +75,9 @@ __all__ = [
     "gaussian_statistics",
     "house_net",
     "inception_net",
-    "inception_score",
     "kernel_distance",
     "laplacian_swd",
+    "linear_probe_accuracy",
     "load_linear",
     "load_trunk",
     "make_trunk",
@@ -85,16 +85,14 @@ __all__ = [
     "memorisation_gap",
     "metric_name",
     "mmd",
-    "ms_ssim",
     "ms_ssim_diversity",
-    "ndb",
     "nearest",
+    "nearest_neighbour_accuracy",
     "nearest_neighbour_test",
     "neighbour_sheet",
     "per_class_frechet",
     "perceptual_path_length",
     "polynomial_mmd",
-    "prdc",
     "predictive_score",
     "recovered_interval",
     "score_answers",

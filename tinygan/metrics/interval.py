@@ -91,6 +91,7 @@ def bootstrap(
 def bootstrap_all(
     statistics: Callable[..., Mapping[str, float]],
     *samples: Array,
+    values: Mapping[str, float] | None = None,
     resamples: int = 200,
     level: float = 0.95,
     seed: int = 0,
@@ -100,6 +101,7 @@ def bootstrap_all(
     Args:
         statistics: of as many arrays as there are samples, to finite numbers by name.
         samples: the sets.
+        values: of the samples as they are, where ``statistics`` is a quicker form of them.
         resamples: replicates, 20 or more.
         level: above 0 and below 1.
         seed: of the draws.
@@ -113,7 +115,7 @@ def bootstrap_all(
     if not samples or min(a.ndim for a in samples) < 1 or min(len(a) for a in samples) < 2:
         shapes = ", ".join(str(a.shape) for a in samples) or "none"
         raise ShapeError(f"samples of shape {shapes}: a bootstrap needs two rows or more of each")
-    values = dict(statistics(*samples))
+    values = statistics(*samples) if values is None else values
     streams = [Stream(seed, f"bootstrap {i}") for i in range(len(samples))]
     replicates = np.empty((resamples, len(values)))
     for row in replicates:

@@ -26,11 +26,13 @@ from .ndb import cluster_density, ndb
 from .pair import Pair, Side
 from .path_length import perceptual_path_length
 from .prdc import prdc
+from .probe import linear_probe_accuracy, nearest_neighbour_accuracy
 from .sliced_wasserstein import laplacian_swd, sliced_wasserstein
 
 Values = dict[str, float]
 PATHS = 1000  # of the path length; published numbers take 100,000
 LPIPS_PAIRS = 500
+MMD_ROWS = 1000
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Measure:
         refuse: why a pair does not suit it, or None.
         on_pixels: whether it sees the samples themselves, so that its name carries no net.
         resampled: whether a bootstrap means something; a test has its p-value instead.
+        replicates: of a bootstrap, at most: fewer where one takes seconds.
     """
 
     run: Callable[[Pair], Values]
@@ -50,6 +53,7 @@ class Measure:
     refuse: Callable[[Pair], str | None] = lambda pair: None
     on_pixels: bool = False
     resampled: bool = True
+    replicates: int = 10_000
 
 
 def _fd(pair: Pair) -> Values:
@@ -62,10 +66,9 @@ def _fd_infinity(pair: Pair) -> Values:
 
 
 def _kid(pair: Pair) -> Values:
-    size = min(1000, len(pair.real), len(pair.fake))
-    found = kernel_distance(
-        pair.real.features, pair.fake.features, subset_size=size, seed=pair.seed
-    )
+    real, fake = pair.real.features, pair.fake.features
+    size = min(1000, len(real), len(fake))
+    found = kernel_distance(real, fake, subsets=pair.subsets, subset_size=size, seed=pair.seed)
     return {"kid": found.mean, "kid_std": found.std}
 
 
@@ -87,14 +90,16 @@ def _prdc(pair: Pair) -> Values:
 
 
 def _mmd(pair: Pair) -> Values:
-    return {"mmd": mmd(pair.real.features, pair.fake.features, seed=pair.seed).value}
+    # of at most so many samples a side: its cost is their square
+    real, fake = pair.real.features[:MMD_ROWS], pair.fake.features[:MMD_ROWS]
+    return {"mmd": mmd(real, fake, seed=pair.seed).value}
 
 
 def _swd(pair: Pair) -> Values:
     real, fake = pair.real.samples, pair.fake.samples
     if real.ndim == 2:
         return {"swd": sliced_wasserstein(real, fake, seed=pair.seed)}
-    found = laplacian_swd(real, fake, seed=pair.seed)
+    found = laplacian_swd(real, fake, projections=pair.projections, seed=pair.seed)
     mean = found.pop("mean")
     return {"swd": mean, **{f"swd_{height}": value for height, value in found.items()}}
 
@@ -119,11 +124,8 @@ def _memorisation(pair: Pair) -> Values:
     assert pair.held_out is not None  # refused before
     sets = pair.real.features, pair.held_out.features, pair.fake.features
     test = copying_test(*sets)
-    return {
-        "nn_gap": memorisation_gap(*sets, seed=pair.seed).gap,
-        "copying_z": test.z,
-        "copying_p": test.p_value,
-    }
+    gap = memorisation_gap(*sets, seed=pair.seed).gap
+    return {"nn_gap": gap, "copying_z": test.z, "copying_p": test.p_value}
 
 
 def _c2st(pair: Pair) -> Values:
@@ -153,6 +155,15 @@ def _cas(pair: Pair) -> Values:
     sides = [_dataset(side) for side in (pair.fake, pair.real, pair.held_out) if side is not None]
     found = classification_accuracy_score(*sides, seed=pair.seed)
     return {"cas": found.fake, "cas_real": found.real}
+
+
+def _probe(pair: Pair) -> Values:
+    fake, held = pair.fake, pair.held_out
+    assert held is not None
+    assert fake.labels is not None
+    assert held.labels is not None
+    sets = fake.features, fake.labels, held.features, held.labels
+    return {"probe": linear_probe_accuracy(*sets), "probe_1nn": nearest_neighbour_accuracy(*sets)}
 
 
 def _dataset(side: Side) -> Dataset:
@@ -255,8 +266,10 @@ MEASURES = {
     "kid": Measure(_kid, "kernel distance, mean and standard deviation over subsets"),
     "is": Measure(_is, "inception score of the net's class probabilities", _needs_classes),
     "prdc": Measure(_prdc, "precision, recall (k = 3), density, coverage (k = 5)"),
-    "mmd": Measure(_mmd, "maximum mean discrepancy, mixture of Gaussian kernels"),
-    "swd": Measure(_swd, "sliced Wasserstein distance", _needs_16_pixels, on_pixels=True),
+    "mmd": Measure(_mmd, "maximum mean discrepancy of 1,000 samples, mixture of Gaussian kernels"),
+    "swd": Measure(
+        _swd, "sliced Wasserstein distance", _needs_16_pixels, on_pixels=True, replicates=20
+    ),
     "ms_ssim": Measure(_ms_ssim, "mean MS-SSIM of pairs of fakes", _needs_windows, on_pixels=True),
     "ndb": Measure(_ndb, "share of k-means cells with too many or too few fakes"),
     "kmeans": Measure(_clusters, "how evenly fakes fill the real clusters"),
@@ -264,6 +277,7 @@ MEASURES = {
         _memorisation,
         "nearest-neighbour distance to training against held-out samples",
         lambda pair: None if pair.held_out is not None else "the data have no held-out part",
+        replicates=20,
     ),
     "c2st": Measure(_c2st, "accuracy of a classifier of real against fake", resampled=False),
     "one_nn": Measure(_one_nn, "leave-one-out 1-NN accuracy", resampled=False),
@@ -273,6 +287,12 @@ MEASURES = {
         "classification accuracy score: trained on fakes, tested on held-out reals",
         _needs_held_out_labels,
         on_pixels=True,
+        resampled=False,
+    ),
+    "probe": Measure(
+        _probe,
+        "linear probe and 1-NN trained on features of fakes, tested on held-out reals",
+        _needs_held_out_labels,
         resampled=False,
     ),
     "ppl": Measure(

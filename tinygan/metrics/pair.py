@@ -57,6 +57,8 @@ class Pair:
         nz: size of its z.
         distance: perceptual distance of images, (n, C, H, W) twice to (n,): LPIPS, or None.
         distance_name: its name, with that of its trunk: ``lpips_vgg``.
+        subsets: of the kernel distance; a bootstrap takes few for each replicate.
+        projections: of the sliced Wasserstein distance; likewise.
         seed: of the estimators.
     """
 
@@ -69,6 +71,8 @@ class Pair:
     nz: int = 0
     distance: Callable[[Array, Array], Array] | None = None
     distance_name: str = ""
+    subsets: int = 100
+    projections: int = 512
     seed: int = 0
 
     @property
