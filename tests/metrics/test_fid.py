@@ -238,9 +238,9 @@ def test_moments_of_other_nets_are_not_compared():
 
 
 def test_sets_that_do_not_fit_are_named():
-    with pytest.raises(ShapeError, match="fake features of shape"):
+    with pytest.raises(ShapeError, match="fake of shape"):
         frechet_distance_of_features(np.zeros((3, 2)), np.zeros((1, 2)))
-    with pytest.raises(ShapeError, match=r"\(3, 2\) and fake features \(3, 4\)"):
+    with pytest.raises(ShapeError, match=r"\(3, 2\) and fake \(3, 4\)"):
         frechet_distance_of_features(np.zeros((3, 2)), np.zeros((3, 4)))
     with pytest.raises(OptionError, match="finite"):
         frechet_distance_of_features(np.zeros((3, 2)), np.full((3, 2), np.nan))

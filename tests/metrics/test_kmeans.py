@@ -56,12 +56,12 @@ def test_a_result_is_a_function_of_the_seed():
 def test_blocks_do_not_change_the_result(monkeypatch):
     x = RNG.normal(size=(100, 2))
     whole = fit_kmeans(x, 5).centres
-    monkeypatch.setattr("tinygan.metrics._inputs.BLOCK_BYTES", 500)
+    monkeypatch.setattr("tinygan.metrics.checks.BLOCK_BYTES", 500)
     np.testing.assert_allclose(fit_kmeans(x, 5).centres, whole, rtol=1e-12)
 
 
 def test_distances_never_lie_in_memory_at_once(monkeypatch):
-    monkeypatch.setattr("tinygan.metrics._inputs.BLOCK_BYTES", 1 << 20)
+    monkeypatch.setattr("tinygan.metrics.checks.BLOCK_BYTES", 1 << 20)
     x = RNG.normal(size=(50_000, 2)).astype(np.float32)
     tracemalloc.start()
     fit_kmeans(x, 60, max_iterations=2)

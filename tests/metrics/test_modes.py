@@ -52,7 +52,7 @@ def test_points_of_low_quality_recover_nothing_but_count_in_kl():
 def test_blocks_do_not_change_the_counts(monkeypatch):
     points, _ = GRID.sample(300, Stream(1, "toy"))
     whole = toy_modes(points, GRID.centres, sigma=GRID.sigma)
-    monkeypatch.setattr("tinygan.metrics._inputs.BLOCK_BYTES", 4000)
+    monkeypatch.setattr("tinygan.metrics.checks.BLOCK_BYTES", 4000)
     parts = toy_modes(points, GRID.centres, sigma=GRID.sigma)
     np.testing.assert_array_equal(parts.counts, whole.counts)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tinygan.errors import DataError, OptionError, SaveError, ShapeError
-from tinygan.metrics.checks import _BLOCK_BYTES
+from tinygan.metrics.checks import BLOCK_BYTES
 from tinygan.metrics.moments import Moments
 
 RNG = np.random.default_rng(1)
@@ -58,7 +58,7 @@ def test_float32_features_are_summed_in_float64():
 
 
 def test_sets_larger_than_a_block_are_taken_in_blocks():
-    tall = RNG.normal(size=(_BLOCK_BYTES // 8 // 64 + 5, 64)).astype(np.float32)
+    tall = RNG.normal(size=(BLOCK_BYTES // 8 // 64 + 5, 64)).astype(np.float32)
     moments = Moments.of(tall)
     np.testing.assert_allclose(moments.mean, tall.mean(axis=0, dtype=np.float64), atol=1e-12)
     assert moments.count == len(tall)

@@ -110,5 +110,5 @@ def test_a_k_that_does_not_fit_is_refused():
             prdc(x, x, **bad)
     with pytest.raises(OptionError, match="use k of 1 to 2"):
         prdc(x, x[:3])
-    with pytest.raises(ShapeError, match="real features"):
+    with pytest.raises(ShapeError, match="differ in dimension"):
         prdc(x, x[:, :1])

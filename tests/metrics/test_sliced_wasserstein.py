@@ -73,7 +73,7 @@ def test_directions_come_from_the_seed():
 def test_blocks_do_not_change_the_sum(monkeypatch):
     x, y = RNG.normal(size=(60, 4)), RNG.normal(size=(45, 4))
     whole = sliced_wasserstein(x, y, projections=10)
-    monkeypatch.setattr("tinygan.metrics._inputs.BLOCK_BYTES", 1000)
+    monkeypatch.setattr("tinygan.metrics.checks.BLOCK_BYTES", 1000)
     monkeypatch.setattr("tinygan.metrics.sliced_wasserstein.BLOCK_BYTES", 3000)
     assert sliced_wasserstein(x, y, projections=10) == pytest.approx(whole, rel=1e-12)
 

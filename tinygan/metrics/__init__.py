@@ -38,7 +38,7 @@ from .path_length import perceptual_path_length
 from .probe import fit_probe, linear_probe_accuracy, nearest_neighbour_accuracy
 from .sequence_scores import discriminative_score, predictive_score
 from .sheets import blind_sheet, neighbour_sheet, score_answers, template_sheet
-from .sliced_wasserstein import laplacian_swd, sliced_wasserstein
+from .sliced_wasserstein import laplacian_swd
 from .suite import measure, metric_name
 from .trunks import load_trunk, make_trunk
 from .weights import download, find_weights
@@ -97,7 +97,6 @@ __all__ = [
     "recovered_interval",
     "score_answers",
     "side",
-    "sliced_wasserstein",
     "stacked_digit_modes",
     "template_sheet",
     "toy_modes",

@@ -31,8 +31,8 @@ import numpy as np
 from .. import nn, random
 from ..errors import OptionError, ShapeError
 from ..kernels.arrays import Array
-from ._inputs import check_pair
 from .binomial import AccuracyTest, accuracy_test
+from .checks import check_pair
 from .classifier import fit_classes, in_batches
 from .neighbours import nearest
 from .probe import fit_probe, vote

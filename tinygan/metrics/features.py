@@ -14,8 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..autograd import no_grad
-from ..errors import OptionError, ShapeError
+from ..errors import ShapeError
 from ..kernels.arrays import Array
+from .checks import check_images
 
 BATCH = 250
 Forward = Callable[[Array], tuple[Array, Array]]
@@ -74,13 +75,6 @@ class FeatureNet:
     def stream(self, batches: Iterator[Array]) -> Iterator[Embedding]:
         """Yield an embedding for each batch, so that a large set never lies in memory whole."""
         for images in batches:
-            self._check(images)
+            check_images(f"{self.name}: images", images)
             with no_grad():
                 yield Embedding(*self.forward(images))
-
-    def _check(self, images: Array) -> None:
-        if images.ndim != 4 or images.shape[1] not in (1, 3):
-            raise ShapeError(f"{self.name}: images {images.shape}; (N, 1 or 3, H, W) fits")
-        # one ulp beyond 1 is a tanh's rounding, and is no sign of another range
-        if not (np.isfinite(images).all() and np.abs(images).max(initial=0.0) <= 1.0 + 1e-6):
-            raise OptionError(f"{self.name}: image values must be finite and lie in [-1, 1]")

@@ -27,7 +27,7 @@ import numpy as np
 from ..errors import DataError, OptionError, ShapeError
 from ..kernels.arrays import Array
 from ..random import Stream
-from .checks import feature_pair, feature_set
+from .checks import check_pair, check_points
 from .moments import Moments
 
 _EPS = float(np.finfo(np.float64).eps)
@@ -45,7 +45,7 @@ def gaussian_statistics(features: Array) -> tuple[Array, Array]:
         ShapeError: features is not a matrix of at least two rows.
         OptionError: a value is not finite.
     """
-    moments = Moments.of(feature_set(features, "features", least=2))
+    moments = Moments.of(check_points("features", features, least=2))
     return moments.mean, moments.covariance()
 
 
@@ -102,7 +102,7 @@ def frechet_distance_of_features(real: Array, fake: Array, *, ddof: int = 1) -> 
         ShapeError: the sets are no such matrices, or their dimensions differ.
         OptionError: a value is not finite, or ddof doesn't fit.
     """
-    real, fake = feature_pair(real, fake, least=2)
+    real, fake = check_pair("frechet_distance", real, fake, least=2)
     return Gaussian.of(real, ddof).distance(Gaussian.of(fake, ddof))
 
 
@@ -227,7 +227,7 @@ def fid_infinity(
         ShapeError: the sets do not fit.
         OptionError: points or least do not fit.
     """
-    fake = feature_set(fake, "fake features", least=20)
+    fake = check_points("fake features", fake, least=20)
     total = len(fake)
     least = total // 10 if least is None else least
     if not (2 <= least < total and points >= 2):
@@ -279,7 +279,7 @@ def per_class_frechet(
         OptionError: a value is not finite, or labels aren't integers.
         DataError: a class of either set has fewer than two rows of each; all such are named.
     """
-    real, fake = feature_pair(real, fake, least=2)
+    real, fake = check_pair("frechet_distance", real, fake, least=2)
     labels = [np.asarray(a) for a in (real_labels, fake_labels)]
     for features, own in zip((real, fake), labels, strict=True):
         if own.shape != (len(features),):

@@ -21,7 +21,7 @@ import numpy as np
 from ..errors import OptionError
 from ..kernels.arrays import Array
 from ..random import Stream
-from .checks import feature_set
+from .checks import check_points
 
 _SUM_ERROR = 1e-3  # a float32 softmax over 1008 classes sums to 1 within 1e-4
 
@@ -58,7 +58,7 @@ def inception_score(
         ShapeError: the probabilities are no such matrix.
         OptionError: a row is no distribution, or splits does not fit.
     """
-    p = feature_set(probabilities, "probabilities").astype(np.float64)
+    p = check_points("probabilities", probabilities).astype(np.float64)
     if p.min() < 0 or np.abs(p.sum(axis=1) - 1.0).max() > _SUM_ERROR:
         raise OptionError(
             "probabilities: a row isn't at least 0 with sum 1; use a softmax's output"

@@ -23,7 +23,7 @@ import numpy as np
 from ..errors import OptionError
 from ..kernels.arrays import Array
 from ..random import Stream
-from .checks import feature_pair
+from .checks import check_pair
 from .neighbours import BLOCK_BYTES, Pairs, diagonal
 
 _MEDIAN_ROWS = 1000  # of both sets together: the median of 500,000 pairs is good to a percent
@@ -65,7 +65,7 @@ def polynomial_mmd(
         ShapeError: the sets are no such matrices, or their dimensions differ.
         OptionError: a value is not finite.
     """
-    x, y = (a.astype(np.float64) for a in feature_pair(real, fake, least=2))
+    x, y = (a.astype(np.float64) for a in check_pair("polynomial_mmd", real, fake, least=2))
     scale = 1.0 / x.shape[1] if gamma is None else gamma
 
     def kernel(a: Array, b: Array) -> Array:
@@ -97,7 +97,7 @@ def kernel_distance(
         ShapeError: the sets are no such matrices, or their dimensions differ.
         OptionError: subsets or subset_size do not fit, or a value is not finite.
     """
-    real, fake = feature_pair(real, fake, least=2)
+    real, fake = check_pair("kernel_distance", real, fake, least=2)
     most = min(len(real), len(fake))
     if subsets < 1 or not 2 <= subset_size <= most:
         raise OptionError(
@@ -162,7 +162,7 @@ def mmd(
         ShapeError: the sets are no such matrices, or their dimensions differ.
         OptionError: a bandwidth or permutations does not fit, or a value is not finite.
     """
-    real, fake = feature_pair(real, fake, least=2)
+    real, fake = check_pair("mmd", real, fake, least=2)
     both = np.concatenate([real, fake])
     widths = _median_bandwidths(both, seed) if bandwidths is None else tuple(bandwidths)
     if not widths or min(widths) <= 0 or permutations < 0:

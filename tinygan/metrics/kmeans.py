@@ -22,7 +22,7 @@ import numpy as np
 from ..errors import OptionError, ShapeError
 from ..kernels.arrays import Array
 from ..random import Stream
-from ._inputs import blocks, check_count, check_points
+from .checks import blocks, check_count, check_points
 
 
 @dataclass(frozen=True, eq=False)

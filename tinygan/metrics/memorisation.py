@@ -39,7 +39,7 @@ import numpy as np
 from ..errors import OptionError, ShapeError
 from ..kernels.arrays import Array
 from ..random import Stream
-from ._inputs import check_count, check_points
+from .checks import check_count, check_points
 from .kmeans import fit_kmeans
 from .neighbours import nearest
 

@@ -27,8 +27,8 @@ import numpy as np
 from ..errors import OptionError, ShapeError
 from ..kernels.arrays import Array
 from ..random import Stream
-from ._inputs import blocks, check_count, check_images, check_points
 from ._shares import kl
+from .checks import blocks, check_count, check_images, check_points
 
 CLASSES = 10  # digits a channel
 Classify = Callable[[Array], Array]

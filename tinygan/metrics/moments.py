@@ -25,7 +25,7 @@ import numpy as np
 from ..data.npz import read_npz
 from ..errors import DataError, OptionError, SaveError, ShapeError
 from ..kernels.arrays import Array
-from .checks import double_blocks, feature_set
+from .checks import check_points, double_blocks
 
 _FITS = "statistics as pytorch-fid writes them, mu (d,) and sigma (d, d), are needed"
 _ASYMMETRY = 1e-5  # of the largest entry: float32 statistics are symmetric to 1e-7
@@ -72,7 +72,7 @@ class Moments:
             ShapeError: features is no such matrix, or its d is another than before.
             OptionError: a value is not finite, or the moments come from a file without ``n``.
         """
-        features = feature_set(features, "features")
+        features = check_points("features", features)
         if self.dim and features.shape[1] != self.dim:
             raise ShapeError(
                 f"features of shape {features.shape}: these moments are of (N, {self.dim})"

@@ -37,7 +37,7 @@ from ..autograd import Tensor, no_grad
 from ..errors import ShapeError
 from ..kernels.arrays import Array
 from ..random import Stream
-from ._inputs import blocks, check_count, check_images
+from .checks import blocks, check_count, check_images
 
 WINDOW, SIGMA = 11, 1.5
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)

@@ -27,8 +27,8 @@ import numpy as np
 
 from ..errors import OptionError
 from ..kernels.arrays import Array
-from ._inputs import check_count, check_pair
 from ._shares import entropy, jensen_shannon
+from .checks import check_count, check_pair
 from .kmeans import fit_kmeans
 
 

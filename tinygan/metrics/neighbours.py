@@ -19,7 +19,7 @@ import numpy as np
 
 from ..errors import OptionError, ShapeError
 from ..kernels.arrays import Array
-from .checks import double_blocks, feature_set
+from .checks import check_points, double_blocks
 
 BLOCK_BYTES = 256 << 20
 _SPARE = 8  # nominees beyond k: so many may be nearer than the formula can tell
@@ -141,8 +141,8 @@ class Pairs:
     """
 
     def __init__(self, queries: Array, points: Array, block_bytes: int = BLOCK_BYTES) -> None:
-        self.queries = feature_set(queries, "queries")
-        self.points = feature_set(points, "points")
+        self.queries = check_points("queries", queries)
+        self.points = check_points("points", points)
         d = self.points.shape[1]
         if self.queries.shape[1] != d:
             raise ShapeError(f"queries {self.queries.shape}, points {self.points.shape}: d differs")

@@ -25,7 +25,7 @@ import numpy as np
 from ..errors import OptionError, ShapeError
 from ..kernels.arrays import Array
 from ..random import Stream
-from ._inputs import check_count
+from .checks import check_count
 
 Generate = Callable[[Array], Array]
 Distance = Callable[[Array, Array], Array]

@@ -24,7 +24,7 @@ import numpy as np
 
 from ..errors import OptionError
 from ..kernels.arrays import Array
-from .checks import feature_pair
+from .checks import check_pair
 from .neighbours import BLOCK_BYTES, Pairs, nearest
 
 
@@ -72,7 +72,7 @@ def prdc(
         ShapeError: the sets are no such matrices, or their dimensions differ.
         OptionError: k or k_density does not fit, or a value is not finite.
     """
-    real, fake = feature_pair(real, fake)
+    real, fake = check_pair("prdc", real, fake)
     most = min(len(real), len(fake)) - 1
     if not (1 <= k <= most and 1 <= k_density < len(real)):
         raise OptionError(

@@ -22,7 +22,7 @@ import numpy as np
 
 from ..errors import OptionError, ShapeError
 from ..kernels.arrays import Array
-from ._inputs import check_points
+from .checks import check_points
 from .neighbours import nearest
 
 L2 = 1e-3

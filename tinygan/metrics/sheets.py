@@ -23,8 +23,8 @@ import numpy as np
 from ..errors import OptionError, ShapeError
 from ..kernels.arrays import Array
 from ..random import Stream
-from ._inputs import check_images
 from .binomial import AccuracyTest, accuracy_test
+from .checks import check_images
 from .neighbours import nearest
 
 _CELL = 56  # pixels that a small image is enlarged to, about

@@ -27,7 +27,7 @@ from ..autograd import Tensor, no_grad
 from ..errors import OptionError, ShapeError
 from ..kernels.arrays import Array
 from ..random import Stream
-from ._inputs import BLOCK_BYTES, blocks, check_count, check_images, check_pair
+from .checks import BLOCK_BYTES, blocks, check_count, check_images, check_pair
 
 PATCH = 7  # pixels a side
 PATCHES_PER_IMAGE = 128
