@@ -145,11 +145,11 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_its_checkpoint(tmp_pa
 def test_a_checkpoint_that_cannot_be_written_is_a_warning(tmp_path, monkeypatch):
     save, failed = module.save_checkpoint, []
 
-    def full_once(path, step, *rest):
+    def full_once(path, step, *rest, **more):
         if step == 2:
             failed.append(step)
             raise SaveError("disk full")
-        return save(path, step, *rest)
+        return save(path, step, *rest, **more)
 
     monkeypatch.setattr(module, "save_checkpoint", full_once)
     training = start(tmp_path)
@@ -160,7 +160,7 @@ def test_a_checkpoint_that_cannot_be_written_is_a_warning(tmp_path, monkeypatch)
 
 
 def test_the_last_checkpoint_must_be_written(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "save_checkpoint", lambda *_: raise_it(SaveError("disk full")))
+    monkeypatch.setattr(module, "save_checkpoint", lambda *_, **__: raise_it(SaveError("disk full")))
     with pytest.raises(SaveError, match="disk full"):
         finish(start(tmp_path))
 

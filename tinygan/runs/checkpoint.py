@@ -116,6 +116,9 @@ def load_checkpoint(directory: PathLike, *, step: int | None = None) -> Checkpoi
     """
     root = Path(directory) / "checkpoints"
     if step is not None:
+        if f"step-{step:06d}" not in _checkpoints(root):
+            kept = ", ".join(sorted(_checkpoints(root))) or "none"
+            raise CheckpointError(f"{root}: no checkpoint of step {step}; kept are {kept}")
         return Checkpoint(*_read(root / f"step-{step:06d}", None), None)
     problems: list[str] = []
     try:
