@@ -199,8 +199,10 @@ def test_a_metric_that_does_not_suit_says_why(said, runs):
 def test_compare_shows_last_and_best_of_each_run(said, runs):
     code, out, _ = said("compare", *runs)
     assert code == 0
-    assert out[0].split()[:3] == ["run", "step", "fd_digits_lenet"]
-    assert [line.split()[-1] != "" for line in out].count(True) == len(out)
+    assert out[0] == "in the features of digits_lenet"
+    assert out[1].split() == ["run", "step", "fd", "is", "kid", "precision", "recall"]
+    wide = said("compare", *runs, "--metrics", "all")[1]
+    assert {"density", "coverage"} <= set(wide[1].split())
     assert sum("last" in line.split() for line in out) == 2
     assert sum("best" in line.split() for line in out) == 2
 

@@ -160,7 +160,9 @@ def test_a_checkpoint_that_cannot_be_written_is_a_warning(tmp_path, monkeypatch)
 
 
 def test_the_last_checkpoint_must_be_written(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "save_checkpoint", lambda *_, **__: raise_it(SaveError("disk full")))
+    monkeypatch.setattr(
+        module, "save_checkpoint", lambda *_, **__: raise_it(SaveError("disk full"))
+    )
     with pytest.raises(SaveError, match="disk full"):
         finish(start(tmp_path))
 

@@ -14,6 +14,7 @@ from .arguments import parse
 from .exits import OK
 
 FRECHET = ("fid", "fd_")
+USUAL = ("fid", "fd", "kid", "is", "precision", "recall", "modes", "high_quality")
 PROTOCOL = ("net", "sha256", "resize", "protocol", "n_real", "n_fake", "split")
 
 
@@ -23,8 +24,8 @@ class Options:
 
     Attributes:
         runs: the runs' folders, or the starts of their names.
-        metrics: full names with commas between, e.g. fd_digits_lenet,precision_digits_lenet; by
-            default all that every run has.
+        metrics: full names with commas between, e.g. fd_digits_lenet,coverage_digits_lenet, or
+            all; by default the usual ones that every run has.
     """
 
     runs: Annotated[
@@ -89,7 +90,9 @@ def read(run: RunDirectory) -> Found:
 
 def table(found: list[Found], keys: list[str]) -> list[str]:
     """Return the lines of the table."""
-    rows = [["run", "", "step", *keys]]
+    nets = _nets(found)  # what all names end with is said once, above the table
+    net = nets.pop() if len(nets) == 1 else ""
+    rows = [["run", "", "step", *(key.removesuffix(net) if net else key for key in keys)]]
     for each in found:
         last = max(each.steps)
         measured = [{"step": step, **values} for step, values in each.steps.items()]
@@ -99,7 +102,8 @@ def table(found: list[Found], keys: list[str]) -> list[str]:
                 cells = [_cell(each.steps[step], key) for key in keys]
                 rows.append([each.name if which == "last" else "", which, str(step), *cells])
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return [
+    title = [f"in the features of {net[1:]}"] if net else []
+    return title + [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
@@ -128,13 +132,20 @@ def _keys(options: Options, found: list[Found]) -> list[str]:
     card = {*PROTOCOL, "step", "seed"}
     shared = [key for key in dict.fromkeys(numbers[0]) if all(key in other for other in numbers)]
     plain = [k for k in shared if k not in card and not k.endswith(("_low", "_high", "_std"))]
+    if options.metrics == "all":
+        return plain
     asked = [name.strip() for name in options.metrics.split(",") if name.strip()]
     for name in asked:
         if name not in plain:
             raise OptionError(f"no metric {name} that all runs have: {', '.join(plain) or 'none'}")
     if not (asked or plain):
         raise OptionError("the runs share no metric; measure them in one way: tinygan metrics RUN")
-    return asked or plain
+    usual = {f"{name}{net}" for name in USUAL for net in ("", *_nets(found))}
+    return asked or [key for key in plain if key in usual] or plain
+
+
+def _nets(found: list[Found]) -> set[str]:
+    return {f"_{each.protocol['net']}" for each in found if "net" in each.protocol}
 
 
 def _cell(row: dict[str, Any], key: str) -> str:
