@@ -129,6 +129,7 @@ def test_bad_input_is_one_line_that_says_what(said, tmp_path):
     Moments.of(features, net="other_net").save(whole)
     cut = tmp_path / "cut.npz"
     cut.write_bytes(whole.read_bytes()[:-40])
+    np.savez(tmp_path / "floats.npz", images=np.full((3, 16, 16, 1), np.nan, np.float32))
     nan = tmp_path / "nan.npz"
     np.savez(nan, mu=np.full(4, np.nan), sigma=np.eye(4))
     for source, expected, names in (
@@ -139,9 +140,12 @@ def test_bad_input_is_one_line_that_says_what(said, tmp_path):
         (nan, 3, "finite"),
         (tmp_path / "absent", 3, "absent"),
         ("ring", 2, "points"),
+        (tmp_path / "floats.npz", 3, "value-range"),
     ):
         code, line = bad(said, source, "digits:16")
         assert (code, names in line) == (expected, True), line
+    code, line = bad(said, tmp_path / "floats.npz", "digits:16", "--value-range", "0,1")
+    assert (code, "not finite" in line) == (3, True)
     code, line = bad(said, whole, "digits:16")  # statistics of another net and dimension
     assert code == 2
     assert "other_net" in line or "d = 8" in line

@@ -3,6 +3,7 @@
 import json
 
 from tinygan.metrics.card import Card
+from tinygan.metrics.weights import published
 
 
 def test_a_row_leaves_out_what_is_not_known():
@@ -31,3 +32,10 @@ def test_few_samples_are_warned_of_at_2048():
     assert "2047" in line
     assert "biased upwards" in line
     assert Card(n_real=3, n_fake=3).warnings() == []  # no features, no Frechet distance
+
+
+def test_weights_that_are_not_the_published_ones_are_warned_of():
+    known = {"net": "inception", "n_real": 5000, "n_fake": 5000}
+    (line,) = Card(sha256="0" * 64, **known).warnings()
+    assert "not the published weights" in line
+    assert Card(sha256=published("inception").sha256, **known).warnings() == []

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -54,6 +54,9 @@ class Options:
         split: part of a data set: train or test.
         size: side in pixels that images are resized to first; by default their own.
         channels: 1 (grey) or 3 (RGB); by default the data's own.
+        value_range: of float images in an .npz: 0,1 or -1,1 or 0,255.
+        held_out: real samples, of their test split, that A's generator did not train on: for the
+            memorisation, cas and probe metrics.
         seed: of a run's samples, of the choice among images, and of the estimators.
         ema: use a run's averaged weights, where there are some.
         resamples: bootstrap replicates for 95 % intervals; 0 for none, 100 are usual.
@@ -72,6 +75,8 @@ class Options:
     split: str = "train"
     size: int | None = None
     channels: int | None = None
+    value_range: str = ""
+    held_out: str = ""
     seed: int = 0
     ema: bool = True
     resamples: int = 0
@@ -89,9 +94,7 @@ def run(args: list[str]) -> int:
         raise UsageError(f"--save {options.save}: the ending .npz fits")
     if options.download:
         print(f"weights {download('inception')}")
-    asked = Asked(
-        options.n, options.split, options.size, options.channels, options.seed, options.ema
-    )
+    asked = _asked(options)
     sides = open_source(options.a, asked), open_source(options.b, asked)
     names = [name.strip() for name in options.metrics.split(",") if name.strip()]
     card, values = compare(options, sides, names)
@@ -104,6 +107,10 @@ def run(args: list[str]) -> int:
     for line in card.warnings():
         print(line)
     return OK
+
+
+def _asked(options: Options) -> Asked:
+    return Asked(**{f.name: getattr(options, f.name) for f in fields(Asked)})
 
 
 def compare(
@@ -154,7 +161,11 @@ def _suite(
     if net is None or any(source.kind == "statistics" for source in sides):
         raise OptionError("--metrics and --resamples need images on both sides, not statistics")
     fake, real = (_embedded(source, net) for source in sides)
-    pair = Pair(real, fake, net, seed=options.seed)
+    held_out = None
+    if options.held_out:
+        asked = replace(_asked(options), split="test", n=0)
+        held_out = _embedded(open_source(options.held_out, asked), net)
+    pair = Pair(real, fake, net, held_out=held_out, seed=options.seed)
     wanted = suite.suited([*MEASURES], pair) if names == ["all"] else ["fd", *names]
     values: dict[str, Any] = {}
     for name in dict.fromkeys(wanted):

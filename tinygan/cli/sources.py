@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from .. import data
+from ..data.npz import parse_range
 from ..errors import CheckpointError, DataError, OptionError
 from ..kernels.arrays import Array
 from ..metrics.features import FeatureNet
@@ -88,6 +89,7 @@ class Asked:
     split: str = "train"
     size: int | None = None
     channels: int | None = None
+    value_range: str = ""
     seed: int = 0
     ema: bool = True
 
@@ -110,7 +112,11 @@ def open_source(name: str, asked: Asked) -> Source:
         return _run(name, asked)
     try:
         dataset = data.load(
-            name, size=asked.size, channels=asked.channels, split=cast(Any, asked.split)
+            name,
+            size=asked.size,
+            channels=asked.channels,
+            split=cast(Any, asked.split),
+            value_range=parse_range(asked.value_range),
         )
     except DataError:
         if path.exists() or not path.parent.is_dir():

@@ -25,6 +25,7 @@ class Options:
         seed: determines every random number of the run.
         size: side in pixels that images are resized to; by default their own.
         channels: 1 (grey) or 3 (RGB); by default the data's own.
+        value_range: of float images in an .npz: 0,1 or -1,1 or 0,255.
         outdir: folder that gets the numbered run folder.
         desc: text to put behind the run folder's name.
         device: auto, cpu or cuda.
@@ -44,6 +45,7 @@ class Options:
     seed: int = 0
     size: int | None = None
     channels: int | None = None
+    value_range: str = ""
     outdir: str = "runs"
     desc: str = ""
     device: str = "auto"

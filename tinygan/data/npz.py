@@ -90,11 +90,28 @@ def _stored(images: Array, value_range: ValueRange | None, path: Path) -> Array:
     if images.dtype.kind != "f":
         raise DataError(f"{path}: images are {images.dtype}; uint8, uint16 or floats fit")
     if value_range is None:
-        raise DataError(f"{path}: float images; state value_range: one of {RANGES}")
+        raise DataError(f"{path}: float images; state value_range (--value-range): {RANGES}")
     low, high = value_range
     if not (np.isfinite(images).all() and images.min() >= low and images.max() <= high):
-        raise DataError(f"{path}: values lie outside the stated range {low} to {high}")
+        raise DataError(
+            f"{path}: values are not finite, or lie outside the stated range {low} to {high}"
+        )
     return ((images.astype(np.float64) - low) * (2.0 / (high - low)) - 1.0).astype(np.float32)
+
+
+def parse_range(text: str) -> ValueRange | None:
+    """Return the value range that a text states, ``"0,1"``, or None for an empty one.
+
+    Raises:
+        OptionError: it is none of those that fit.
+    """
+    if not text:
+        return None
+    for low, high in RANGES:
+        if text.replace(" ", "") == f"{low},{high}":
+            return (low, high)
+    fit = " ".join(f"{low},{high}" for low, high in RANGES)
+    raise OptionError(f"value range {text!r}: use one of {fit}")
 
 
 def load_npz(path: Path, split: str, value_range: ValueRange | None = None) -> Dataset:

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from .weights import published
+
 LEAST_SAMPLES = 2048  # below the 2,048 dimensions of Inception a covariance is rank-deficient
 
 
@@ -70,14 +72,20 @@ class Card:
         return "; ".join(part for part in parts if part)
 
     def warnings(self) -> list[str]:
-        """Return what a reader must know: a Frechet distance of few samples is far too large."""
+        """Return what a reader must know: too few samples, or weights that are not FID's."""
+        lines = []
         counts = [n for n in (self.n_real, self.n_fake) if n is not None]
-        if not self.net or not counts or min(counts) >= LEAST_SAMPLES:
-            return []
-        return [
-            f"warning: {min(counts)} samples; Frechet distances of fewer than {LEAST_SAMPLES} are "
-            "biased upwards and compare only at equal n (--bias-curve shows by how much)"
-        ]
+        if self.net and counts and min(counts) < LEAST_SAMPLES:
+            lines.append(
+                f"warning: {min(counts)} samples; Frechet distances of fewer than {LEAST_SAMPLES} "
+                "are biased upwards and compare only at equal n (--bias-curve shows by how much)"
+            )
+        if self.net == "inception" and self.sha256 != published("inception").sha256:
+            lines.append(
+                "warning: these are not the published weights of FID's Inception, so the number "
+                "compares with none that is published"
+            )
+        return lines
 
 
 def _count(n: int | None) -> str:

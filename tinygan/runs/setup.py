@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import data, random
+from ..data.npz import parse_range
 from ..errors import CheckpointError, OptionError
 from ..gan import Game, Recipe, new_game
 from ..kernels.arrays import Array, Shape
@@ -32,6 +33,7 @@ class Settings:
         seed: determines every random number.
         size: side of the images in pixels; None: their own.
         channels: 1 or 3; None: their own.
+        value_range: of float images in an ``.npz``, ``0,1``, ``-1,1`` or ``0,255``.
         device: ``cpu``, ``cuda`` or ``auto``.
         backend: the only kernels to use, ``""`` for the best that fit.
         snap: steps between sample pictures, and between checkpoints.
@@ -48,6 +50,7 @@ class Settings:
     seed: int = 0
     size: int | None = None
     channels: int | None = None
+    value_range: str = ""
     device: str = "auto"
     backend: str = ""
     snap: int = 0
@@ -162,7 +165,12 @@ def _tuple(value: Any) -> Any:
 
 def load_data(settings: Settings) -> data.Dataset:
     """Load a run's data set; raises ``DataError``."""
-    return data.load(settings.data, size=settings.size, channels=settings.channels)
+    return data.load(
+        settings.data,
+        size=settings.size,
+        channels=settings.channels,
+        value_range=parse_range(settings.value_range),
+    )
 
 
 def make_game(
