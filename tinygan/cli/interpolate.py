@@ -14,6 +14,7 @@ import numpy as np
 import tyro
 
 from ..kernels.arrays import Array
+from ..metrics.path_length import slerp
 from ..runs.grids import make_grid, save_png
 from ..runs.pictures import save_samples
 from .arguments import parse
@@ -52,7 +53,7 @@ def run(args: list[str]) -> int:
     trained = open_trained(options.run, ema=options.ema)
     out = Path(options.out or trained.run.path / f"interpolation-seed{options.seed}.png")
     ends = trained.latent(2 * options.rows, options.seed)
-    samples = trained(slerp(ends[::2], ends[1::2], options.frames))
+    samples = trained(walk(ends[::2], ends[1::2], options.frames))
     if samples.ndim == 4:
         save_png(out, make_grid(samples, nrow=options.frames))
     else:
@@ -61,19 +62,7 @@ def run(args: list[str]) -> int:
     return OK
 
 
-def slerp(a: Array, b: Array, frames: int) -> Array:
-    """Walk from each a to its b along a great circle. Shapes: (n, d), (n, d) -> (n * frames, d).
-
-    slerp(a, b; t) = sin((1 - t) w) / sin(w) a + sin(t w) / sin(w) b, where w is the angle between
-    a and b (Shoemake 1985); where they are parallel, the straight line.
-    """
-    norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-    w = np.arccos(np.clip((a * b).sum(axis=1) / np.maximum(norms, 1e-12), -1.0, 1.0))[:, None, None]
-    t = np.linspace(0.0, 1.0, frames)[None, :, None]
-    bent = np.sin(w) > 1e-6
-    safe = np.where(bent, np.sin(w), 1.0)
-    start = np.where(bent, np.sin((1.0 - t) * w) / safe, 1.0 - t)
-    end = np.where(bent, np.sin(t * w) / safe, t)
-    walk = start * a[:, None, :] + end * b[:, None, :]
-    out: Array = walk.reshape(-1, a.shape[1]).astype(a.dtype)
-    return out
+def walk(a: Array, b: Array, frames: int) -> Array:
+    """Go from each a to its b along a great circle. Shapes: (n, d), (n, d) -> (n * frames, d)."""
+    t = np.tile(np.linspace(0.0, 1.0, frames), len(a))
+    return slerp(a.repeat(frames, axis=0), b.repeat(frames, axis=0), t).astype(a.dtype)
