@@ -40,6 +40,7 @@ from ... import nn, ops
 from ...autograd import Tensor
 from ...errors import OptionError
 from ...kernels.arrays import Shape
+from .by_data import normalise_spectrally
 
 _EPS = 2e-5  # of batch norm, the default of the authors' framework
 _UPS = 3  # blocks of G
@@ -182,9 +183,8 @@ class ResNetDiscriminator(nn.Module):
         self.block3 = DownBlock(ndf, ndf, down=False)
         self.block4 = DownBlock(ndf, ndf, down=False)
         self.l5 = _glorot(nn.Linear(ndf, 1, bias=False))
-        for layer in self.modules() if spectral_norm else ():
-            if isinstance(layer, nn.Conv2d | nn.Linear):
-                nn.utils.spectral_norm(layer)
+        if spectral_norm:
+            normalise_spectrally(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """Judge images."""
