@@ -89,12 +89,12 @@ def moments_of(h: Tensor, highest: int) -> list[Tensor]:
 
 def matching_loss(real: list[Tensor], fake: list[Tensor], *, moments: int = 1) -> Tensor:
     """Mean squared distance of the moments of each layer, summed; the reals' are constants."""
-    loss = Tensor(fake[0].data.dtype.type(0))
+    terms = []
     for h_real, h_fake in zip(real, fake, strict=True):
         pairs = zip(moments_of(h_real.detach(), moments), moments_of(h_fake, moments), strict=True)
         for ours, theirs in pairs:
-            loss = loss + ops.mean(ops.square(ours - theirs))
-    return loss
+            terms.append(ops.mean(ops.square(ours - theirs)))
+    return ops.sum(ops.stack(terms))
 
 
 def matched(game: Game, x: Tensor) -> list[Tensor]:
