@@ -28,8 +28,11 @@ SMALL = {
     "relativistic": PLAIN,
     "minibatch": PLAIN | {"distances": 3, "kernel_dims": 2},
     "feature_matching": PLAIN,
+    "cgan": PLAIN | {"num_classes": 10},
+    "acgan": PLAIN | {"num_classes": 10},
+    "projection": {"batch": 8, "nz": 4, "ngf": 2, "ndf": 2, "n_critic": 2, "num_classes": 10},
 }
-IMAGES_ONLY = {"dcgan", "began", "ebgan"}
+IMAGES_ONLY = {"dcgan", "began", "ebgan", "projection"}
 ON = {name: "digits:8" for name in RECIPES} | {"unrolled": "ring", "consensus": "ring"}
 
 
@@ -43,8 +46,9 @@ def run(name, steps, on=None, resume=None, cursor=None, **changes):
         batches.restore(cursor)
     shape = dataset.shape
     game = new_game(recipe, shape, config=config, seed=3)
+    served = batches.with_labels() if recipe.labelled else batches
     for game in fit(  # noqa: B007 - the last one is asked for
-        recipe, batches, steps=steps, seed=3, config=config, resume=resume, data_shape=shape
+        recipe, served, steps=steps, seed=3, config=config, resume=resume, data_shape=shape
     ):
         pass
     return game, batches

@@ -27,6 +27,9 @@ TINY = {
     "relativistic": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4}),
     "minibatch": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4, "distances": 3}),
     "feature_matching": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4, "moments": 2}),
+    "cgan": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4}),
+    "acgan": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4}),
+    "projection": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4, "n_critic": 1}),
 }
 
 

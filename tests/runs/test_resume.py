@@ -33,6 +33,9 @@ TINY = {
     "relativistic": ("ring", {"batch": 16, "hidden": 8, "nz": 4}),
     "minibatch": ("ring", {"batch": 8, "hidden": 8, "nz": 4, "distances": 3}),
     "feature_matching": ("ring", {"batch": 16, "hidden": 8, "nz": 4}),
+    "cgan": ("ring", {"batch": 16, "hidden": 8, "nz": 4}),
+    "acgan": ("ring", {"batch": 16, "hidden": 8, "nz": 4}),
+    "projection": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4, "n_critic": 1}),
 }
 
 CHILD = """

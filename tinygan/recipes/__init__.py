@@ -7,7 +7,9 @@ import difflib
 from ..errors import OptionError
 from ..gan import Recipe
 from . import (
+    acgan,
     began,
+    cgan,
     consensus,
     dcgan,
     dragan,
@@ -16,6 +18,7 @@ from . import (
     gan,
     lsgan,
     minibatch,
+    projection,
     relativistic,
     sngan,
     unrolled,
@@ -38,6 +41,9 @@ RECIPES: dict[str, Recipe] = {
         relativistic,
         minibatch,
         feature_matching,
+        cgan,
+        acgan,
+        projection,
         unrolled,
         consensus,
     )

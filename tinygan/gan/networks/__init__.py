@@ -2,6 +2,13 @@
 
 from .autoencoder import BEGANDecoder, BEGANDiscriminator, EBGANDiscriminator
 from .by_data import normalise_spectrally, players_for
+from .conditional import (
+    ClassifyingDiscriminator,
+    ConditionalDiscriminator,
+    ConditionalGenerator,
+    ProjectionDiscriminator,
+    ProjectionGenerator,
+)
 from .dcgan import DCGANDiscriminator, DCGANGenerator, dcgan_init, stages
 from .features import MinibatchDiscriminator, hidden_features
 from .mlp import Maxout, MLPDiscriminator, MLPGenerator
@@ -10,6 +17,9 @@ from .resnet import ResNetDiscriminator, ResNetGenerator
 __all__ = [
     "BEGANDecoder",
     "BEGANDiscriminator",
+    "ClassifyingDiscriminator",
+    "ConditionalDiscriminator",
+    "ConditionalGenerator",
     "DCGANDiscriminator",
     "DCGANGenerator",
     "EBGANDiscriminator",
@@ -17,6 +27,8 @@ __all__ = [
     "MLPGenerator",
     "Maxout",
     "MinibatchDiscriminator",
+    "ProjectionDiscriminator",
+    "ProjectionGenerator",
     "ResNetDiscriminator",
     "ResNetGenerator",
     "dcgan_init",

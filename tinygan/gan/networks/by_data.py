@@ -14,6 +14,24 @@ from .mlp import MLPDiscriminator, MLPGenerator
 _LAYERS = 3  # hidden layers of a player of points
 
 
+def generator_for(
+    data_shape: Shape, *, nz: int, ngf: int, hidden: int
+) -> MLPGenerator | DCGANGenerator:
+    """Make the G of ``players_for``."""
+    if len(data_shape) == 3:
+        return DCGANGenerator(nz, data_shape, ngf=ngf)
+    return MLPGenerator(nz, data_shape, hidden=(hidden,) * _LAYERS)
+
+
+def discriminator_for(
+    data_shape: Shape, *, ndf: int, hidden: int, batch_norm: bool = True
+) -> MLPDiscriminator | DCGANDiscriminator:
+    """Make the D of ``players_for``."""
+    if len(data_shape) == 3:
+        return DCGANDiscriminator(data_shape, ndf=ndf, batch_norm=batch_norm)
+    return MLPDiscriminator(data_shape, hidden=(hidden,) * _LAYERS)
+
+
 def players_for(
     data_shape: Shape, *, nz: int, ngf: int, ndf: int, hidden: int, batch_norm: bool = True
 ) -> tuple[MLPGenerator | DCGANGenerator, MLPDiscriminator | DCGANDiscriminator]:
@@ -32,15 +50,9 @@ def players_for(
     Raises:
         OptionError: images of a size that DCGAN doesn't make.
     """
-    if len(data_shape) == 3:
-        return (
-            DCGANGenerator(nz, data_shape, ngf=ngf),
-            DCGANDiscriminator(data_shape, ndf=ndf, batch_norm=batch_norm),
-        )
-    widths = (hidden,) * _LAYERS
     return (
-        MLPGenerator(nz, data_shape, hidden=widths),
-        MLPDiscriminator(data_shape, hidden=widths),
+        generator_for(data_shape, nz=nz, ngf=ngf, hidden=hidden),
+        discriminator_for(data_shape, ndf=ndf, hidden=hidden, batch_norm=batch_norm),
     )
 
 

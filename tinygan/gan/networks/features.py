@@ -31,6 +31,14 @@ def hidden_features(D: DCGANDiscriminator | MLPDiscriminator, x: Tensor) -> list
     return found
 
 
+def without_head(D: DCGANDiscriminator | MLPDiscriminator) -> tuple[nn.Sequential, int]:
+    """Return the layers of D up to h_k, flattened, and how many numbers h_k has."""
+    *layers, head = D.main
+    assert isinstance(head, nn.Conv2d | nn.Linear)
+    width = head.weight.size  # one logit, so a weight for each of those numbers
+    return nn.Sequential(*layers, nn.Flatten()), width
+
+
 class MinibatchDiscriminator(nn.Module):
     """D with minibatch discrimination before its head. Shapes: x (N, ...) -> (N,).
 
@@ -50,10 +58,7 @@ class MinibatchDiscriminator(nn.Module):
         kernel_dims: int = 5,
     ) -> None:
         super().__init__()
-        *layers, head = D.main
-        assert isinstance(head, nn.Conv2d | nn.Linear)
-        width = head.weight.size  # one logit, so as many weights as numbers in h_k
-        self.main = nn.Sequential(*layers, nn.Flatten())
+        self.main, width = without_head(D)
         self.minibatch = nn.MinibatchDiscrimination(width, out_features, kernel_dims)
         self.head = nn.Linear(width + out_features, 1)
 

@@ -42,7 +42,7 @@ from ...errors import OptionError
 from ...kernels.arrays import Shape
 from .by_data import normalise_spectrally
 
-_EPS = 2e-5  # of batch norm, the default of the authors' framework
+EPS = 2e-5  # of batch norm, the default of the authors' framework
 _UPS = 3  # blocks of G
 _DOWNS = 2  # blocks of D that halve the size
 
@@ -88,8 +88,8 @@ class UpBlock(nn.Module):
         super().__init__()
         self.c1 = _glorot(_UpConv(in_channels, out_channels, 3, 1, 1), _GAIN)
         self.c2 = _glorot(nn.Conv2d(out_channels, out_channels, 3, 1, 1), _GAIN)
-        self.b1 = nn.BatchNorm2d(in_channels, eps=_EPS)
-        self.b2 = nn.BatchNorm2d(out_channels, eps=_EPS)
+        self.b1 = nn.BatchNorm2d(in_channels, eps=EPS)
+        self.b2 = nn.BatchNorm2d(out_channels, eps=EPS)
         self.c_sc = _glorot(nn.Conv2d(in_channels, out_channels, 1))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -151,7 +151,7 @@ class ResNetGenerator(nn.Module):
         self.block2 = UpBlock(ngf, ngf)
         self.block3 = UpBlock(ngf, ngf)
         self.block4 = UpBlock(ngf, ngf)
-        self.b5 = nn.BatchNorm2d(ngf, eps=_EPS)
+        self.b5 = nn.BatchNorm2d(ngf, eps=EPS)
         self.c5 = _glorot(nn.Conv2d(ngf, image_shape[0], 3, 1, 1))
 
     def forward(self, z: Tensor) -> Tensor:
@@ -186,10 +186,14 @@ class ResNetDiscriminator(nn.Module):
         if spectral_norm:
             normalise_spectrally(self)
 
+    def features(self, x: Tensor) -> Tensor:
+        """Return what the last layer sees. Shapes: x (N, C, S, S) -> (N, ndf)."""
+        h = self.block4(self.block3(self.block2(self.block1(x))))
+        return ops.sum(ops.relu(h), (2, 3))
+
     def forward(self, x: Tensor) -> Tensor:
         """Judge images."""
-        h = self.block4(self.block3(self.block2(self.block1(x))))
-        logit: Tensor = self.l5(ops.sum(ops.relu(h), (2, 3)))
+        logit: Tensor = self.l5(self.features(x))
         return logit.reshape(-1)
 
 
