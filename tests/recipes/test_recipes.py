@@ -22,7 +22,7 @@ SMALL = {
     "lsgan": PLAIN,
     "wgan": PLAIN | {"n_critic": 2, "n_critic_burst": 3, "warm_up": 1, "burst_every": 4},
     "dragan": PLAIN,
-    "sngan": PLAIN | {"n_critic": 2, "g_batch": 12, "decay_steps": 20},
+    "sngan": PLAIN | {"n_critic": 1, "g_batch": 12, "decay_steps": 20},
     "began": {"batch": 8, "nz": 4, "nf": 2},
     "ebgan": {"batch": 8, "nz": 4, "ngf": 2, "ndf": 2, "code": 5},
     "relativistic": PLAIN,
@@ -30,7 +30,7 @@ SMALL = {
     "feature_matching": PLAIN,
     "cgan": PLAIN | {"num_classes": 10},
     "acgan": PLAIN | {"num_classes": 10},
-    "projection": {"batch": 8, "nz": 4, "ngf": 2, "ndf": 2, "n_critic": 2, "num_classes": 10},
+    "projection": {"batch": 8, "nz": 4, "ngf": 2, "ndf": 2, "n_critic": 1, "num_classes": 10},
 }
 IMAGES_ONLY = {"dcgan", "began", "ebgan", "projection"}
 ON = {name: "digits:8" for name in RECIPES} | {"unrolled": "ring", "consensus": "ring"}
