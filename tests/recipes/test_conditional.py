@@ -8,6 +8,7 @@ from PIL import Image
 
 from tinygan import Tensor, data, nn, optim, random
 from tinygan.cli import main
+from tinygan.cli.opening import Trained
 from tinygan.errors import DataError, OptionError
 from tinygan.gan import Game, fit, new_game
 from tinygan.gan.labelled import draw_labels
@@ -163,7 +164,11 @@ def test_a_conditional_run_is_sampled_class_by_class(tmp_path, capsys):
     mixed, threes = images("mixed.npz"), images("threes.npz", "--label", "3")
     np.testing.assert_array_equal(mixed[[3, 13]], threes[[3, 13]])  # same z, and in turn class 3
     assert np.abs(mixed[4] - threes[4]).max() > 0
-    assert main(["interpolate", run, "--rows", "2", "--frames", "3"]) == 0
+    asked = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trained, "__call__", lambda self, z, y=None: asked.append(y) or z[:, :2])
+        assert main(["interpolate", run, "--rows", "2", "--frames", "3"]) == 0
+    assert asked[0].tolist() == [0, 0, 0, 1, 1, 1]  # a walk stays in its class
     capsys.readouterr()
     assert main(["sample", run, "--label", "10"]) != 0
     assert "--label 10: use -1 or 0 to 9" in capsys.readouterr().err
