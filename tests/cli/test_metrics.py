@@ -233,3 +233,17 @@ def test_points_are_measured_without_a_net(said, tmp_path):
     run = next(tmp_path.glob("00000-*"))
     names = {path.stem for path in run.glob("metric-*.jsonl")}
     assert {"metric-fd_points", "metric-prdc_points", "metric-modes"} <= names
+
+
+def test_a_resumed_run_goes_on_measuring_and_keeps_its_best(said, tmp_path):
+    flags = ["--data", "digits:16", "--steps", "4", "--outdir", tmp_path, "--metrics", "fd"]
+    every = ["--metrics-every", "2", "--metrics-n", "40"]
+    assert said("train", "dcgan", *TINY, *flags, *every)[0] == 0
+    assert said("resume", tmp_path / "00000", "--steps", "8")[0] == 0
+    run = next(tmp_path.glob("00000-*"))
+    lines = (run / "metric-fd_digits_lenet.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert [row["step"] for row in rows] == [2, 4, 6, 8]
+    assert not list(run.glob("metric-prdc*"))
+    best = min(rows, key=lambda row: row["fd_digits_lenet"])["step"]
+    assert (run / "checkpoints" / f"step-{best:06d}").is_dir()
