@@ -10,7 +10,7 @@ from tinygan.cli import main
 from tinygan.data import load
 from tinygan.metrics.house_nets import house_net
 from tinygan.metrics.moments import Moments
-from tinygan.runs.judge import quantised
+from tinygan.runs.judge import best_step, quantised
 
 TINY = ["--batch", "8", "--ngf", "4", "--ndf", "4", "--nz", "6", "--half-life-kimg", "1"]
 
@@ -247,3 +247,12 @@ def test_a_resumed_run_goes_on_measuring_and_keeps_its_best(said, tmp_path):
     assert not list(run.glob("metric-prdc*"))
     best = min(rows, key=lambda row: row["fd_digits_lenet"])["step"]
     assert (run / "checkpoints" / f"step-{best:06d}").is_dir()
+
+
+def test_the_best_step_is_sought_among_what_compares_with_the_last():
+    rows = [
+        {"step": s, "fd": d, "n_fake": n} for s, d, n in ((1, 2.0, 9), (2, 9.0, 5), (3, 7.0, 5))
+    ]
+    assert best_step(rows, "fd") == 3
+    assert best_step(rows[:1], "fd") == 1
+    assert best_step(rows, "kid") is None

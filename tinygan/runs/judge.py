@@ -29,6 +29,7 @@ from ..metrics.weights import find_weights, is_cached
 from ..random import Stream
 from .setup import Settings
 
+_PROTOCOL = ("n_real", "n_fake", "sha256", "resize", "protocol")
 _OF_DATA = {"digits": "digits_lenet", "fashion-mnist": "fashion_lenet", "mnist": "mnist_lenet"}
 
 
@@ -173,6 +174,13 @@ def judge_of(dataset: Dataset, settings: Settings) -> Judge | None:
 
 
 def best_step(rows: Sequence[dict[str, Any]], key: str) -> int | None:
-    """Return the step of the row whose number is the least; None where no row has one."""
+    """Return the step of the row whose number is the least; None where no row has one.
+
+    Only rows that were measured as the last one was can be compared: with as many samples, by the
+    same net.
+    """
     found = [row for row in rows if isinstance(row.get(key), int | float)]
-    return int(min(found, key=lambda row: row[key])["step"]) if found else None
+    if not found:
+        return None
+    alike = [row for row in found if all(row.get(k) == found[-1].get(k) for k in _PROTOCOL)]
+    return int(min(alike, key=lambda row: row[key])["step"])
