@@ -18,6 +18,18 @@ TINY = {
     "wgan_gp": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4, "n_critic": 1}),
     "unrolled": ("ring", {"batch": 8, "hidden": 6, "nz": 4, "unrolling": 2}),
     "consensus": ("ring", {"batch": 8, "nz": 4}),
+    "lsgan": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4}),
+    "wgan": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4, "n_critic_burst": 1}),
+    "dragan": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4}),
+    "sngan": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4, "g_batch": 4, "n_critic": 1}),
+    "began": ("digits:8", {"batch": 4, "nf": 2, "nz": 4}),
+    "ebgan": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4}),
+    "relativistic": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4}),
+    "minibatch": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4, "distances": 3}),
+    "feature_matching": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4, "moments": 2}),
+    "cgan": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4}),
+    "acgan": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4}),
+    "projection": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4, "n_critic": 1}),
 }
 
 

@@ -24,6 +24,18 @@ TINY = {
     "wgan_gp": ("digits:8", {"batch": 6, "ngf": 4, "ndf": 4, "nz": 8, "n_critic": 2}),
     "unrolled": ("ring", {"batch": 16, "hidden": 8, "nz": 4, "unrolling": 2}),
     "consensus": ("ring", {"batch": 16, "nz": 4}),
+    "lsgan": ("ring", {"batch": 16, "hidden": 8, "nz": 4}),
+    "wgan": ("ring", {"batch": 16, "hidden": 8, "nz": 4, "n_critic_burst": 7, "n_critic": 1}),
+    "dragan": ("ring", {"batch": 16, "hidden": 8, "nz": 4}),
+    "sngan": ("ring", {"batch": 8, "hidden": 8, "nz": 4, "g_batch": 12, "n_critic": 1}),
+    "began": ("digits:8", {"batch": 4, "nf": 2, "nz": 4}),
+    "ebgan": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4}),
+    "relativistic": ("ring", {"batch": 16, "hidden": 8, "nz": 4}),
+    "minibatch": ("ring", {"batch": 8, "hidden": 8, "nz": 4, "distances": 3}),
+    "feature_matching": ("ring", {"batch": 16, "hidden": 8, "nz": 4}),
+    "cgan": ("ring", {"batch": 16, "hidden": 8, "nz": 4}),
+    "acgan": ("ring", {"batch": 16, "hidden": 8, "nz": 4}),
+    "projection": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4, "n_critic": 1}),
 }
 
 CHILD = """

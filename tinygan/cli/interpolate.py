@@ -53,7 +53,11 @@ def run(args: list[str]) -> int:
     trained = open_trained(options.run, ema=options.ema)
     out = Path(options.out or trained.run.path / f"interpolation-seed{options.seed}.png")
     ends = trained.latent(2 * options.rows, options.seed)
-    samples = trained(walk(ends[::2], ends[1::2], options.frames))
+    classes = trained.labels(options.rows)  # a walk stays in its class
+    samples = trained(
+        walk(ends[::2], ends[1::2], options.frames),
+        None if classes is None else classes.repeat(options.frames),
+    )
     if samples.ndim == 4:
         save_png(out, make_grid(samples, nrow=options.frames))
     else:

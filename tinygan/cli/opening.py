@@ -66,11 +66,22 @@ class Trained:
         """Draw z. Shapes: -> (n, nz)."""
         return Stream(seed, "sample").normal((n, self.game.nz))
 
-    def __call__(self, z: Array) -> Array:
-        """Make samples. Shapes: z (n, nz) -> (n, C, H, W) or (n, 2), NumPy."""
+    def __call__(self, z: Array, labels: Array | None = None) -> Array:
+        """Make samples, of given classes if ``labels`` says so (conditional recipes only).
+
+        Shapes: z (n, nz), labels (n,) -> (n, C, H, W) or (n, 2), NumPy.
+        """
+        given = [z] if labels is None else [z, labels]
         with computing(self.backend), no_grad(), evaluating(self.net) as net:
-            parts = [net(Tensor(z[i : i + BATCH])).numpy() for i in range(0, len(z), BATCH)]
+            parts = []
+            for i in range(0, len(z), BATCH):
+                part, *classes = (a[i : i + BATCH] for a in given)
+                parts.append(net(Tensor(part), *classes).numpy())
         return np.concatenate(parts)
+
+    def labels(self, n: int) -> Array | None:
+        """Return one class after the other, or None where the recipe has none. Shapes: -> (n,)."""
+        return np.arange(n) % self.game.config.num_classes if self.recipe.labelled else None
 
 
 def open_trained(path: str, *, ema: bool = True, step: int | None = None) -> Trained:

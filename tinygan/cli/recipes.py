@@ -18,5 +18,5 @@ def run(args: list[str]) -> int:
     """Run the verb."""
     parse("tinygan recipes", Options, args)
     for name, recipe in RECIPES.items():
-        print(f"{name:12} {recipe.paper:18} {recipe.summary}")
+        print(f"{name:16} {recipe.paper:18} {recipe.summary}")
     return OK

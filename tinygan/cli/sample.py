@@ -15,7 +15,7 @@ from ..runs.files import write_atomic
 from ..runs.pictures import save_samples
 from .arguments import parse
 from .exits import OK, UsageError
-from .opening import open_trained
+from .opening import Trained, open_trained
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,8 @@ class Options:
         run: the run's folder, or the start of its name: runs/00000.
         n: number of samples.
         seed: another seed gives other samples.
+        label: number of the class to make, from 0; -1: one class after the other. Recipes that
+            are given labels only.
         ema: use the averaged weights, where there are some.
         out: a .png for a grid (a plot, if the samples are points), an .npz for the numbers; by
             default samples-seedN.png in the run's folder.
@@ -34,6 +36,7 @@ class Options:
     run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     n: int = 64
     seed: int = 0
+    label: int = -1
     ema: bool = True
     out: str = ""
 
@@ -47,9 +50,20 @@ def run(args: list[str]) -> int:
         raise UsageError(f"--out {options.out}: the ending .png or .npz fits")
     trained = open_trained(options.run, ema=options.ema)
     out = Path(options.out or trained.run.path / f"samples-seed{options.seed}.png")
-    write(out, trained(trained.latent(options.n, options.seed)))
+    labels = trained.labels(options.n) if options.label == -1 else only(trained, options)
+    write(out, trained(trained.latent(options.n, options.seed), labels))
     print(f"{options.n} samples of step {trained.game.step}: {out}")
     return OK
+
+
+def only(trained: Trained, options: Options) -> Array:
+    """Return ``options.n`` times the label that was asked for; raises ``UsageError``."""
+    if not trained.recipe.labelled:
+        raise UsageError(f"--label {options.label}: {trained.recipe.name} knows no classes")
+    classes: int = trained.game.config.num_classes
+    if not 0 <= options.label < classes:
+        raise UsageError(f"--label {options.label}: use -1 or 0 to {classes - 1}")
+    return np.full(options.n, options.label)
 
 
 def write(path: Path, samples: Array) -> None:

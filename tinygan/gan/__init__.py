@@ -4,6 +4,7 @@ from .ema import EMA
 from .field import game_field, game_jacobian, game_jvp, game_vjp
 from .game import Game
 from .judge import judge_both, why_apart
+from .labelled import alternating_labelled, check_classes
 from .loop import Recipe, Source, advance, alternating, fit, new_game
 from .noise import instance_noise
 from .penalties import dragan, gradient_penalty, r1, r2
@@ -19,6 +20,8 @@ __all__ = [
     "Source",
     "advance",
     "alternating",
+    "alternating_labelled",
+    "check_classes",
     "dragan",
     "fit",
     "game_field",

@@ -42,6 +42,8 @@ class Recipe:
         setup: ``setup(config, data_shape) -> Game``; layers draw from the ambient streams.
         step: ``step(game, batches) -> metrics``; every metric must be finite.
         config: the dataclass of its settings; the defaults are the canonical ones.
+        labelled: the batches are pairs of samples and labels, and the settings have
+            ``num_classes``; G(z) without labels makes one class after the other.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Recipe:
     setup: Callable[[Any, Shape], Game]
     step: Step
     config: type[Any]
+    labelled: bool = False
 
     @property
     def summary(self) -> str:

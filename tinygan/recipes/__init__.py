@@ -6,10 +6,47 @@ import difflib
 
 from ..errors import OptionError
 from ..gan import Recipe
-from . import consensus, dcgan, gan, unrolled, wgan_gp
+from . import (
+    acgan,
+    began,
+    cgan,
+    consensus,
+    dcgan,
+    dragan,
+    ebgan,
+    feature_matching,
+    gan,
+    lsgan,
+    minibatch,
+    projection,
+    relativistic,
+    sngan,
+    unrolled,
+    wgan,
+    wgan_gp,
+)
 
 RECIPES: dict[str, Recipe] = {
-    module.RECIPE.name: module.RECIPE for module in (gan, dcgan, wgan_gp, unrolled, consensus)
+    module.RECIPE.name: module.RECIPE
+    for module in (
+        gan,
+        dcgan,
+        lsgan,
+        wgan,
+        wgan_gp,
+        dragan,
+        sngan,
+        began,
+        ebgan,
+        relativistic,
+        minibatch,
+        feature_matching,
+        cgan,
+        acgan,
+        projection,
+        unrolled,
+        consensus,
+    )
 }
 
 __all__ = ["RECIPES", "get"]

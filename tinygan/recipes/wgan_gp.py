@@ -15,15 +15,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .. import nn, ops, optim
+from .. import ops, optim
 from ..autograd import Tensor, no_grad
 from ..gan import EMA, Game, Recipe, alternating, gradient_penalty
-from ..gan.networks import (
-    DCGANDiscriminator,
-    DCGANGenerator,
-    MLPDiscriminator,
-    MLPGenerator,
-)
+from ..gan.networks import players_for
 from ..kernels.arrays import Shape
 
 
@@ -58,21 +53,16 @@ class Config:
     half_life_kimg: float = 0.0
 
 
-def players(config: Config, data_shape: Shape) -> tuple[nn.Module, nn.Module]:
-    """Make G and the critic; batch norm never stands in the critic."""
-    if len(data_shape) == 3:
-        return (
-            DCGANGenerator(config.nz, data_shape, ngf=config.ngf),
-            DCGANDiscriminator(data_shape, ndf=config.ndf, batch_norm=False),
-        )
-    hidden = (config.hidden,) * 3
-    G = MLPGenerator(config.nz, data_shape, hidden=hidden)
-    return G, MLPDiscriminator(data_shape, hidden=hidden)
-
-
 def setup(config: Config, data_shape: Shape) -> Game:
     """Make the players and their optimizers for images or points of ``data_shape``."""
-    G, D = players(config, data_shape)
+    G, D = players_for(
+        data_shape,
+        nz=config.nz,
+        ngf=config.ngf,
+        ndf=config.ndf,
+        hidden=config.hidden,
+        batch_norm=False,
+    )
     betas = (config.beta1, config.beta2)
     return Game(
         G,

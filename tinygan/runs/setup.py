@@ -9,7 +9,7 @@ from typing import Any
 
 from .. import data, random
 from ..data.npz import parse_range
-from ..errors import CheckpointError, OptionError
+from ..errors import CheckpointError, DataError, OptionError
 from ..gan import Game, Recipe, new_game
 from ..kernels.arrays import Array, Shape
 from ..random import Streams
@@ -144,6 +144,22 @@ def save_generator(path: PathLike, game: Game, recipe: Recipe) -> str:
     return save_tensors(path, weights, facts)
 
 
+def with_classes(recipe: Recipe, config: Any, dataset: data.Dataset) -> Any:
+    """Return the configuration with the number of classes of the data, where a recipe has one.
+
+    Raises:
+        DataError: the recipe needs labels, and the data have none.
+    """
+    if not recipe.labelled:
+        return config
+    if dataset.labels is None:
+        raise DataError(
+            f"{recipe.name} needs labels, which {dataset.name} has none of: a folder of folders "
+            "has, one for each class"
+        )
+    return config if config.num_classes else replace(config, num_classes=len(dataset.classes))
+
+
 def batches_of(dataset: data.Dataset, config: Any, seed: int, device: Device) -> data.Batches:
     """Return the endless batches of a run."""
     return data.Batches(dataset, config.batch, seed=seed, xp=device.xp)
@@ -195,6 +211,7 @@ def fitting(
         DataError: the data can't be read.
     """
     dataset = load_data(settings)
+    config = with_classes(recipe, config, dataset)
     notices += dataset.notes
     try:
         return settings, dataset, make_game(recipe, dataset.shape, settings, config, device)

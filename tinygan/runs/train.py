@@ -126,7 +126,8 @@ class Training:
 
     def _steps(self, stop: StopRequest) -> Iterator[Game]:
         self._began = self._saved = time.monotonic()
-        source = Source(self.batches, self.device.xp)
+        labelled = self.recipe.labelled
+        source = Source(self.batches.with_labels() if labelled else self.batches, self.device.xp)
         source.shape = self.dataset.shape
         if self.game.step == 0:
             self._picture(None)

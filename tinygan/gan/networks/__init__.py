@@ -1,17 +1,39 @@
 """Networks that several recipes share."""
 
+from .autoencoder import BEGANDecoder, BEGANDiscriminator, EBGANDiscriminator
+from .by_data import normalise_spectrally, players_for
+from .conditional import (
+    ClassifyingDiscriminator,
+    ConditionalDiscriminator,
+    ConditionalGenerator,
+    ProjectionDiscriminator,
+    ProjectionGenerator,
+)
 from .dcgan import DCGANDiscriminator, DCGANGenerator, dcgan_init, stages
+from .features import MinibatchDiscriminator, hidden_features
 from .mlp import Maxout, MLPDiscriminator, MLPGenerator
 from .resnet import ResNetDiscriminator, ResNetGenerator
 
 __all__ = [
+    "BEGANDecoder",
+    "BEGANDiscriminator",
+    "ClassifyingDiscriminator",
+    "ConditionalDiscriminator",
+    "ConditionalGenerator",
     "DCGANDiscriminator",
     "DCGANGenerator",
+    "EBGANDiscriminator",
     "MLPDiscriminator",
     "MLPGenerator",
     "Maxout",
+    "MinibatchDiscriminator",
+    "ProjectionDiscriminator",
+    "ProjectionGenerator",
     "ResNetDiscriminator",
     "ResNetGenerator",
     "dcgan_init",
+    "hidden_features",
+    "normalise_spectrally",
+    "players_for",
     "stages",
 ]

@@ -53,6 +53,8 @@ class DCGANGenerator(nn.Module):
         ngf: channels of the last hidden layer, at S / 2 pixels.
     """
 
+    per_sample = True  # see gan/judge.py: it decodes in EBGAN's D
+
     def __init__(self, nz: int, image_shape: Shape, *, ngf: int = 64) -> None:
         super().__init__()
         base, k = stages(image_shape)

@@ -40,8 +40,9 @@ from ... import nn, ops
 from ...autograd import Tensor
 from ...errors import OptionError
 from ...kernels.arrays import Shape
+from .by_data import normalise_spectrally
 
-_EPS = 2e-5  # of batch norm, the default of the authors' framework
+EPS = 2e-5  # of batch norm, the default of the authors' framework
 _UPS = 3  # blocks of G
 _DOWNS = 2  # blocks of D that halve the size
 
@@ -87,8 +88,8 @@ class UpBlock(nn.Module):
         super().__init__()
         self.c1 = _glorot(_UpConv(in_channels, out_channels, 3, 1, 1), _GAIN)
         self.c2 = _glorot(nn.Conv2d(out_channels, out_channels, 3, 1, 1), _GAIN)
-        self.b1 = nn.BatchNorm2d(in_channels, eps=_EPS)
-        self.b2 = nn.BatchNorm2d(out_channels, eps=_EPS)
+        self.b1 = nn.BatchNorm2d(in_channels, eps=EPS)
+        self.b2 = nn.BatchNorm2d(out_channels, eps=EPS)
         self.c_sc = _glorot(nn.Conv2d(in_channels, out_channels, 1))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -150,7 +151,7 @@ class ResNetGenerator(nn.Module):
         self.block2 = UpBlock(ngf, ngf)
         self.block3 = UpBlock(ngf, ngf)
         self.block4 = UpBlock(ngf, ngf)
-        self.b5 = nn.BatchNorm2d(ngf, eps=_EPS)
+        self.b5 = nn.BatchNorm2d(ngf, eps=EPS)
         self.c5 = _glorot(nn.Conv2d(ngf, image_shape[0], 3, 1, 1))
 
     def forward(self, z: Tensor) -> Tensor:
@@ -182,14 +183,17 @@ class ResNetDiscriminator(nn.Module):
         self.block3 = DownBlock(ndf, ndf, down=False)
         self.block4 = DownBlock(ndf, ndf, down=False)
         self.l5 = _glorot(nn.Linear(ndf, 1, bias=False))
-        for layer in self.modules() if spectral_norm else ():
-            if isinstance(layer, nn.Conv2d | nn.Linear):
-                nn.utils.spectral_norm(layer)
+        if spectral_norm:
+            normalise_spectrally(self)
+
+    def features(self, x: Tensor) -> Tensor:
+        """Return what the last layer sees. Shapes: x (N, C, S, S) -> (N, ndf)."""
+        h = self.block4(self.block3(self.block2(self.block1(x))))
+        return ops.sum(ops.relu(h), (2, 3))
 
     def forward(self, x: Tensor) -> Tensor:
         """Judge images."""
-        h = self.block4(self.block3(self.block2(self.block1(x))))
-        logit: Tensor = self.l5(ops.sum(ops.relu(h), (2, 3)))
+        logit: Tensor = self.l5(self.features(x))
         return logit.reshape(-1)
 
 
