@@ -4,16 +4,26 @@ from .ema import EMA
 from .field import game_field, game_jacobian, game_jvp, game_vjp
 from .game import Game
 from .judge import judge_both, why_apart
-from .loop import Recipe, Source, advance, alternating, fit, new_game
+from .loop import Alternating, Recipe, Source, advance, alternating, fit, new_game
+from .losses import LOSSES, NamedLoss, get_loss
 from .noise import instance_noise
+from .objective import objective_warnings, with_objective
 from .penalties import dragan, gradient_penalty, r1, r2
+from .regularisers import KINDS as REGULARISERS
+from .regularisers import LeCam, Regulariser, orthogonal, parse_regularisers
 from .replay import ReplayPool
 from .snapshot import Snapshot
 
 __all__ = [
     "EMA",
+    "LOSSES",
+    "REGULARISERS",
+    "Alternating",
     "Game",
+    "LeCam",
+    "NamedLoss",
     "Recipe",
+    "Regulariser",
     "ReplayPool",
     "Snapshot",
     "Source",
@@ -25,11 +35,16 @@ __all__ = [
     "game_jacobian",
     "game_jvp",
     "game_vjp",
+    "get_loss",
     "gradient_penalty",
     "instance_noise",
     "judge_both",
     "new_game",
+    "objective_warnings",
+    "orthogonal",
+    "parse_regularisers",
     "r1",
     "r2",
     "why_apart",
+    "with_objective",
 ]
