@@ -1,5 +1,7 @@
 """Recipes under other losses and with regularisers: the same game, whatever the words for it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -120,6 +122,9 @@ def test_misfits_are_named_in_one_line():
     for name, objective, line in cases:
         with pytest.raises(OptionError, match=line):
             with_objective(get(name), **objective)
+    ebgan = replace(get("dcgan"), name="ebgan")
+    with pytest.raises(OptionError, match="error of an autoencoder, low for reals"):
+        with_objective(ebgan, loss="hinge")
 
 
 def with_d(D):
@@ -130,8 +135,7 @@ def with_d(D):
         game.D = D
         return game
 
-    other = with_objective(type(recipe)("odd", "none", setup, recipe.step, recipe.config), loss="w")
-    return new_game(other, (3,))
+    return new_game(with_objective(replace(recipe, setup=setup), loss="w"), (3,))
 
 
 class Outputs(nn.Module):
@@ -181,3 +185,5 @@ def test_an_unbounded_critic_and_a_replaced_penalty_are_warned_of():
     assert "nothing bounds D's slope: add --reg gp" in lines[0]
     assert "wgan_gp's lambda_gp=10.0 belongs to its own loss" in lines[1]
     assert warnings_of("wgan_gp", loss="wasserstein", reg="gp:5") == []
+    assert warnings_of("dcgan", loss="cramer", reg="sn") == []
+    assert len(warnings_of("dcgan", loss="cramer")) == 1

@@ -1,11 +1,14 @@
 """``--loss`` and ``--reg`` from the command line to ``config.json`` and back, bit for bit."""
 
 import json
+import re
 
 import pytest
 
 from tinygan.cli import main
+from tinygan.cli.train import Options
 from tinygan.errors import OptionError
+from tinygan.gan import LOSSES, REGULARISERS
 from tinygan.recipes import get
 from tinygan.runs.checkpoint import load_checkpoint
 from tinygan.runs.rundir import RunDirectory
@@ -99,6 +102,11 @@ def test_mistakes_are_one_line_and_leave_no_run(command, tmp_path, args, line):
     assert line in err
     assert len(err.splitlines()) == 1
     assert not (tmp_path / "runs").exists()
+
+
+def test_the_help_names_every_loss_and_every_regulariser():
+    words = set(re.findall(r"\w+", Options.__doc__))
+    assert {*LOSSES, *REGULARISERS} <= words
 
 
 def test_settings_that_do_not_fit_are_refused_before_anything_is_written(tmp_path):

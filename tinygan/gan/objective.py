@@ -25,17 +25,17 @@ from ..autograd import Tensor, no_grad
 from ..errors import OptionError, ShapeError
 from ..kernels.arrays import Shape
 from ..nn.norm import BatchNorm
+from ..nn.utils import SpectralNorm
 from .game import Game, evaluating
 from .judge import judge_both
 from .loop import Alternating, Recipe
-from .losses import NamedLoss, get_loss
+from .losses import AUTOENCODERS, NamedLoss, get_loss
 from .noise import instance_noise
-from .regularisers import LeCam, Regulariser, parse_regularisers
+from .regularisers import KINDS, LeCam, Regulariser, parse_regularisers
 
 # Fields of a recipe's configuration that its own losses alone read, and what replaces them.
 _OF_LOSSES = {
     "smooth": "smooth", "noise": "noise", "lambda_gp": "gp", "gamma_r1": "r1", "gamma_r2": "r2",
-    "lambda_dragan": "dragan",
 }  # fmt: skip
 _BOUNDS = ("clip", "gp", "dragan", "r1", "r2", "sn")
 
@@ -74,7 +74,7 @@ def with_objective(recipe: Recipe, *, loss: str = "", reg: str = "") -> Recipe:
         objective.g_loss,
         recipe.step.n_critic,
         recipe.step.share_z,
-        g_sees_real=True,
+        g_sees_real=named is not None and named.needs_real,
         descend=objective.descend,
     )
     return replace(recipe, setup=_setup, step=step)
@@ -99,6 +99,11 @@ class _Objective:
             raise OptionError(
                 f"--reg {inside[0]} acts inside the loss, and {name}'s own can't be reached: "
                 "name one, e.g. --loss nonsaturating"
+            )
+        if self.loss is not None and name in AUTOENCODERS:
+            raise OptionError(
+                f"{name}'s D returns the error of an autoencoder, low for reals, and --loss {loss} "
+                "takes logits: dcgan has such a D"
             )
         if self.loss is not None and self.weight("smooth") and not self.loss.smooths:
             raise OptionError(f"--reg smooth: the loss {loss} has no target for reals to smooth")
@@ -134,7 +139,10 @@ class _Objective:
 
     def _of_logits(self, named: NamedLoss, game: Game, real: Tensor, fake: Tensor) -> Tensor:
         """A named loss of D, and LeCam's penalty on the same logits."""
-        real_logit, fake_logit = self._judge(game, real, fake)
+        std = self.weight("noise")
+        real_logit, fake_logit = judge_both(
+            game.D, instance_noise(real, std=std), instance_noise(fake, std=std)
+        )
         game.observe(real_logit, fake_logit)
         target = {"smooth": self.weight("smooth")} if self.weight("smooth") else {}
         loss = named.d_loss(real_logit, fake_logit, **target)
@@ -144,23 +152,20 @@ class _Objective:
             loss = loss + _noted(game, "lecam", penalty)
         return loss
 
-    def _judge(self, game: Game, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
-        """D of reals and of fakes, under instance noise."""
-        std = self.weight("noise")
-        return judge_both(game.D, instance_noise(real, std=std), instance_noise(fake, std=std))
-
     # --- G ---
 
-    def g_loss(self, game: Game, z: Tensor, real: Tensor) -> Tensor:
-        """G's loss with its penalties."""
+    def g_loss(self, game: Game, z: Tensor, real: Tensor | None = None) -> Tensor:
+        """G's loss with its penalties; ``real`` is there where the loss needs it."""
+        std = self.weight("noise")
         if self.loss is None:
             loss = self.own.g_loss(game, z)
-        elif self.loss.needs_real:
-            real_logit, fake_logit = self._judge(game, real, game.fake(z))
-            loss = self.loss.g_loss(fake_logit, real_logit)
         else:
-            seen = instance_noise(game.fake(z), std=self.weight("noise"))
-            loss = self.loss.g_loss(game.D(seen), None)
+            real_logit = None
+            if real is not None:
+                with no_grad():  # G has no part in it
+                    real_logit = game.D(instance_noise(real, std=std))
+            fake_logit = game.D(instance_noise(game.fake(z), std=std))
+            loss = self.loss.g_loss(fake_logit, real_logit)
         for reg in self.regs:
             strength = reg.strength(game.opt_g.step_count)
             if reg.kind.g_penalty is not None and strength:
@@ -212,24 +217,35 @@ def objective_warnings(recipe: Recipe, game: Game, *, loss: str = "", reg: str =
         loss: as given to ``with_objective``.
         reg: as given to ``with_objective``.
     """
-    lines, regs = [], parse_regularisers(reg)
-    names = [r.name for r in regs]
-    slopes = [r.name for r in regs if r.kind.slopes]
-    if slopes and any(isinstance(m, BatchNorm) for m in game.D.modules()):
-        lines.append(
-            f"warning: {recipe.name}'s D has batch norm, so the logit of one sample depends on the "
-            f"whole batch, and {', '.join(slopes)} is not the slope of one sample's logit: the "
-            "penalty is wrong (arXiv:1704.00028, section 4); use a D without batch norm"
-        )
-    if loss and get_loss(loss).unbounded and not set(names) & set(_BOUNDS):
+    regs = parse_regularisers(reg)
+    names = {r.name for r in regs}
+    lines = _of_slopes(recipe.name, game.D, [r.name for r in regs if r.kind.slopes])
+    if not loss:
+        return lines
+    bounded = names & set(_BOUNDS) or _has_spectral_norm(game.D)
+    if get_loss(loss).unbounded and not bounded:
         lines.append(
             f"warning: --loss {loss} falls without end where nothing bounds D's slope: add --reg gp"
         )
-    for field, name in _OF_LOSSES.items() if loss else ():
-        value = getattr(game.config, field, 0)
-        if value and name not in names:
+    for field, name in _OF_LOSSES.items():
+        value, like = getattr(game.config, field, 0), recipe.name if recipe.name in KINDS else name
+        if value and like not in names:
             lines.append(
                 f"warning: {recipe.name}'s {field}={value} belongs to its own loss, which --loss "
-                f"{loss} replaces: --reg {name}:{value} is the regulariser"
+                f"{loss} replaces: --reg {like}:{value} is the regulariser"
             )
     return lines
+
+
+def _of_slopes(name: str, D: nn.Module, slopes: list[str]) -> list[str]:
+    if not slopes or not any(isinstance(m, BatchNorm) for m in D.modules()):
+        return []
+    return [
+        f"warning: {name}'s D has batch norm, so the logit of one sample depends on the whole "
+        f"batch, and {', '.join(slopes)} is not the slope of one sample's logit: the penalty is "
+        "wrong (arXiv:1704.00028, section 4); use a D without batch norm"
+    ]
+
+
+def _has_spectral_norm(D: nn.Module) -> bool:
+    return any(isinstance(c, SpectralNorm) for m in D.modules() for c in m._computed)
