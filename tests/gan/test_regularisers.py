@@ -1,5 +1,7 @@
 """Regularisers against closed forms: linear players, weights by hand."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -54,7 +56,7 @@ RECIPE = Recipe("still", "none", setup, alternating(zero, zero), Config)
 
 
 def after(reg, steps=1, loss="", recipe=RECIPE):
-    batches = iter([REAL] * steps)
+    batches = itertools.repeat(REAL)
     for game in fit(with_objective(recipe, loss=loss, reg=reg), batches, steps=steps):  # noqa: B007
         pass
     return game
@@ -222,22 +224,41 @@ def test_orthogonal_penalty_is_off_the_diagonal_and_by_output():
         orthogonal(nn.ReLU())
 
 
+def dense_setup(config, data_shape):
+    game = setup(config, data_shape)
+    game.G = nn.Linear(3, 2, bias=False)
+    game.G.weight.assign_(np.array([[1.0, 0.0, 0.0], [1.0, 1.0, 0.0]], np.float32))
+    game.opt_g = optim.SGD(game.G.parameters(), LR)
+    return game
+
+
+def still(game, *args):
+    return (game.D.weight.sum() + game.D.bias.sum() + game.G.weight.sum()) * 0.0
+
+
+DENSE = Recipe("dense", "none", dense_setup, alternating(still, still), Config)
+
+
 def test_orthogonal_penalty_reaches_g_and_spares_d():
-    def dense_setup(config, data_shape):
-        game = setup(config, data_shape)
-        game.G = nn.Linear(3, 2, bias=False)
-        game.G.weight.assign_(np.array([[1.0, 0.0, 0.0], [1.0, 1.0, 0.0]], np.float32))
-        game.opt_g = optim.SGD(game.G.parameters(), LR)
-        return game
-
-    def still(game, *args):
-        return (game.D.weight.sum() + game.D.bias.sum() + game.G.weight.sum()) * 0.0
-
-    recipe = Recipe("dense", "none", dense_setup, alternating(still, still), Config)
-    game = after("ortho:0.5", recipe=recipe)  # 0.5 * 2 (w0 w1)^2, of slope 2 (w0 w1) w1 in w0
+    game = after("ortho:0.5", recipe=DENSE)  # 0.5 * 2 (w0 w1)^2, of slope 2 (w0 w1) w1 in w0
     moved = [[1 - LR * 2, -LR * 2, 0.0], [1 - LR * 2, 1.0, 0.0]]
     np.testing.assert_allclose(game.G.weight.data, moved, rtol=1e-6)
     np.testing.assert_array_equal(game.D.weight.data, W)
+
+
+def test_lazy_penalty_of_g_counts_the_steps_of_g():
+    once = after("ortho:0.5", recipe=DENSE).G.weight.data
+    for steps in (1, 2):  # twice as strong, at the first of two
+        lazy = after("ortho:0.25/2", steps=steps, recipe=DENSE).G.weight.data
+        np.testing.assert_array_equal(lazy, once)
+    assert not np.array_equal(after("ortho:0.25/2", steps=3, recipe=DENSE).G.weight.data, once)
+
+
+def test_n_critic_of_the_recipe_is_kept():
+    recipe = Recipe("thrice", "none", setup, alternating(zero, zero, 3), Config)
+    game = after("r1:2", recipe=recipe)
+    assert (game.opt_d.step_count, game.opt_g.step_count) == (3, 1)
+    np.testing.assert_allclose(game.D.weight.data, W * (1 - LR * 2) ** 3, rtol=1e-6)
 
 
 def test_spectral_norm_makes_a_linear_d_of_slope_one():
