@@ -5,16 +5,26 @@ from .field import game_field, game_jacobian, game_jvp, game_vjp
 from .game import Game
 from .judge import judge_both, why_apart
 from .labelled import alternating_labelled, check_classes
-from .loop import Recipe, Source, advance, alternating, fit, new_game
+from .loop import Alternating, Recipe, Source, advance, alternating, fit, new_game
+from .losses import LOSSES, NamedLoss, get_loss
 from .noise import instance_noise
+from .objective import objective_warnings, with_objective
 from .penalties import dragan, gradient_penalty, r1, r2
+from .regularisers import KINDS as REGULARISERS
+from .regularisers import LeCam, Regulariser, orthogonal, parse_regularisers
 from .replay import ReplayPool
 from .snapshot import Snapshot
 
 __all__ = [
     "EMA",
+    "LOSSES",
+    "REGULARISERS",
+    "Alternating",
     "Game",
+    "LeCam",
+    "NamedLoss",
     "Recipe",
+    "Regulariser",
     "ReplayPool",
     "Snapshot",
     "Source",
@@ -28,11 +38,16 @@ __all__ = [
     "game_jacobian",
     "game_jvp",
     "game_vjp",
+    "get_loss",
     "gradient_penalty",
     "instance_noise",
     "judge_both",
     "new_game",
+    "objective_warnings",
+    "orthogonal",
+    "parse_regularisers",
     "r1",
     "r2",
     "why_apart",
+    "with_objective",
 ]

@@ -10,7 +10,7 @@ from typing import Any
 from .. import data, random
 from ..data.npz import parse_range
 from ..errors import CheckpointError, DataError, OptionError
-from ..gan import Game, Recipe, new_game
+from ..gan import Game, Recipe, new_game, with_objective
 from ..kernels.arrays import Array, Shape
 from ..random import Streams
 from .checkpoint import load_checkpoint
@@ -43,6 +43,8 @@ class Settings:
         net: the feature net of the metrics; ``auto`` takes one that fits the data.
         weights: file of Inception's weights, for metrics in its features.
         metrics_n: samples to measure, and real ones at most.
+        loss: named loss in place of the recipe's own; see ``gan.losses``.
+        reg: regularisers on top, ``r1:10/16,noise:0.1``; see ``gan.regularisers``.
     """
 
     data: str
@@ -59,6 +61,8 @@ class Settings:
     net: str = "auto"
     weights: str = ""
     metrics_n: int = 2048
+    loss: str = ""
+    reg: str = ""
 
     def checked(self) -> Settings:
         """Return these settings with ``snap`` filled in and a path that holds from anywhere.
@@ -103,6 +107,15 @@ def read_settings(run: RunDirectory, recipe: Recipe) -> tuple[Settings, Any, Sha
         raise CheckpointError(f"{run.path / 'config.json'}: does not fit: {what}") from None
 
 
+def with_settings(recipe: Recipe, settings: Settings) -> Recipe:
+    """Return a run's recipe with the loss and the regularisers that its settings name.
+
+    Raises:
+        OptionError: they do not fit the recipe.
+    """
+    return with_objective(recipe, loss=settings.loss, reg=settings.reg)
+
+
 def load_game(
     run: RunDirectory, recipe: Recipe, *, device: str = "cpu", step: int | None = None
 ) -> tuple[Game, str | None]:
@@ -119,7 +132,9 @@ def load_game(
     """
     settings, config, shape = read_settings(run, recipe)
     found = load_checkpoint(run.path, step=step)
-    game = make_game(recipe, shape, settings, config, choose_device(device))
+    game = make_game(
+        with_settings(recipe, settings), shape, settings, config, choose_device(device)
+    )
     restore(game, found.tensors, found.state, run.path)
     return game, found.notice
 

@@ -24,7 +24,7 @@ from typing import Any
 
 from .. import data
 from ..errors import DivergedError, SaveError
-from ..gan import Game, Recipe, Source, advance
+from ..gan import Game, Recipe, Source, advance, objective_warnings
 from ..kernels.memory import trim_memory
 from ..metrics.suite import metric_name
 from ..random import Stream
@@ -44,6 +44,7 @@ from .setup import (
     read_settings,
     restore,
     save_generator,
+    with_settings,
 )
 from .signals import StopRequest, graceful_stop
 
@@ -284,11 +285,13 @@ def train(
         SaveError: the run folder can't be written.
     """
     settings = settings.checked()
+    recipe = with_settings(recipe, settings)
     device = choose_device(settings.device)
     config = recipe.config() if config is None else config
     notices: list[str] = []
     settings, dataset, game = fitting(recipe, settings, config, device, notices)
     batches_of(dataset, config, settings.seed, device)  # refuses a batch that is too large
+    notices += objective_warnings(recipe, game, loss=settings.loss, reg=settings.reg)
     judge = judge_of(dataset, settings)
     run = RunDirectory.create(outdir, dataset.name, recipe.name, desc or None)
     training = Training(run, recipe, settings, (device, dataset, game), judge).begin()
@@ -317,6 +320,7 @@ def resume(
         settings, config, _ = read_settings(run, recipe)
         steps, device = steps or settings.steps, device or settings.device
         settings = replace(settings, steps=steps, device=device).checked()
+        recipe = with_settings(recipe, settings)
         place = choose_device(settings.device)
         dataset = load_data(settings)
         game = make_game(recipe, dataset.shape, settings, config, place)
