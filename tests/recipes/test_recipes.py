@@ -18,6 +18,10 @@ SMALL = {
     "wgan_gp": {"batch": 8, "nz": 4, "ngf": 2, "ndf": 2, "hidden": 8, "n_critic": 2},
     "unrolled": {"batch": 8, "nz": 4, "hidden": 8, "unrolling": 2},
     "consensus": {"batch": 8, "nz": 4, "hidden": 8},
+    "extragradient": {"batch": 8, "nz": 4, "ngf": 2, "ndf": 2, "hidden": 8},
+    "pacgan": {"batch": 8, "nz": 4, "ngf": 2, "ndf": 2, "hidden_g": 8, "hidden_d": 8},
+    "veegan": {"batch": 8, "nz": 4, "hidden": 8},
+    "bigan": {"batch": 8, "nz": 4, "hidden": 8},
 }
 ON = {name: "digits:8" for name in RECIPES} | {"unrolled": "ring", "consensus": "ring"}
 

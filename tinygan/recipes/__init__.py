@@ -6,10 +6,21 @@ import difflib
 
 from ..errors import OptionError
 from ..gan import Recipe
-from . import consensus, dcgan, gan, unrolled, wgan_gp
+from . import bigan, consensus, dcgan, extragradient, gan, pacgan, unrolled, veegan, wgan_gp
 
 RECIPES: dict[str, Recipe] = {
-    module.RECIPE.name: module.RECIPE for module in (gan, dcgan, wgan_gp, unrolled, consensus)
+    module.RECIPE.name: module.RECIPE
+    for module in (
+        gan,
+        dcgan,
+        wgan_gp,
+        unrolled,
+        consensus,
+        extragradient,
+        pacgan,
+        veegan,
+        bigan,
+    )
 }
 
 __all__ = ["RECIPES", "get"]
