@@ -57,6 +57,36 @@ class Recipe:
         return doc.strip().splitlines()[0]
 
 
+@dataclass(frozen=True)
+class Alternating:
+    """The step that ``alternating`` makes; it keeps its losses, so that others can ask for them.
+
+    Attributes:
+        d_loss: ``d_loss(game, real, z) -> scalar``.
+        g_loss: ``g_loss(game, z) -> scalar``.
+        n_critic: D steps a G step.
+        share_z: whether G descends on the z of the last D step.
+    """
+
+    d_loss: Loss
+    g_loss: Loss
+    n_critic: int = 1
+    share_z: bool = False
+
+    def __call__(self, game: Game, batches: Iterator[Array]) -> Metrics:
+        """Take ``n_critic`` descents of D, then one of G."""
+        for _ in range(getattr(game.config, "n_critic", self.n_critic)):
+            real = Tensor(next(batches))
+            z = game.latent(real.shape[0])
+            loss_d = self.d_loss(game, real, z)
+            game.opt_d.step(grad(loss_d, game.opt_d.params))
+        if not self.share_z:
+            z = game.latent(real.shape[0])
+        loss_g = self.g_loss(game, z)
+        game.opt_g.step(grad(loss_g, game.opt_g.params))
+        return {"loss_d": float(loss_d), "loss_g": float(loss_g)}
+
+
 def alternating(d_loss: Loss, g_loss: Loss, n_critic: int = 1, *, share_z: bool = False) -> Step:
     """Make the step that most variants use: ``n_critic`` descents of D, then one of G.
 
@@ -69,20 +99,7 @@ def alternating(d_loss: Loss, g_loss: Loss, n_critic: int = 1, *, share_z: bool 
         n_critic: D steps a G step; ``game.config.n_critic`` wins where it exists.
         share_z: let G descend on the z of the last D step, as PyTorch's DCGAN example does.
     """
-
-    def _step(game: Game, batches: Iterator[Array]) -> Metrics:
-        for _ in range(getattr(game.config, "n_critic", n_critic)):
-            real = Tensor(next(batches))
-            z = game.latent(real.shape[0])
-            loss_d = d_loss(game, real, z)
-            game.opt_d.step(grad(loss_d, game.opt_d.params))
-        if not share_z:
-            z = game.latent(real.shape[0])
-        loss_g = g_loss(game, z)
-        game.opt_g.step(grad(loss_g, game.opt_g.params))
-        return {"loss_d": float(loss_d), "loss_g": float(loss_g)}
-
-    return _step
+    return Alternating(d_loss, g_loss, n_critic, share_z)
 
 
 class Source:
