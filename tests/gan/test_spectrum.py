@@ -124,14 +124,14 @@ def test_the_products_of_a_recipe_agree_with_differences_of_its_field(name, shap
     u /= np.linalg.norm(u)
     product, other = at.jvp(u), RNG.normal(size=w.size)
     assert at.vjp(other) @ u == pytest.approx(other @ product, rel=1e-3, abs=1e-4)
-    h, sides = 3e-3, []
+    h, sides = 3e-4, []
     for sign in (1, -1):
         set_parameters(game, w + sign * h * u)
         sides.append(field_at(recipe, game, real).v)
     set_parameters(game, w)
     slope = (sides[0] - sides[1]) / (2 * h)
-    # float32 fields: rounding of 1e-7 |v| / h, and kinks of the rectifiers that h steps across
-    assert np.linalg.norm(product - slope) < 0.05 * np.linalg.norm(slope)
+    # float32 fields: rounding of 1e-7 |v| / h is 1e-3 of the slope here; a larger h crosses kinks
+    assert np.linalg.norm(product - slope) < 0.01 * np.linalg.norm(slope)
 
 
 def test_looking_leaves_the_game_as_it_was():

@@ -38,6 +38,8 @@ class Options:
         metrics_n: samples to measure, and real ones at most.
         net: feature net of the metrics: auto, digits_lenet, mnist_lenet, fashion_lenet, inception.
         weights: file of Inception's weights.
+        diagnose_every: steps between looks at gradients, updates and weights, from which alarms
+            are raised; 0 never looks.
     """
 
     data: str = "digits"
@@ -56,6 +58,7 @@ class Options:
     metrics_n: int = 2048
     net: str = "auto"
     weights: str = ""
+    diagnose_every: int = 50
 
 
 def run(args: list[str]) -> int:
