@@ -43,6 +43,8 @@ class Options:
             fgan_reverse_kl, fgan_pearson, fgan_hellinger, fgan_js, cramer.
         reg: regularisers, NAME:WEIGHT/INTERVAL with commas between, e.g. r1:10/16,noise:0.1: clip,
             gp, r1, r2, dragan, lecam, ortho, noise, smooth, grad_norm, decay, sn.
+        diagnose_every: steps between looks at gradients, updates and weights, from which alarms
+            are raised; 0 never looks.
     """
 
     data: str = "digits"
@@ -63,6 +65,7 @@ class Options:
     weights: str = ""
     loss: str = ""
     reg: str = ""
+    diagnose_every: int = 50
 
 
 def run(args: list[str]) -> int:

@@ -1,5 +1,6 @@
 """What all GANs share: the game, its field and its loop, penalties, averaging, replay, networks."""
 
+from .diagnostics import Watch, spectral_norms
 from .ema import EMA
 from .field import game_field, game_jacobian, game_jvp, game_vjp
 from .game import Game
@@ -14,12 +15,14 @@ from .regularisers import KINDS as REGULARISERS
 from .regularisers import LeCam, Regulariser, orthogonal, parse_regularisers
 from .replay import ReplayPool
 from .snapshot import Snapshot
+from .spectrum import FieldAt, arnoldi, field_at, path_angles, rotation_share
 
 __all__ = [
     "EMA",
     "LOSSES",
     "REGULARISERS",
     "Alternating",
+    "FieldAt",
     "Game",
     "LeCam",
     "NamedLoss",
@@ -28,11 +31,14 @@ __all__ = [
     "ReplayPool",
     "Snapshot",
     "Source",
+    "Watch",
     "advance",
     "alternating",
     "alternating_labelled",
+    "arnoldi",
     "check_classes",
     "dragan",
+    "field_at",
     "fit",
     "game_field",
     "game_jacobian",
@@ -46,8 +52,11 @@ __all__ = [
     "objective_warnings",
     "orthogonal",
     "parse_regularisers",
+    "path_angles",
     "r1",
     "r2",
+    "rotation_share",
+    "spectral_norms",
     "why_apart",
     "with_objective",
 ]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import data, random
+from ..data import catalog
 from ..data.npz import parse_range
 from ..errors import CheckpointError, DataError, OptionError
 from ..gan import Game, Recipe, new_game, with_objective
@@ -45,6 +46,7 @@ class Settings:
         metrics_n: samples to measure, and real ones at most.
         loss: named loss in place of the recipe's own; see ``gan.losses``.
         reg: regularisers on top, ``r1:10/16,noise:0.1``; see ``gan.regularisers``.
+        diagnose_every: steps between looks at gradients, updates and weights; 0 for none.
     """
 
     data: str
@@ -63,6 +65,7 @@ class Settings:
     metrics_n: int = 2048
     loss: str = ""
     reg: str = ""
+    diagnose_every: int = 50
 
     def checked(self) -> Settings:
         """Return these settings with ``snap`` filled in and a path that holds from anywhere.
@@ -77,6 +80,8 @@ class Settings:
                 f"metrics_every={self.metrics_every}, metrics_n={self.metrics_n}: "
                 "use 0 or more steps, 2 or more samples"
             )
+        if self.diagnose_every < 0:
+            raise OptionError(f"diagnose_every={self.diagnose_every}: use 0 or more steps")
         snap = self.snap or max(1, self.steps // FRAMES)
         return replace(self, data=_absolute(self.data), snap=snap)
 
@@ -194,10 +199,11 @@ def _tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value  # JSON has no tuples
 
 
-def load_data(settings: Settings) -> data.Dataset:
-    """Load a run's data set; raises ``DataError``."""
+def load_data(settings: Settings, *, split: catalog.Split = "train") -> data.Dataset:
+    """Load a run's data set, or its test part; raises ``DataError``."""
     return data.load(
         settings.data,
+        split=split,
         size=settings.size,
         channels=settings.channels,
         value_range=parse_range(settings.value_range),
