@@ -71,6 +71,18 @@ def test_a_penalty_is_added_to_a_recipes_own_losses():
     assert penalised.metrics["loss_d"] == pytest.approx(plain.metrics["loss_d"] + penalty)
 
 
+def test_regularisers_come_on_top_of_a_loss_that_was_chosen_before():
+    together, both = trained("wgan_gp", loss="relativistic", reg="r1:2")
+    chosen = with_objective(get("wgan_gp"), loss="relativistic")
+    later = with_objective(chosen, reg="r1:2")
+    config = later.config(**TINY["wgan_gp"])
+    batches = data.Batches(data.load("digits:8"), config.batch, seed=1)
+    for game in fit(later, batches, steps=3, config=config):  # noqa: B007
+        pass
+    assert game.metrics == together.metrics
+    assert bits({"game": game.state()}) == bits(both)
+
+
 def test_nothing_asked_for_is_the_recipe_itself():
     assert with_objective(get("dcgan")) is get("dcgan")
     assert with_objective(get("dcgan"), loss="hinge").summary == get("dcgan").summary

@@ -74,7 +74,7 @@ def with_objective(recipe: Recipe, *, loss: str = "", reg: str = "") -> Recipe:
         objective.g_loss,
         recipe.step.n_critic,
         recipe.step.share_z,
-        g_sees_real=named is not None and named.needs_real,
+        g_sees_real=recipe.step.g_sees_real if named is None else named.needs_real,
         descend=objective.descend,
     )
     return replace(recipe, setup=_setup, step=step)
@@ -158,7 +158,7 @@ class _Objective:
         """G's loss with its penalties; ``real`` is there where the loss needs it."""
         std = self.weight("noise")
         if self.loss is None:
-            loss = self.own.g_loss(game, z)
+            loss = self.own.g_loss(game, z, real) if real is not None else self.own.g_loss(game, z)
         else:
             real_logit = None
             if real is not None:
