@@ -138,3 +138,13 @@ def test_every_kernel_case_is_a_point_of_the_roofline_with_its_name(bench, tmp_p
         assert reached == pytest.approx(min(500.0, 50.0 * intensity) / 1.3)
     roofline.draw(tmp_path / "roofline.png", machine, found, "a caption")
     assert size_of(tmp_path / "roofline.png") == (1120, 60 + 4 * 540)
+
+
+def test_metrics_are_compared_before_they_are_timed(bench, monkeypatch, capsys):
+    metrics = bench("metrics")
+    monkeypatch.setattr(metrics, "PAIRS", 60)
+    assert {"tinygan", "eigenvalues"} <= set(metrics.frechet(8, 40))
+    assert set(metrics.neighbours(8)) == {"tinygan", "full matrices"}
+    monkeypatch.setattr(metrics, "eigenvalue_distance", lambda *_: 1e6)
+    with pytest.raises(SystemExit, match="disagree"):
+        metrics.frechet(8, 40)

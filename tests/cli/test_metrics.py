@@ -10,7 +10,7 @@ from tinygan.cli import main
 from tinygan.data import load
 from tinygan.metrics.house_nets import house_net
 from tinygan.metrics.moments import Moments
-from tinygan.runs.judge import quantised
+from tinygan.runs.judge import best_step, quantised
 
 TINY = ["--batch", "8", "--ngf", "4", "--ndf", "4", "--nz", "6", "--half-life-kimg", "1"]
 
@@ -233,3 +233,26 @@ def test_points_are_measured_without_a_net(said, tmp_path):
     run = next(tmp_path.glob("00000-*"))
     names = {path.stem for path in run.glob("metric-*.jsonl")}
     assert {"metric-fd_points", "metric-prdc_points", "metric-modes"} <= names
+
+
+def test_a_resumed_run_goes_on_measuring_and_keeps_its_best(said, tmp_path):
+    flags = ["--data", "digits:16", "--steps", "4", "--outdir", tmp_path, "--metrics", "fd"]
+    every = ["--metrics-every", "2", "--metrics-n", "40"]
+    assert said("train", "dcgan", *TINY, *flags, *every)[0] == 0
+    assert said("resume", tmp_path / "00000", "--steps", "8")[0] == 0
+    run = next(tmp_path.glob("00000-*"))
+    lines = (run / "metric-fd_digits_lenet.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert [row["step"] for row in rows] == [2, 4, 6, 8]
+    assert not list(run.glob("metric-prdc*"))
+    best = min(rows, key=lambda row: row["fd_digits_lenet"])["step"]
+    assert (run / "checkpoints" / f"step-{best:06d}").is_dir()
+
+
+def test_the_best_step_is_sought_among_what_compares_with_the_last():
+    rows = [
+        {"step": s, "fd": d, "n_fake": n} for s, d, n in ((1, 2.0, 9), (2, 9.0, 5), (3, 7.0, 5))
+    ]
+    assert best_step(rows, "fd") == 3
+    assert best_step(rows[:1], "fd") == 1
+    assert best_step(rows, "kid") is None

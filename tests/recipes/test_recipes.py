@@ -31,6 +31,10 @@ SMALL = {
     "cgan": PLAIN | {"num_classes": 10},
     "acgan": PLAIN | {"num_classes": 10},
     "projection": {"batch": 8, "nz": 4, "ngf": 2, "ndf": 2, "n_critic": 1, "num_classes": 10},
+    "extragradient": {"batch": 8, "nz": 4, "ngf": 2, "ndf": 2, "hidden": 8},
+    "pacgan": {"batch": 8, "nz": 4, "ngf": 2, "ndf": 2, "hidden_g": 8, "hidden_d": 8},
+    "veegan": {"batch": 8, "nz": 4, "hidden": 8},
+    "bigan": {"batch": 8, "nz": 4, "hidden": 8},
 }
 IMAGES_ONLY = {"dcgan", "began", "ebgan", "projection"}
 ON = {name: "digits:8" for name in RECIPES} | {"unrolled": "ring", "consensus": "ring"}

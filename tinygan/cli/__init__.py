@@ -23,6 +23,7 @@ VERBS = {
     "fid": "Frechet distance between two sets of images, with its protocol",
     "metrics": "measure the samples of a run by many metrics",
     "compare": "the metrics of several runs side by side, last and best",
+    "diagnose": "the game at a run's last checkpoint: eigenvalues, rotation, path angle",
     "recipes": "list the recipes",
     "data": "data check PATH: look through a data set before training on it",
     "explain": "say which kernel runs an op, and why the others don't",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Annotated, Any
 import tyro
 
 from .. import data
-from ..errors import DataError, OptionError
+from ..errors import OptionError
 from ..metrics import suite
 from ..metrics.fid import fid_infinity
 from ..metrics.lpips import LPIPS, load_linear
@@ -21,7 +20,7 @@ from ..metrics.pair import Pair
 from ..metrics.trunks import load_trunk
 from ..runs.curves import save_curves
 from ..runs.device import computing
-from ..runs.judge import Judge, best_step, choose_net
+from ..runs.judge import Judge, best_step, choose_net, held_out_of
 from ..runs.pictures import write_summary
 from ..runs.setup import Settings, load_data, read_settings
 from .arguments import parse
@@ -160,13 +159,7 @@ def _judge(options: Options, settings: Settings, dataset: data.Dataset) -> Judge
         net = choose_net(
             options.net, dataset.name, weights=options.weights, protocol=options.protocol
         )
-    held_out = None
-    with contextlib.suppress(DataError):  # no test part: the memorisation metric says so
-        held_out = data.load(
-            settings.data, size=settings.size, channels=settings.channels, split="test"
-        )
-    if held_out is not None and held_out.hash == dataset.hash:  # a source with one part alone
-        held_out = None
+    held_out = held_out_of(dataset, settings)  # None: the memorisation metric says so
     return Judge(dataset, net, n=options.n or MOST, held_out=held_out, seed=options.seed)
 
 

@@ -38,6 +38,13 @@ class Options:
         metrics_n: samples to measure, and real ones at most.
         net: feature net of the metrics: auto, digits_lenet, mnist_lenet, fashion_lenet, inception.
         weights: file of Inception's weights.
+        loss: loss in place of the recipe's own: minimax, nonsaturating, least_squares,
+            wasserstein, hinge, relativistic, relativistic_ls, relativistic_hinge, fgan_kl,
+            fgan_reverse_kl, fgan_pearson, fgan_hellinger, fgan_js, cramer.
+        reg: regularisers, NAME:WEIGHT/INTERVAL with commas between, e.g. r1:10/16,noise:0.1: clip,
+            gp, r1, r2, dragan, lecam, ortho, noise, smooth, grad_norm, decay, sn.
+        diagnose_every: steps between looks at gradients, updates and weights, from which alarms
+            are raised; 0 never looks.
     """
 
     data: str = "digits"
@@ -56,6 +63,9 @@ class Options:
     metrics_n: int = 2048
     net: str = "auto"
     weights: str = ""
+    loss: str = ""
+    reg: str = ""
+    diagnose_every: int = 50
 
 
 def run(args: list[str]) -> int:

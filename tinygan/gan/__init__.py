@@ -1,38 +1,62 @@
 """What all GANs share: the game, its field and its loop, penalties, averaging, replay, networks."""
 
+from .diagnostics import Watch, spectral_norms
 from .ema import EMA
 from .field import game_field, game_jacobian, game_jvp, game_vjp
 from .game import Game
 from .judge import judge_both, why_apart
 from .labelled import alternating_labelled, check_classes
-from .loop import Recipe, Source, advance, alternating, fit, new_game
+from .loop import Alternating, Recipe, Source, advance, alternating, fit, new_game
+from .losses import LOSSES, NamedLoss, get_loss
 from .noise import instance_noise
+from .objective import objective_warnings, with_objective
 from .penalties import dragan, gradient_penalty, r1, r2
+from .regularisers import KINDS as REGULARISERS
+from .regularisers import LeCam, Regulariser, orthogonal, parse_regularisers
 from .replay import ReplayPool
 from .snapshot import Snapshot
+from .spectrum import FieldAt, arnoldi, field_at, path_angles, rotation_share
 
 __all__ = [
     "EMA",
+    "LOSSES",
+    "REGULARISERS",
+    "Alternating",
+    "FieldAt",
     "Game",
+    "LeCam",
+    "NamedLoss",
     "Recipe",
+    "Regulariser",
     "ReplayPool",
     "Snapshot",
     "Source",
+    "Watch",
     "advance",
     "alternating",
     "alternating_labelled",
+    "arnoldi",
     "check_classes",
     "dragan",
+    "field_at",
     "fit",
     "game_field",
     "game_jacobian",
     "game_jvp",
     "game_vjp",
+    "get_loss",
     "gradient_penalty",
     "instance_noise",
     "judge_both",
     "new_game",
+    "objective_warnings",
+    "orthogonal",
+    "parse_regularisers",
+    "path_angles",
     "r1",
     "r2",
+    "rotation_share",
+    "spectral_norms",
     "why_apart",
+    "with_objective",
 ]

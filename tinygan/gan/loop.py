@@ -13,7 +13,7 @@ uninterrupted one would have had.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,7 +60,48 @@ class Recipe:
         return doc.strip().splitlines()[0]
 
 
-def alternating(d_loss: Loss, g_loss: Loss, n_critic: int = 1, *, share_z: bool = False) -> Step:
+def descend(game: Game, player: str, grads: Sequence[Tensor]) -> None:
+    """Take one step of the optimizer of a player, ``"G"`` or ``"D"``, along ``grads``."""
+    (game.opt_g if player == "G" else game.opt_d).step(grads)
+
+
+@dataclass(frozen=True)
+class Alternating:
+    """The step that most variants use; ``alternating`` makes it, ``with_objective`` changes it.
+
+    Attributes:
+        d_loss: ``d_loss(game, real, z) -> scalar``; it cuts the graph at the fakes.
+        g_loss: ``g_loss(game, z) -> scalar``, or ``(game, z, real)`` where ``g_sees_real``.
+        n_critic: D steps a G step; ``game.config.n_critic`` wins where it exists.
+        share_z: G descends on the z of the last D step.
+        g_sees_real: give G's loss the reals of the last D step too.
+        descend: ``descend(game, player, grads)`` moves a player.
+    """
+
+    d_loss: Loss
+    g_loss: Loss
+    n_critic: int = 1
+    share_z: bool = False
+    g_sees_real: bool = False
+    descend: Callable[[Game, str, Sequence[Tensor]], None] = descend
+
+    def __call__(self, game: Game, batches: Iterator[Array]) -> Metrics:
+        """Take ``n_critic`` steps of D, then one of G."""
+        for _ in range(getattr(game.config, "n_critic", self.n_critic)):
+            real = Tensor(next(batches))
+            z = game.latent(real.shape[0])
+            loss_d = self.d_loss(game, real, z)
+            self.descend(game, "D", grad(loss_d, game.opt_d.params))
+        if not self.share_z:
+            z = game.latent(real.shape[0])
+        loss_g = self.g_loss(game, z, real) if self.g_sees_real else self.g_loss(game, z)
+        self.descend(game, "G", grad(loss_g, game.opt_g.params))
+        return {"loss_d": float(loss_d), "loss_g": float(loss_g)}
+
+
+def alternating(
+    d_loss: Loss, g_loss: Loss, n_critic: int = 1, *, share_z: bool = False
+) -> Alternating:
     """Make the step that most variants use: ``n_critic`` descents of D, then one of G.
 
     Each gradient is taken with respect to one player alone, so the G step never computes the
@@ -72,20 +113,7 @@ def alternating(d_loss: Loss, g_loss: Loss, n_critic: int = 1, *, share_z: bool 
         n_critic: D steps a G step; ``game.config.n_critic`` wins where it exists.
         share_z: let G descend on the z of the last D step, as PyTorch's DCGAN example does.
     """
-
-    def _step(game: Game, batches: Iterator[Array]) -> Metrics:
-        for _ in range(getattr(game.config, "n_critic", n_critic)):
-            real = Tensor(next(batches))
-            z = game.latent(real.shape[0])
-            loss_d = d_loss(game, real, z)
-            game.opt_d.step(grad(loss_d, game.opt_d.params))
-        if not share_z:
-            z = game.latent(real.shape[0])
-        loss_g = g_loss(game, z)
-        game.opt_g.step(grad(loss_g, game.opt_g.params))
-        return {"loss_d": float(loss_d), "loss_g": float(loss_g)}
-
-    return _step
+    return Alternating(d_loss, g_loss, n_critic, share_z)
 
 
 class Source:

@@ -64,6 +64,10 @@ class Snapshot:
         for owner, state in self._others.values():
             owner.load_state_dict(state)
 
+    def was(self, name: str) -> Array | None:
+        """Return the value that a tensor had when the state was taken; not to be changed."""
+        return self._copies.get(name)
+
     def _pair(self, name: str, x: Array) -> tuple[Array, Array]:
         """Return the memory to copy to, in the memory order of ``x``, and ``x``."""
         copy = self._copies.get(name)

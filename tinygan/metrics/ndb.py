@@ -41,6 +41,7 @@ class Ndb:
         share: ``different`` / K.
         js: Jensen-Shannon divergence of the shares, nats.
         z: of each cell, positive where fakes are too few, (K,).
+        significant: whether the shares of each cell differ, (K,) bool.
         real_share: p, (K,).
         fake_share: q, (K,).
     """
@@ -49,6 +50,7 @@ class Ndb:
     share: float
     js: float
     z: Array
+    significant: Array
     real_share: Array
     fake_share: Array
 
@@ -78,8 +80,9 @@ def ndb(real: Array, fake: Array, *, bins: int = 100, alpha: float = 0.05, seed:
     real_counts, fake_counts = cells.counts(real), cells.counts(fake)
     p, q = real_counts / n, fake_counts / m
     z = _z_of_proportions(p, q, n, m)
-    different = int((np.abs(z) > NormalDist().inv_cdf(1.0 - alpha / 2.0)).sum())
-    return Ndb(different, different / bins, jensen_shannon(p, q), z, p, q)
+    significant = np.abs(z) > NormalDist().inv_cdf(1.0 - alpha / 2.0)
+    different = int(significant.sum())
+    return Ndb(different, different / bins, jensen_shannon(p, q), z, significant, p, q)
 
 
 def _z_of_proportions(p: Array, q: Array, n: int, m: int) -> Array:

@@ -9,12 +9,22 @@ since two players with two losses must not share one ``.grad``; without an argum
     >>> SGD([w], 0.1).step([Tensor(2.0)])
     >>> round(float(w), 6)
     0.8
+
+``Extragradient``, ``Optimistic`` and ``Lookahead`` wrap an optimizer: ``Lookahead(Adam(...))``.
 """
 
 from .adam import Adam, AdamW
 from .base import Optimizer
 from .descent import SGD, RMSProp, RMSprop
 from .schedule import Cosine, ExponentialDecay, LinearDecay, Schedule, StepDecay
+from .transform import (
+    ExtraAdam,
+    Extragradient,
+    Lookahead,
+    Optimistic,
+    OptimisticAdam,
+    Transform,
+)
 
 __all__ = [
     "SGD",
@@ -22,10 +32,16 @@ __all__ = [
     "AdamW",
     "Cosine",
     "ExponentialDecay",
+    "ExtraAdam",
+    "Extragradient",
     "LinearDecay",
+    "Lookahead",
+    "Optimistic",
+    "OptimisticAdam",
     "Optimizer",
     "RMSProp",
     "RMSprop",
     "Schedule",
     "StepDecay",
+    "Transform",
 ]

@@ -9,19 +9,23 @@ from ..gan import Recipe
 from . import (
     acgan,
     began,
+    bigan,
     cgan,
     consensus,
     dcgan,
     dragan,
     ebgan,
+    extragradient,
     feature_matching,
     gan,
     lsgan,
     minibatch,
+    pacgan,
     projection,
     relativistic,
     sngan,
     unrolled,
+    veegan,
     wgan,
     wgan_gp,
 )
@@ -46,6 +50,10 @@ RECIPES: dict[str, Recipe] = {
         projection,
         unrolled,
         consensus,
+        extragradient,
+        pacgan,
+        veegan,
+        bigan,
     )
 }
 

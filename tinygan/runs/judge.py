@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..data import Dataset
-from ..errors import OptionError
+from ..errors import DataError, OptionError
 from ..kernels.arrays import Array
 from ..metrics import suite
 from ..metrics.card import Card
@@ -27,8 +27,9 @@ from ..metrics.measures import MEASURES
 from ..metrics.pair import POINTS, Pair, Side, side
 from ..metrics.weights import find_weights, is_cached
 from ..random import Stream
-from .setup import Settings
+from .setup import Settings, load_data
 
+_PROTOCOL = ("n_real", "n_fake", "sha256", "resize", "protocol")
 _OF_DATA = {"digits": "digits_lenet", "fashion-mnist": "fashion_lenet", "mnist": "mnist_lenet"}
 
 
@@ -156,6 +157,15 @@ def names_of(settings: Settings) -> list[str]:
     return [name.strip() for name in settings.metrics.split(",") if name.strip()]
 
 
+def held_out_of(dataset: Dataset, settings: Settings) -> Dataset | None:
+    """Return the test part of a run's data, None where the source has one part alone."""
+    try:
+        found = load_data(settings, split="test")
+    except DataError:
+        return None
+    return None if found.hash == dataset.hash else found
+
+
 def judge_of(dataset: Dataset, settings: Settings) -> Judge | None:
     """Return the judge that a run is told to use, None if it is told to measure nothing.
 
@@ -167,12 +177,20 @@ def judge_of(dataset: Dataset, settings: Settings) -> Judge | None:
         return None
     images = len(dataset.shape) == 3
     net = choose_net(settings.net, dataset.name, weights=settings.weights) if images else None
-    judge = Judge(dataset, net, n=settings.metrics_n, seed=settings.seed)
+    held_out = held_out_of(dataset, settings)
+    judge = Judge(dataset, net, n=settings.metrics_n, held_out=held_out, seed=settings.seed)
     judge.check(names_of(settings))
     return judge
 
 
 def best_step(rows: Sequence[dict[str, Any]], key: str) -> int | None:
-    """Return the step of the row whose number is the least; None where no row has one."""
+    """Return the step of the row whose number is the least; None where no row has one.
+
+    Only rows that were measured as the last one was can be compared: with as many samples, by the
+    same net.
+    """
     found = [row for row in rows if isinstance(row.get(key), int | float)]
-    return int(min(found, key=lambda row: row[key])["step"]) if found else None
+    if not found:
+        return None
+    alike = [row for row in found if all(row.get(k) == found[-1].get(k) for k in _PROTOCOL)]
+    return int(min(alike, key=lambda row: row[key])["step"])

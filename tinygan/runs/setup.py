@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from .. import data, random
+from ..data import catalog
 from ..data.npz import parse_range
 from ..errors import CheckpointError, DataError, OptionError
-from ..gan import Game, Recipe, new_game
+from ..gan import Game, Recipe, new_game, with_objective
 from ..kernels.arrays import Array, Shape
 from ..random import Streams
 from .checkpoint import load_checkpoint
@@ -43,6 +44,9 @@ class Settings:
         net: the feature net of the metrics; ``auto`` takes one that fits the data.
         weights: file of Inception's weights, for metrics in its features.
         metrics_n: samples to measure, and real ones at most.
+        loss: named loss in place of the recipe's own; see ``gan.losses``.
+        reg: regularisers on top, ``r1:10/16,noise:0.1``; see ``gan.regularisers``.
+        diagnose_every: steps between looks at gradients, updates and weights; 0 for none.
     """
 
     data: str
@@ -59,6 +63,9 @@ class Settings:
     net: str = "auto"
     weights: str = ""
     metrics_n: int = 2048
+    loss: str = ""
+    reg: str = ""
+    diagnose_every: int = 50
 
     def checked(self) -> Settings:
         """Return these settings with ``snap`` filled in and a path that holds from anywhere.
@@ -73,6 +80,8 @@ class Settings:
                 f"metrics_every={self.metrics_every}, metrics_n={self.metrics_n}: "
                 "use 0 or more steps, 2 or more samples"
             )
+        if self.diagnose_every < 0:
+            raise OptionError(f"diagnose_every={self.diagnose_every}: use 0 or more steps")
         snap = self.snap or max(1, self.steps // FRAMES)
         return replace(self, data=_absolute(self.data), snap=snap)
 
@@ -103,6 +112,15 @@ def read_settings(run: RunDirectory, recipe: Recipe) -> tuple[Settings, Any, Sha
         raise CheckpointError(f"{run.path / 'config.json'}: does not fit: {what}") from None
 
 
+def with_settings(recipe: Recipe, settings: Settings) -> Recipe:
+    """Return a run's recipe with the loss and the regularisers that its settings name.
+
+    Raises:
+        OptionError: they do not fit the recipe.
+    """
+    return with_objective(recipe, loss=settings.loss, reg=settings.reg)
+
+
 def load_game(
     run: RunDirectory, recipe: Recipe, *, device: str = "cpu", step: int | None = None
 ) -> tuple[Game, str | None]:
@@ -119,7 +137,9 @@ def load_game(
     """
     settings, config, shape = read_settings(run, recipe)
     found = load_checkpoint(run.path, step=step)
-    game = make_game(recipe, shape, settings, config, choose_device(device))
+    game = make_game(
+        with_settings(recipe, settings), shape, settings, config, choose_device(device)
+    )
     restore(game, found.tensors, found.state, run.path)
     return game, found.notice
 
@@ -179,10 +199,11 @@ def _tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value  # JSON has no tuples
 
 
-def load_data(settings: Settings) -> data.Dataset:
-    """Load a run's data set; raises ``DataError``."""
+def load_data(settings: Settings, *, split: catalog.Split = "train") -> data.Dataset:
+    """Load a run's data set, or its test part; raises ``DataError``."""
     return data.load(
         settings.data,
+        split=split,
         size=settings.size,
         channels=settings.channels,
         value_range=parse_range(settings.value_range),

@@ -17,18 +17,19 @@ from __future__ import annotations
 import contextlib
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
 from .. import data
 from ..errors import DivergedError, SaveError
-from ..gan import Game, Recipe, Source, advance
+from ..gan import Game, Recipe, Source, Watch, advance, objective_warnings, spectral_norms
 from ..kernels.memory import trim_memory
 from ..metrics.suite import metric_name
 from ..random import Stream
 from . import pictures
+from .alarms import Alarm, Alarms
 from .checkpoint import has_checkpoint, load_checkpoint, remove_stale, save_checkpoint
 from .device import Device, choose_device, computing
 from .files import PathLike
@@ -44,6 +45,7 @@ from .setup import (
     read_settings,
     restore,
     save_generator,
+    with_settings,
 )
 from .signals import StopRequest, graceful_stop
 
@@ -89,6 +91,8 @@ class Training:
         self.batches = batches_of(self.dataset, self.game.config, settings.seed, self.device)
         self.notices: list[str] = []
         self._judge = judge
+        self._alarms = Alarms()
+        self._seen: dict[str, Any] = {}  # at the last step, where that was watched
         self._best: int | None = None  # step with the least Frechet distance
         self._seconds = 0.0  # of training, before it was resumed too
         self._began = time.monotonic()
@@ -117,7 +121,7 @@ class Training:
         except BaseException as error:
             self._log(str(error) if isinstance(error, Stopped) else traceback.format_exc())
             if isinstance(error, DivergedError):
-                alarm = {"step": self.game.step + 1, "message": str(error)}
+                alarm = {"step": self.game.step + 1, "alarm": "diverged", "message": str(error)}
                 self._try(lambda: self.run.append_row(alarm, "alarms"))
                 self._try(lambda: pictures.write_summary(self.run))
             raise
@@ -133,12 +137,35 @@ class Training:
             self._picture(None)
         while self.game.step < self.settings.steps:
             with computing(self.settings.backend):
-                advance(self.recipe, self.game, source)
+                self._advance(source)
             self._keep()
             yield self.game
             if stop.requested and self.game.step < self.settings.steps:
                 self._stop(stop)
         self.finish()
+
+    def _advance(self, source: Source) -> None:
+        """Take one step, watched when it is time."""
+        game, every, self._seen = self.game, self.settings.diagnose_every, {}
+        if not every or (game.step + 1) % every:
+            advance(self.recipe, game, source)
+            return
+        with Watch(game) as watch:
+            advance(self.recipe, game, source)
+        self._seen = watch.report(source.before)
+        self._raise(self._alarms.look(game, self._seen))
+        norms = {
+            f"{part}.{k}": x
+            for part, net in (("G", game.G), ("D", game.D))
+            for k, x in spectral_norms(net).items()
+        }
+        self._seen["spectral_norms"] = norms
+
+    def _raise(self, alarms: Iterable[Alarm]) -> None:
+        """Print alarms and put them down."""
+        for alarm in alarms:
+            self.notices.append(f"alarm: step {alarm.step}: {alarm.message}")
+            self._try(partial(self.run.append_row, alarm.row(), "alarms"))
 
     def _stop(self, stop: StopRequest) -> None:
         self.save()
@@ -150,9 +177,9 @@ class Training:
     def _keep(self) -> None:
         """Put down the metrics of a step, and a picture and a checkpoint when they are due."""
         step, last = self.game.step, self.settings.steps
-        if step % max(1, last // ROWS) == 0 or step == last:
+        if step % max(1, last // ROWS) == 0 or step == last or self._seen:
             row = {"step": step, "kimg": self.images / 1000, "seconds": round(self._elapsed(), 3)}
-            self._try(lambda: self.run.append_row(row | self.game.metrics))
+            self._try(lambda: self.run.append_row(row | self.game.metrics | self._seen))
         snap = step % self.settings.snap == 0 or step == last
         if snap:
             self._try(lambda: self._picture(step))
@@ -170,6 +197,7 @@ class Training:
         """
         tensors, scalars = self.game.state()
         state = {"game": scalars, "batches": self.batches.state(), "seconds": self._elapsed()}
+        state["alarms"] = asdict(self._alarms)
         save_checkpoint(self.run.path, self.game.step, tensors, state, best=self._best)
         save_generator(self.run.path / "g_ema.safetensors", self.game, self.recipe)
         self._saved = time.monotonic()
@@ -195,7 +223,9 @@ class Training:
         card = judge.card(split="train", weights=weights, step=step, which="last")
         with computing(settings.backend):
             fakes = self.game.sample(settings.metrics_n, seed=settings.seed)
-            rows = dict(judge.rows(judge.pair(fakes), names_of(settings), card))
+            pair = judge.pair(fakes)
+            rows = dict(judge.rows(pair, names_of(settings), card))
+            self._raise(self._alarms.measure(step, pair))
         for name, row in rows.items():
             self._try(partial(self.run.append_row, row, f"metric-{name}"))
         self._best = best_step(self.run.read_rows(f"metric-{key}"), key)
@@ -248,6 +278,7 @@ class Training:
             restore(self.game, found.tensors, found.state, self.run.path)
             self.batches.restore(found.state["batches"])
             self._seconds = float(found.state["seconds"])
+            self._alarms = Alarms(**found.state.get("alarms", {}))
             self.notices += [found.notice] if found.notice else []
         else:
             self.notices.append(f"{self.run.path} has no checkpoint yet: starting at step 0")
@@ -284,11 +315,13 @@ def train(
         SaveError: the run folder can't be written.
     """
     settings = settings.checked()
+    recipe = with_settings(recipe, settings)
     device = choose_device(settings.device)
     config = recipe.config() if config is None else config
     notices: list[str] = []
     settings, dataset, game = fitting(recipe, settings, config, device, notices)
     batches_of(dataset, config, settings.seed, device)  # refuses a batch that is too large
+    notices += objective_warnings(recipe, game, loss=settings.loss, reg=settings.reg)
     judge = judge_of(dataset, settings)
     run = RunDirectory.create(outdir, dataset.name, recipe.name, desc or None)
     training = Training(run, recipe, settings, (device, dataset, game), judge).begin()
@@ -317,6 +350,7 @@ def resume(
         settings, config, _ = read_settings(run, recipe)
         steps, device = steps or settings.steps, device or settings.device
         settings = replace(settings, steps=steps, device=device).checked()
+        recipe = with_settings(recipe, settings)
         place = choose_device(settings.device)
         dataset = load_data(settings)
         game = make_game(recipe, dataset.shape, settings, config, place)

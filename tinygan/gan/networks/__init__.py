@@ -11,6 +11,7 @@ from .conditional import (
 )
 from .dcgan import DCGANDiscriminator, DCGANGenerator, dcgan_init, stages
 from .features import MinibatchDiscriminator, hidden_features
+from .joint import MLPEncoder, pair
 from .mlp import Maxout, MLPDiscriminator, MLPGenerator
 from .resnet import ResNetDiscriminator, ResNetGenerator
 
@@ -24,6 +25,7 @@ __all__ = [
     "DCGANGenerator",
     "EBGANDiscriminator",
     "MLPDiscriminator",
+    "MLPEncoder",
     "MLPGenerator",
     "Maxout",
     "MinibatchDiscriminator",
@@ -34,6 +36,7 @@ __all__ = [
     "dcgan_init",
     "hidden_features",
     "normalise_spectrally",
+    "pair",
     "players_for",
     "stages",
 ]
