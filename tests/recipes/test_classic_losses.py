@@ -116,15 +116,16 @@ def test_relativistic_losses_compare_with_the_mean_of_the_others(form, loss_d, l
     real, fake = Tensor(np.array(REAL)), Tensor(np.array(FAKE))
     for shift in (0.0, 5.0):  # only differences count
         up, down = real + shift, fake + shift
-        assert float(relativistic.relativistic_loss(form, up, down)) == pytest.approx(loss_d)
-        assert float(relativistic.relativistic_loss(form, down, up)) == pytest.approx(loss_g)
+        game = game_of(down.data, form=form)
+        assert float(relativistic.d_loss(game, column(up.data), None)) == pytest.approx(loss_d)
+        assert float(relativistic.g_loss(game, None, column(up.data))) == pytest.approx(loss_g)
 
 
 def test_a_relativistic_step_moves_both_players_as_worked_out_by_hand():
     # data at 0, fakes at t: L_D = 2 softplus(psi t), and L_G = 2 softplus(-psi t) for equal fakes
     t, psi, lr = 0.7, -0.4, 0.05
     game = game_of([t, t], Slope(psi), lr, form="standard", n_critic=1)
-    relativistic.step(game, endless([0.0, 0.0]))
+    relativistic.RECIPE.step(game, endless([0.0, 0.0]))
     new_psi = psi - lr * 2 * t / (1 + np.exp(-psi * t))
     assert game.D.psi.item() == pytest.approx(new_psi, rel=1e-12)
     new_t = t + lr * new_psi / (1 + np.exp(new_psi * t))  # half of -2 psi sigmoid: a fake each

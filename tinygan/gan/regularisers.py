@@ -206,7 +206,8 @@ def _decay(params: Sequence[Tensor], grads: list[Tensor], w: float) -> list[Tens
     return [Tensor(g.data + g.dtype.type(w) * p.data) for p, g in zip(params, grads, strict=True)]
 
 
-def _clip_weights(params: Sequence[Tensor], c: float) -> None:
+def clip_weights(params: Sequence[Tensor], c: float) -> None:
+    """Clip every entry to [-c, c], in place. Source: arXiv:1701.07875, algorithm 1."""
     for p in params:
         p.assign_(xp_of(p.data).clip(p.data, -c, c))
 
@@ -221,7 +222,7 @@ def _spectral_norm(D: nn.Module) -> None:
 
 
 KINDS: dict[str, Kind] = {
-    "clip": Kind(0.01, weights=_clip_weights),
+    "clip": Kind(0.01, weights=clip_weights),
     "gp": Kind(10.0, _gp, slopes=True, sees_fakes=True),
     "r1": Kind(10.0, lambda game, real, z, w: r1(game.D, real, gamma_r1=w), slopes=True),
     "r2": Kind(10.0, _r2, slopes=True, sees_fakes=True),

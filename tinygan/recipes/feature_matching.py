@@ -15,21 +15,19 @@ Adam(2e-4, 0.5); points get three dense layers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .. import ops, optim
-from ..autograd import Tensor, grad, no_grad
+from ..autograd import Tensor, no_grad
 from ..errors import OptionError
-from ..gan import EMA, Game, Recipe, judge_both
-from ..gan.game import Metrics
+from ..gan import EMA, Alternating, Game, Recipe, judge_both
 from ..gan.networks import (
     DCGANDiscriminator,
     MLPDiscriminator,
     hidden_features,
     players_for,
 )
-from ..kernels.arrays import Array, Shape
+from ..kernels.arrays import Shape
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,22 +102,26 @@ def matched(game: Game, x: Tensor) -> list[Tensor]:
     return hidden if game.config.layers == "all" else hidden[-1:]
 
 
-def step(game: Game, batches: Iterator[Array]) -> Metrics:
-    """Move D as in the original game, then G towards the features of the same reals."""
-    real = Tensor(next(batches))
+def d_loss(game: Game, real: Tensor, z: Tensor) -> Tensor:
+    """E softplus(-D(x)) + E softplus(D(G(z)))."""
     with no_grad():
-        fake = game.G(game.latent(real.shape[0]))
+        fake = game.G(z)
     real_logit, fake_logit = judge_both(game.D, real, fake)
     game.observe(real_logit, fake_logit)
-    loss_d = ops.logistic_d_loss(real_logit, fake_logit)
-    game.opt_d.step(grad(loss_d, game.opt_d.params))
+    return ops.logistic_d_loss(real_logit, fake_logit)
 
+
+def g_loss(game: Game, z: Tensor, real: Tensor) -> Tensor:
+    """Distance of the features of fakes from those of the reals that D has just seen."""
     with no_grad():
         targets = matched(game, real)
-    fakes = matched(game, game.G(game.latent(real.shape[0])))
-    loss_g = matching_loss(targets, fakes, moments=game.config.moments)
-    game.opt_g.step(grad(loss_g, game.opt_g.params))
-    return {"loss_d": float(loss_d), "loss_g": float(loss_g)}
+    return matching_loss(targets, matched(game, game.G(z)), moments=game.config.moments)
 
 
-RECIPE = Recipe("feature_matching", "arXiv:1606.03498", setup, step, Config)
+RECIPE = Recipe(
+    "feature_matching",
+    "arXiv:1606.03498",
+    setup,
+    Alternating(d_loss, g_loss, g_sees_real=True),
+    Config,
+)

@@ -15,24 +15,20 @@ step again. Points get three dense layers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from .. import ops, optim
-from ..autograd import Tensor, grad, no_grad
+from .. import optim
+from ..autograd import Tensor, no_grad
 from ..errors import OptionError
-from ..gan import EMA, Game, Recipe
-from ..gan.game import Metrics
+from ..gan import EMA, Alternating, Game, Recipe
+from ..gan.losses import get_loss
 from ..gan.networks import normalise_spectrally, players_for
-from ..kernels.arrays import Array, Shape
+from ..kernels.arrays import Shape
 
-# (what should be high, what should be low) -> loss
-FORMS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "standard": ops.logistic_d_loss,
-    "least_squares": lambda up, down: (
-        ops.mean(ops.square(up - 1.0)) + ops.mean(ops.square(down + 1.0))
-    ),
-    "hinge": ops.hinge_d_loss,
+FORMS = {
+    "standard": get_loss("relativistic"),
+    "least_squares": get_loss("relativistic_ls"),
+    "hinge": get_loss("relativistic_hinge"),
 }
 
 
@@ -91,27 +87,26 @@ def setup(config: Config, data_shape: Shape) -> Game:
     )
 
 
-def relativistic_loss(form: str, up: Tensor, down: Tensor) -> Tensor:
-    """Loss of the player who wants D high on ``up`` and low on ``down``; logits of each."""
-    return FORMS[form](up - ops.mean(down), down - ops.mean(up))
+def d_loss(game: Game, real: Tensor, z: Tensor) -> Tensor:
+    """Loss of the logits over the mean of the others'."""
+    with no_grad():
+        fake = game.G(z)
+    real_logit, fake_logit = game.D(real), game.D(fake)
+    game.observe(real_logit, fake_logit)
+    return FORMS[game.config.form].d_loss(real_logit, fake_logit)
 
 
-def step(game: Game, batches: Iterator[Array]) -> Metrics:
-    """Move D ``n_critic`` times, then G, on the reals that D has just seen."""
-    form = game.config.form
-    for _ in range(game.config.n_critic):
-        real = Tensor(next(batches))
-        with no_grad():
-            fake = game.G(game.latent(real.shape[0]))
-        real_logit, fake_logit = game.D(real), game.D(fake)
-        game.observe(real_logit, fake_logit)
-        loss_d = relativistic_loss(form, real_logit, fake_logit)
-        game.opt_d.step(grad(loss_d, game.opt_d.params))
+def g_loss(game: Game, z: Tensor, real: Tensor) -> Tensor:
+    """The same with reals and fakes exchanged; ``real`` is what D has just seen."""
     with no_grad():
         real_logit = game.D(real)
-    loss_g = relativistic_loss(form, game.D(game.G(game.latent(real.shape[0]))), real_logit)
-    game.opt_g.step(grad(loss_g, game.opt_g.params))
-    return {"loss_d": float(loss_d), "loss_g": float(loss_g)}
+    return FORMS[game.config.form].g_loss(game.D(game.G(z)), real_logit)
 
 
-RECIPE = Recipe("relativistic", "arXiv:1807.00734", setup, step, Config)
+RECIPE = Recipe(
+    "relativistic",
+    "arXiv:1807.00734",
+    setup,
+    Alternating(d_loss, g_loss, g_sees_real=True),
+    Config,
+)

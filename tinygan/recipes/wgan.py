@@ -21,7 +21,8 @@ from ..autograd import Tensor, grad, no_grad
 from ..gan import EMA, Game, Recipe, judge_both
 from ..gan.game import Metrics
 from ..gan.networks import players_for
-from ..kernels.arrays import Array, Shape, xp_of
+from ..gan.regularisers import clip_weights
+from ..kernels.arrays import Array, Shape
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,9 +86,7 @@ def critic_step(game: Game, real: Tensor) -> float:
         fake = game.G(game.latent(real.shape[0]))
     loss = ops.wasserstein_d_loss(*judge_both(game.D, real, fake))
     game.opt_d.step(grad(loss, game.opt_d.params))
-    clip = game.config.clip
-    for p in game.opt_d.params:
-        p.assign_(xp_of(p.data).clip(p.data, -clip, clip))
+    clip_weights(game.opt_d.params, game.config.clip)
     return float(loss)
 
 
