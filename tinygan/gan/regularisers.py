@@ -38,13 +38,11 @@ from .. import nn, ops
 from ..autograd import Tensor
 from ..errors import OptionError, StateError
 from ..kernels.arrays import xp_of
-from ..nn.utils import SpectralNorm
 from .game import Game
+from .networks.spectral import TRANSPOSED, WEIGHTED, normalise_spectrally
 from .penalties import dragan, gradient_penalty, r1, r2
 
 _DECAY = 0.99  # of LeCam's moving averages, as in the paper
-_TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
-_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear, *_TRANSPOSED)
 _ONE = re.compile(r"([\w-]+)(?::([^/:]+))?(?:/([^/:]+))?")
 
 DPenalty = Callable[[Game, Tensor, Tensor, float], Tensor]
@@ -166,11 +164,11 @@ def orthogonal(module: nn.Module) -> Tensor:
     """
     terms = []
     for layer in module.modules():
-        if isinstance(layer, _CONVOLUTIONS):
+        if isinstance(layer, WEIGHTED):
             tensors = vars(layer)
             w: Tensor = tensors["weight_orig" if "weight_orig" in tensors else "weight"]
             axes = list(range(w.ndim))
-            if isinstance(layer, _TRANSPOSED):  # (inputs, outputs, ...)
+            if isinstance(layer, TRANSPOSED):  # (inputs, outputs, ...)
                 axes[:2] = 1, 0
             rows = ops.transpose(w, axes)
             rows = ops.reshape(rows, (rows.shape[0], -1))
@@ -213,12 +211,9 @@ def clip_weights(params: Sequence[Tensor], c: float) -> None:
 
 
 def _spectral_norm(D: nn.Module) -> None:
-    layers = [m for m in D.modules() if isinstance(m, _CONVOLUTIONS)]
-    if not layers:
+    if not any(isinstance(m, WEIGHTED) for m in D.modules()):
         raise OptionError(f"sn: {type(D).__name__} has no convolution and no dense layer")
-    for layer in layers:
-        if not any(isinstance(c, SpectralNorm) for c in layer._computed):
-            nn.utils.spectral_norm(layer)
+    normalise_spectrally(D)
 
 
 KINDS: dict[str, Kind] = {

@@ -1,7 +1,7 @@
 """Networks that several recipes share."""
 
 from .autoencoder import BEGANDecoder, BEGANDiscriminator, EBGANDiscriminator
-from .by_data import normalise_spectrally, players_for
+from .by_data import players_for
 from .conditional import (
     ClassifyingDiscriminator,
     ConditionalDiscriminator,
@@ -14,6 +14,7 @@ from .features import MinibatchDiscriminator, hidden_features
 from .joint import MLPEncoder, pair
 from .mlp import Maxout, MLPDiscriminator, MLPGenerator
 from .resnet import ResNetDiscriminator, ResNetGenerator
+from .spectral import normalise_spectrally
 
 __all__ = [
     "BEGANDecoder",

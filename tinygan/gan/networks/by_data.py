@@ -6,7 +6,6 @@ points   three dense layers each, as in WGAN-GP's toys     arXiv:1704.00028
 
 from __future__ import annotations
 
-from ... import nn
 from ...kernels.arrays import Shape
 from .dcgan import DCGANDiscriminator, DCGANGenerator
 from .mlp import MLPDiscriminator, MLPGenerator
@@ -54,14 +53,3 @@ def players_for(
         generator_for(data_shape, nz=nz, ngf=ngf, hidden=hidden),
         discriminator_for(data_shape, ndf=ndf, hidden=hidden, batch_norm=batch_norm),
     )
-
-
-def normalise_spectrally(net: nn.Module) -> nn.Module:
-    """Put spectral norm on every convolution and dense layer of ``net``; return it.
-
-    Source: arXiv:1802.05957, which normalises all layers of D.
-    """
-    for layer in net.modules():
-        if isinstance(layer, nn.Conv2d | nn.Linear):
-            nn.utils.spectral_norm(layer)
-    return net

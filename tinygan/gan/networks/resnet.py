@@ -40,7 +40,7 @@ from ... import nn, ops
 from ...autograd import Tensor
 from ...errors import OptionError
 from ...kernels.arrays import Shape
-from .by_data import normalise_spectrally
+from .spectral import normalise_spectrally
 
 EPS = 2e-5  # of batch norm, the default of the authors' framework
 _UPS = 3  # blocks of G
