@@ -154,18 +154,27 @@ def joint(name, **config):
 
 def test_veegan_moves_a_linear_game_as_worked_out_by_hand():
     a, b, lambda_z = 0.8, -0.6, 2.0
-    game, (G, F, D) = joint("F", lambda_z=lambda_z)
-    metrics = veegan.step(game, endless(X))
+    game, (G, F, D) = joint("F", lambda_z=lambda_z, n_critic=1)
+    losses = veegan.RECIPE.step(game, endless(X))
     (p, q), _, _ = d_step(a, b, 0.5, -0.3)
     np.testing.assert_allclose(numbers(D), [p, q], rtol=1e-12)
     error = Z - b * a * Z
     slope_a = -p * Z.mean() - 2 * lambda_z * (error * b * Z).mean()
     slope_b = -2 * lambda_z * (error * a * Z).mean()  # F has no other loss
     np.testing.assert_allclose(numbers(G, F), [a - LR * slope_a, b - LR * slope_b], rtol=1e-12)
-    assert metrics["distance_z"] == pytest.approx((error**2).mean())
-    assert metrics["loss_g"] == pytest.approx(
+    assert game.metrics["distance_z"] == pytest.approx((error**2).mean())
+    assert losses["loss_g"] == pytest.approx(
         -(p * a * Z + q * Z).mean() + lambda_z * (error**2).mean()
     )
+
+
+def test_the_distance_of_veegan_is_a_sum_over_the_numbers_of_z():
+    game = new_game(veegan.RECIPE, (2,), config=veegan.Config(nz=3, hidden=4))
+    for p in game.extra["F"].parameters():
+        p.assign_(np.zeros_like(p.data))
+    z = game.latent(5)
+    veegan.g_loss(game, z)
+    assert game.metrics["distance_z"] == pytest.approx((z.data**2).sum(axis=1).mean(), rel=1e-6)
 
 
 def test_bigan_moves_a_linear_game_as_worked_out_by_hand():
