@@ -18,6 +18,10 @@ TINY = {
     "wgan_gp": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4, "n_critic": 1}),
     "unrolled": ("ring", {"batch": 8, "hidden": 6, "nz": 4, "unrolling": 2}),
     "consensus": ("ring", {"batch": 8, "nz": 4}),
+    "extragradient": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4}),
+    "pacgan": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4}),
+    "veegan": ("ring", {"batch": 4, "hidden": 6, "nz": 4}),
+    "bigan": ("ring", {"batch": 4, "hidden": 6, "stochastic": True}),
 }
 
 

@@ -24,6 +24,10 @@ TINY = {
     "wgan_gp": ("digits:8", {"batch": 6, "ngf": 4, "ndf": 4, "nz": 8, "n_critic": 2}),
     "unrolled": ("ring", {"batch": 16, "hidden": 8, "nz": 4, "unrolling": 2}),
     "consensus": ("ring", {"batch": 16, "nz": 4}),
+    "extragradient": ("digits:8", {"batch": 8, "ngf": 2, "ndf": 2, "nz": 4}),
+    "pacgan": ("digits:8", {"batch": 8, "ngf": 2, "ndf": 2, "nz": 4}),
+    "veegan": ("ring", {"batch": 8, "hidden": 6, "nz": 4}),
+    "bigan": ("ring", {"batch": 8, "hidden": 6, "stochastic": True}),
 }
 
 CHILD = """
