@@ -12,7 +12,7 @@ import pytest
 
 from tinygan import data, nn, ops, optim, random
 from tinygan.autograd import Tensor, grad
-from tinygan.errors import OptionError
+from tinygan.errors import DivergedError, OptionError
 from tinygan.gan import Game, fit, new_game
 from tinygan.gan.networks import MLPEncoder
 from tinygan.nn import Parameter
@@ -93,6 +93,23 @@ def test_extragradient_takes_a_batch_for_each_half_step():
     # the move of psi is by the second batch, whose data lie at 2: dL_D/dpsi = theta' - 2
     theta_half = 0.3 + LR * 0.2
     assert game.D.w.item() == pytest.approx(0.2 - LR * (theta_half - 2.0))
+
+
+def test_a_step_that_diverges_between_its_halves_is_undone():
+    def poisoned():
+        for n in range(7):  # three steps, and the first half of a fourth
+            yield np.full((4, 2), 0.1 * n, np.float32)
+        while True:
+            yield np.full((4, 2), np.nan, np.float32)
+
+    config = extragradient.Config(batch=4, nz=2, hidden=4)
+    states = []
+    with pytest.raises(DivergedError, match="step 4"):
+        for game in fit(extragradient.RECIPE, poisoned(), steps=9, config=config):
+            states.append(game.state())
+    (tensors, scalars), (before, more) = game.state(), states[2]
+    assert scalars == more
+    assert all(np.array_equal(a, before[key]) for key, a in tensors.items())
 
 
 @pytest.mark.parametrize("pack", [1, 3])
