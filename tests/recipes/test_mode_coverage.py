@@ -172,7 +172,7 @@ def joint(name, **config):
 
 def test_veegan_moves_a_linear_game_as_worked_out_by_hand():
     a, b, lambda_z = 0.8, -0.6, 2.0
-    game, (G, F, D) = joint("F", lambda_z=lambda_z, n_critic=1)
+    game, (G, F, D) = joint("F", lambda_z=lambda_z)
     losses = veegan.RECIPE.step(game, endless(X))
     (p, q), _, _ = d_step(a, b, 0.5, -0.3)
     np.testing.assert_allclose(numbers(D), [p, q], rtol=1e-12)
@@ -232,7 +232,7 @@ def test_ali_is_bigan_with_an_encoder_that_draws():
 
 
 def test_veegans_reconstructor_learns_the_inverse_of_g():
-    config = veegan.Config(batch=64, hidden=32, nz=2)
+    config = veegan.Config(batch=64, hidden=32, lr=1e-3)
     batches = data.Batches(data.load("ring"), 64, seed=0)
     games = fit(veegan.RECIPE, batches, steps=300, config=config)
     distances = [game.metrics["distance_z"] for game in games]

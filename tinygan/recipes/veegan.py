@@ -9,7 +9,7 @@ their data to places that z doesn't come from, which D sees; the reconstruction 
 towards the inverse of G. F has no other loss, as in the algorithm.
 
 Deviations: D has the other sign, so that data are its ones; F is a function, not a distribution;
-the distance has a weight; D may step more often. Sizes and rates are ours. Images get dense
+the distance has a weight. Sizes and rates are ours. Images get dense
 networks as wide as ``hidden`` says.
 """
 
@@ -35,17 +35,15 @@ class Config:
         lr: learning rate of all players.
         beta1: decay of Adam's first moment.
         lambda_z: lambda, the weight of the reconstruction of z.
-        n_critic: D steps a step of G and F.
-        nz: length of z; 0: 50 for images, 16 for points.
+        nz: length of z; 0: 50 for images, 2 for points.
         hidden: units of each of the two hidden layers; 0: 512 for images, 128 for points.
         half_life_kimg: half-life of G's moving average in thousands of images; 0: no average.
     """
 
     batch: int = 128
-    lr: float = 1e-3
+    lr: float = 1e-4
     beta1: float = 0.5
     lambda_z: float = 1.0
-    n_critic: int = 3
     nz: int = 0
     hidden: int = 0
     half_life_kimg: float = 0.0
@@ -53,7 +51,7 @@ class Config:
 
 def setup(config: Config, data_shape: Shape) -> Game:
     """Make G, F and D and their optimizers for images or points of ``data_shape``."""
-    nz, units = (50, 512) if len(data_shape) == 3 else (16, 128)
+    nz, units = (50, 512) if len(data_shape) == 3 else (2, 128)
     config = replace(config, nz=config.nz or nz, hidden=config.hidden or units)
     hidden = (config.hidden,) * 2
     G = MLPGenerator(config.nz, data_shape, hidden=hidden)
