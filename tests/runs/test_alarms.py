@@ -86,6 +86,19 @@ def test_alarms_are_printed_kept_and_shown_with_their_evidence(tmp_path, capsys)
     assert row["message"] in (training.run.path / "report.html").read_text()
 
 
+@pytest.mark.parametrize(("slope", "opinion", "expected"), [
+    (0.002, 0.001, ["saturated"]), (0.002, 0.4, []), (0.9, 0.001, []), (0.0, 0.5, ["saturated"]),
+])  # fmt: skip
+def test_a_small_slope_counts_where_d_is_sure_or_nothing_comes_through(
+    slope, opinion, expected, tmp_path
+):
+    game, alarms, found = start(tmp_path).game, Alarms(), []
+    seen = {"slope_g": slope, "d_fake_before": opinion}
+    for looks in range(1, 5):
+        found += [a.kind for a in alarms.look(game, seen) if a.kind == "saturated"]
+        assert found == (expected if looks >= 3 else [])
+
+
 def test_looks_are_rows_of_metrics(tmp_path):
     rows = finish(start(tmp_path, diagnose_every=3)).read_rows()
     looked = [row["step"] for row in rows if "grad_norm_g" in row]

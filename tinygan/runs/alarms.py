@@ -1,7 +1,8 @@
 """Watch a run for what goes wrong silently, and raise alarms that carry their evidence.
 
     frozen player    no bit of a player's parameters changed between three looks
-    saturated        G's loss lets less than 1 % of D's slope through at three looks (``slope_g``)
+    saturated        G's loss lets less than 1 % of D's slope through (``slope_g``) at three looks
+                     running, where D gives fakes less than 5 %; or nothing at all
     mode collapse    at three measurements running, one of these:
         support      fakes are alike (birthday paradox) 50 times as often as as many real samples,
                      and no less often than at the measurement before
@@ -40,7 +41,7 @@ from ..metrics.pair import Pair
 from ..metrics.prdc import prdc
 
 LOOKS, SATURATED_LOOKS, MEASUREMENTS = 2, 3, 3  # in a row, before an alarm is raised
-SLOPE = 0.01
+SLOPE, SURE = 0.01, 0.05
 ALIKE_RATIO = 50.0
 DROPPED, CELL_SHARE, CELL_ALPHA, PLAUSIBLE = 0.5, 0.1, 1e-4, 0.3
 RECALL, RECALL_DROP = 0.2, 0.5
@@ -112,13 +113,14 @@ class Alarms:
                     f"its last gradient had the norm {_figure(seen, f'grad_norm_{name.lower()}')}",
                     {"looks": looks + 1, "checksum": now},
                 )
-        slope = seen.get("slope_g")
-        looks = self._streak("saturated", slope is not None and slope < SLOPE)
+        slope, opinion = seen.get("slope_g", 1.0), seen.get("d_fake_before", 1.0)
+        vanished = slope == 0.0 or (slope < SLOPE and opinion < SURE)
+        looks = self._streak("saturated", vanished)
         if looks >= SATURATED_LOOKS:
             yield from self._raise(
                 "saturated",
                 game.step,
-                f"D is saturated: G's loss lets {100 * (slope or 0.0):.2g} % of D's slope through "
+                f"D is saturated: G's loss lets {100 * slope:.2g} % of D's slope through "
                 f"(gradient norm {_figure(seen, 'grad_norm_g')}, "
                 f"D(G(z)) {_figure(seen, 'd_fake_before')}); "
                 "a non-saturating or Wasserstein loss has no such end",
