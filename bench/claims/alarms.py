@@ -47,7 +47,7 @@ class Case:
     Attributes:
         expected: kind of the alarm.
         data: of the run.
-        steps: of the run; it is measured four times, and looked at forty times.
+        steps: of the run; it is measured six times, and looked at forty times.
         recipe: name of the recipe.
         config: of the recipe.
         plant: breaks the recipe.
@@ -69,7 +69,7 @@ def run(case: Case, seed: int, *, samples: int = 512) -> list[dict[str, Any]]:
         steps=case.steps,
         seed=seed,
         snap=case.steps,
-        metrics_every=case.steps // 4,
+        metrics_every=case.steps // 6,
         metrics="prdc",
         metrics_n=samples,
         diagnose_every=max(1, case.steps // 40),
@@ -157,13 +157,13 @@ def not_a_number(recipe: Recipe) -> Recipe:
 FAULTS = {
     "frozen D": Case("frozen D", "ring", 40, "gan", POINTS, frozen("D")),
     "frozen G": Case("frozen G", "digits:8", 40, "gan", IMAGES, frozen("G")),
-    "saturated D": Case("saturated", "digits:8", 120, "gan", SURE, saturating),
+    "saturated D": Case("saturated", "digits:8", 80, "gan", SURE, saturating),
     "G deaf to z": Case("mode collapse", "digits:8", 80, "gan", IMAGES, deaf),
-    "two modes of eight": Case("mode collapse", "ring", 800, "gan", POINTS, two_modes),
+    "two modes of eight": Case("mode collapse", "ring", 600, "gan", POINTS, two_modes),
     "NaN": Case("diverged", "ring", 40, "gan", POINTS, not_a_number),
 }
 HEALTHY = {
-    "gan, ring": Case("", "ring", 800, "gan", POINTS),
+    "gan, ring": Case("", "ring", 600, "gan", POINTS),
     "gan, digits": Case("", "digits:8", 600, "gan", IMAGES),
     "dcgan, digits": Case("", "digits:8", 400, "dcgan", DCGAN),
 }
@@ -194,12 +194,12 @@ def copies(seeds: int) -> Iterator[dict[str, Any]]:
 
 
 def overfitting(seed: int, noise: float | None, *, n: int = 400, d: int = 16) -> set[str]:
-    """Measure fakes twice; they are training points plus noise, or fresh points for None."""
+    """Measure fakes three times; they are training points plus noise, or fresh points for None."""
     stream, alarms = Stream(seed, "copies"), Alarms()
     train, held_out, fresh, more = (stream.normal((n, d)) for _ in range(4))
     fake = fresh if noise is None else train + noise * more
     pair = Pair(side(None, train), side(None, fake), None, held_out=side(None, held_out))
-    return {alarm.kind for step in (1, 2) for alarm in alarms.measure(step, pair)}
+    return {alarm.kind for step in (1, 2, 3) for alarm in alarms.measure(step, pair)}
 
 
 def main() -> int:

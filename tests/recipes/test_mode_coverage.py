@@ -12,7 +12,7 @@ import pytest
 
 from tinygan import data, nn, ops, optim, random
 from tinygan.autograd import Tensor, grad
-from tinygan.errors import OptionError
+from tinygan.errors import DivergedError, OptionError
 from tinygan.gan import Game, fit, new_game
 from tinygan.gan.networks import MLPEncoder
 from tinygan.nn import Parameter
@@ -95,6 +95,24 @@ def test_extragradient_takes_a_batch_for_each_half_step():
     assert game.D.w.item() == pytest.approx(0.2 - LR * (theta_half - 2.0))
 
 
+def test_a_step_that_diverges_between_its_halves_is_undone():
+    def poisoned():
+        for n in range(7):  # three steps, and the first half of a fourth
+            yield np.full((4, 2), 0.1 * n, np.float32)
+        while True:
+            yield np.full((4, 2), np.nan, np.float32)
+
+    config = extragradient.Config(batch=4, nz=2, hidden=4)
+    games = fit(extragradient.RECIPE, poisoned(), steps=9, config=config)
+    game = [next(games) for _ in range(3)][-1]
+    before, more = game.state()
+    with pytest.raises(DivergedError, match="step 4"):
+        next(games)
+    tensors, scalars = game.state()
+    assert scalars == more
+    assert all(np.array_equal(a, before[key]) for key, a in tensors.items())
+
+
 @pytest.mark.parametrize("pack", [1, 3])
 def test_pacgan_moves_a_linear_d_of_packs_as_worked_out_by_hand(pack):
     theta, psi = 0.7, np.array([-0.4, 0.9, 0.2])[:pack]
@@ -155,17 +173,26 @@ def joint(name, **config):
 def test_veegan_moves_a_linear_game_as_worked_out_by_hand():
     a, b, lambda_z = 0.8, -0.6, 2.0
     game, (G, F, D) = joint("F", lambda_z=lambda_z)
-    metrics = veegan.step(game, endless(X))
+    losses = veegan.RECIPE.step(game, endless(X))
     (p, q), _, _ = d_step(a, b, 0.5, -0.3)
     np.testing.assert_allclose(numbers(D), [p, q], rtol=1e-12)
     error = Z - b * a * Z
     slope_a = -p * Z.mean() - 2 * lambda_z * (error * b * Z).mean()
     slope_b = -2 * lambda_z * (error * a * Z).mean()  # F has no other loss
     np.testing.assert_allclose(numbers(G, F), [a - LR * slope_a, b - LR * slope_b], rtol=1e-12)
-    assert metrics["distance_z"] == pytest.approx((error**2).mean())
-    assert metrics["loss_g"] == pytest.approx(
+    assert game.metrics["distance_z"] == pytest.approx((error**2).mean())
+    assert losses["loss_g"] == pytest.approx(
         -(p * a * Z + q * Z).mean() + lambda_z * (error**2).mean()
     )
+
+
+def test_the_distance_of_veegan_is_a_sum_over_the_numbers_of_z():
+    game = new_game(veegan.RECIPE, (2,), config=veegan.Config(nz=3, hidden=4))
+    for p in game.extra["F"].parameters():
+        p.assign_(np.zeros_like(p.data))
+    z = game.latent(5)
+    veegan.g_loss(game, z)
+    assert game.metrics["distance_z"] == pytest.approx((z.data**2).sum(axis=1).mean(), rel=1e-6)
 
 
 def test_bigan_moves_a_linear_game_as_worked_out_by_hand():
@@ -205,7 +232,7 @@ def test_ali_is_bigan_with_an_encoder_that_draws():
 
 
 def test_veegans_reconstructor_learns_the_inverse_of_g():
-    config = veegan.Config(batch=64, hidden=32, nz=2)
+    config = veegan.Config(batch=64, hidden=32, lr=1e-3)
     batches = data.Batches(data.load("ring"), 64, seed=0)
     games = fit(veegan.RECIPE, batches, steps=300, config=config)
     distances = [game.metrics["distance_z"] for game in games]

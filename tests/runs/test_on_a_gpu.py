@@ -30,6 +30,10 @@ TINY = {
     "cgan": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4}),
     "acgan": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4}),
     "projection": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4, "n_critic": 1}),
+    "extragradient": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4}),
+    "pacgan": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4}),
+    "veegan": ("ring", {"batch": 4, "hidden": 6, "nz": 4}),
+    "bigan": ("ring", {"batch": 4, "hidden": 6, "stochastic": True}),
 }
 
 

@@ -36,6 +36,10 @@ TINY = {
     "cgan": ("ring", {"batch": 16, "hidden": 8, "nz": 4}),
     "acgan": ("ring", {"batch": 16, "hidden": 8, "nz": 4}),
     "projection": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4, "n_critic": 1}),
+    "extragradient": ("digits:8", {"batch": 8, "ngf": 2, "ndf": 2, "nz": 4}),
+    "pacgan": ("digits:8", {"batch": 8, "ngf": 2, "ndf": 2, "nz": 4}),
+    "veegan": ("ring", {"batch": 8, "hidden": 6, "nz": 4}),
+    "bigan": ("ring", {"batch": 8, "hidden": 6, "stochastic": True}),
 }
 
 CHILD = """

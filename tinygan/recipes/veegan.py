@@ -1,7 +1,7 @@
 """VEEGAN: a reconstructor F maps data back to noise, and G is asked to be invertible by it.
 
     L_D = E softplus(-D(x, F(x))) + E softplus(D(G(z), z))
-    L_GF = -E D(G(z), z) + lambda E ||z - F(G(z))||^2 / nz          (D returns logits)
+    L_GF = -E D(G(z), z) + lambda E ||z - F(G(z))||^2          (D returns logits)
 
 Srivastava et al., arXiv:1705.07761, section 3 and algorithm 1. D's optimum is the log ratio of the
 joint densities of (x, F(x)) and (G(z), z), so G climbs it as it is. Where G misses modes, F takes
@@ -9,23 +9,21 @@ their data to places that z doesn't come from, which D sees; the reconstruction 
 towards the inverse of G. F has no other loss, as in the algorithm.
 
 Deviations: D has the other sign, so that data are its ones; F is a function, not a distribution;
-the distance is a mean over z's numbers and has a weight. Sizes and rates are ours. Images get dense
+the distance has a weight. Sizes and rates are ours. Images get dense
 networks as wide as ``hidden`` says.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import prod
 from typing import cast
 
 from .. import ops, optim
-from ..autograd import Tensor, grad
-from ..gan import EMA, Game, Recipe
-from ..gan.game import Metrics
+from ..autograd import Tensor
+from ..gan import EMA, Game, Recipe, alternating
 from ..gan.networks import MLPDiscriminator, MLPEncoder, MLPGenerator, pair
-from ..kernels.arrays import Array, Shape
+from ..kernels.arrays import Shape
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,13 +35,13 @@ class Config:
         lr: learning rate of all players.
         beta1: decay of Adam's first moment.
         lambda_z: lambda, the weight of the reconstruction of z.
-        nz: length of z; 0: 50 for images, 16 for points.
+        nz: length of z; 0: 50 for images, 2 for points.
         hidden: units of each of the two hidden layers; 0: 512 for images, 128 for points.
         half_life_kimg: half-life of G's moving average in thousands of images; 0: no average.
     """
 
     batch: int = 128
-    lr: float = 1e-3
+    lr: float = 1e-4
     beta1: float = 0.5
     lambda_z: float = 1.0
     nz: int = 0
@@ -53,7 +51,7 @@ class Config:
 
 def setup(config: Config, data_shape: Shape) -> Game:
     """Make G, F and D and their optimizers for images or points of ``data_shape``."""
-    nz, units = (50, 512) if len(data_shape) == 3 else (16, 128)
+    nz, units = (50, 512) if len(data_shape) == 3 else (2, 128)
     config = replace(config, nz=config.nz or nz, hidden=config.hidden or units)
     hidden = (config.hidden,) * 2
     G = MLPGenerator(config.nz, data_shape, hidden=hidden)
@@ -72,23 +70,28 @@ def setup(config: Config, data_shape: Shape) -> Game:
     )
 
 
-def step(game: Game, batches: Iterator[Array]) -> Metrics:
-    """Let D descend, then G and F together on the same z."""
-    F = cast(MLPEncoder, game.extra["F"])
-    real = Tensor(next(batches))
-    z = game.latent(real.shape[0])
-    fake = game.G(z)
-
-    real_logit = game.D(pair(real, F(real).detach()))
-    fake_logit = game.D(pair(fake.detach(), z))
+def d_loss(game: Game, real: Tensor, z: Tensor) -> Tensor:
+    """E softplus(-D(x, F(x))) + E softplus(D(G(z), z))."""
+    real_logit = game.D(pair(real, reconstructor(game)(real).detach()))
+    fake_logit = game.D(pair(game.fake(z).detach(), z))
     game.observe(real_logit, fake_logit)
-    loss_d = ops.logistic_d_loss(real_logit, fake_logit)
-    game.opt_d.step(grad(loss_d, game.opt_d.params))
-
-    distance = ops.mean(ops.square(z - F(fake)))
-    loss_g = ops.wasserstein_g_loss(game.D(pair(fake, z))) + game.config.lambda_z * distance
-    game.opt_g.step(grad(loss_g, game.opt_g.params))
-    return {"loss_d": float(loss_d), "loss_g": float(loss_g), "distance_z": float(distance)}
+    return ops.logistic_d_loss(real_logit, fake_logit)
 
 
-RECIPE = Recipe("veegan", "arXiv:1705.07761", setup, step, Config)
+def g_loss(game: Game, z: Tensor) -> Tensor:
+    """-E D(G(z), z) + lambda E ||z - F(G(z))||^2, of G and F together."""
+    fake = game.fake(z)
+    distance = ops.mean(ops.sum(ops.square(z - reconstructor(game)(fake)), 1))
+    game.metrics["distance_z"] = float(distance)
+    loss: Tensor = ops.wasserstein_g_loss(game.D(pair(fake, z))) + game.config.lambda_z * distance
+    return loss
+
+
+def reconstructor(game: Game) -> MLPEncoder:
+    """Return F."""
+    return cast(MLPEncoder, game.extra["F"])
+
+
+RECIPE = Recipe(
+    "veegan", "arXiv:1705.07761", setup, alternating(d_loss, g_loss, share_z=True), Config
+)

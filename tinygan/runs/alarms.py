@@ -1,18 +1,19 @@
 """Watch a run for what goes wrong silently, and raise alarms that carry their evidence.
 
     frozen player    no bit of a player's parameters changed between three looks
-    saturated        G's loss lets less than 1 % of D's slope through at three looks (``slope_g``)
-    mode collapse    at two measurements running, one of these:
+    saturated        G's loss lets less than 1 % of D's slope through (``slope_g``) at three looks
+                     running, where D gives fakes less than 5 %; or nothing at all
+    mode collapse    at three measurements running, one of these:
         support      fakes are alike (birthday paradox) 50 times as often as as many real samples,
                      and no less often than at the measurement before
         cells        k-means cells with half of the real samples get less than a tenth of their
                      share (each by NDB's z-test at 1e-4), though 30 % of the fakes are plausible,
-                     and no fewer than at the measurement before
+                     and no fewer than at the measurement before; 400 real samples and more
         recall       recall is below half of the best that this run had, and that was above 0.2
         modes        of a toy's modes at most half are recovered (upper end of a 95 % interval),
                      though half of the points are of high quality
-    overfitting      at two measurements running, fakes lie nearer to the training set than held-out
-                     data do: z < -5 in the data-copying test, and a median distance 10 % less
+    overfitting      at three measurements running, fakes lie nearer to the training set than
+                     held-out data: z < -5 in the data-copying test, and 10 % in the median
 
 Looks are ``diagnose_every`` steps apart, measurements ``metrics_every``. Each kind is raised once a
 run. Thresholds are conventions of ours, judged in ``bench/claims/alarms.py`` on planted faults and
@@ -39,13 +40,14 @@ from ..metrics.ndb import ndb
 from ..metrics.pair import Pair
 from ..metrics.prdc import prdc
 
-LOOKS, SATURATED_LOOKS, MEASUREMENTS = 2, 3, 2  # in a row, before an alarm is raised
-SLOPE = 0.01
+LOOKS, SATURATED_LOOKS, MEASUREMENTS = 2, 3, 3  # in a row, before an alarm is raised
+SLOPE, SURE = 0.01, 0.05
 ALIKE_RATIO = 50.0
 DROPPED, CELL_SHARE, CELL_ALPHA, PLAUSIBLE = 0.5, 0.1, 1e-4, 0.3
 RECALL, RECALL_DROP = 0.2, 0.5
 HIGH_QUALITY, MODE_SHARE = 0.5, 0.5
 GAP = -0.1
+CELLS, LEAST_CELLS, POINTS_A_CELL = 50, 20, 20
 GROWTH, SHRINKAGE = 1.5, 0.05
 MOST = 1e300  # stands for an infinite support, which JSON lacks
 LEAST = 40  # samples a side for a measurement to say something
@@ -111,13 +113,14 @@ class Alarms:
                     f"its last gradient had the norm {_figure(seen, f'grad_norm_{name.lower()}')}",
                     {"looks": looks + 1, "checksum": now},
                 )
-        slope = seen.get("slope_g")
-        looks = self._streak("saturated", slope is not None and slope < SLOPE)
+        slope, opinion = seen.get("slope_g", 1.0), seen.get("d_fake_before", 1.0)
+        vanished = slope == 0.0 or (slope < SLOPE and opinion < SURE)
+        looks = self._streak("saturated", vanished)
         if looks >= SATURATED_LOOKS:
             yield from self._raise(
                 "saturated",
                 game.step,
-                f"D is saturated: G's loss lets {100 * (slope or 0.0):.2g} % of D's slope through "
+                f"D is saturated: G's loss lets {100 * slope:.2g} % of D's slope through "
                 f"(gradient norm {_figure(seen, 'grad_norm_g')}, "
                 f"D(G(z)) {_figure(seen, 'd_fake_before')}); "
                 "a non-saturating or Wasserstein loss has no such end",
@@ -151,8 +154,9 @@ class Alarms:
             found.append(_lost_modes(pair))
         else:  # in the plane a sharper mode, too, would bring points together
             found.append(self._small_support(pair))
-        if quality.precision >= PLAUSIBLE:
-            found.append(self._empty_cells(pair))
+        bins = min(CELLS, len(pair.real) // POINTS_A_CELL)
+        if quality.precision >= PLAUSIBLE and bins >= LEAST_CELLS:
+            found.append(self._empty_cells(pair, bins))
         return {name: (text, numbers) for name, text, numbers in found if text}
 
     def _recall(self, recall: float) -> tuple[str, str, dict[str, Any]]:
@@ -173,12 +177,11 @@ class Alarms:
         )
         return "support", text if few else "", {"alike": fake.alike, "support": fake.size}
 
-    def _empty_cells(self, pair: Pair) -> tuple[str, str, dict[str, Any]]:
-        bins = min(50, len(pair.real) // 20)
+    def _empty_cells(self, pair: Pair, bins: int) -> tuple[str, str, dict[str, Any]]:
         found = ndb(
             pair.real.features,
             pair.fake.features,
-            bins=max(2, bins),
+            bins=bins,
             alpha=CELL_ALPHA,
             seed=pair.seed,
         )
