@@ -159,7 +159,7 @@ FAULTS = {
     "frozen G": Case("frozen G", "digits:8", 40, "gan", IMAGES, frozen("G")),
     "saturated D": Case("saturated", "digits:8", 80, "gan", SURE, saturating),
     "G deaf to z": Case("mode collapse", "digits:8", 80, "gan", IMAGES, deaf),
-    "two modes of eight": Case("mode collapse", "ring", 600, "gan", POINTS, two_modes),
+    "two modes of eight": Case("mode collapse", "ring", 1200, "gan", POINTS, two_modes),
     "NaN": Case("diverged", "ring", 40, "gan", POINTS, not_a_number),
 }
 HEALTHY = {
