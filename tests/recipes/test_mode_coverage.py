@@ -232,9 +232,9 @@ def test_ali_is_bigan_with_an_encoder_that_draws():
 
 
 def test_veegans_reconstructor_learns_the_inverse_of_g():
-    config = veegan.Config(batch=64, hidden=32, lr=1e-3)
-    batches = data.Batches(data.load("ring"), 64, seed=0)
-    games = fit(veegan.RECIPE, batches, steps=300, config=config)
+    config = veegan.Config(batch=32, hidden=16, lr=3e-3)
+    batches = data.Batches(data.load("ring"), 32, seed=0)
+    games = fit(veegan.RECIPE, batches, steps=120, config=config)
     distances = [game.metrics["distance_z"] for game in games]
     assert np.mean(distances[-20:]) < 0.2 * distances[0]
 
