@@ -78,6 +78,16 @@ def test_extragradient_moves_the_wasserstein_dirac_game_by_its_known_factor():
     assert abs(found) < abs(theta + 1j * psi)
 
 
+def test_extragradient_completes_its_settings_by_the_data():
+    small = {"ngf": 2, "ndf": 2, "hidden": 4}
+    for shape, expected in (((2,), (1e-4, 0.1, 2)), ((1, 16, 16), (5e-4, 10.0, 128))):
+        recipe = extragradient.RECIPE
+        done = new_game(recipe, shape, config=recipe.config(**small)).config
+        assert (done.lr, done.lambda_gp, done.nz) == expected
+    done = new_game(recipe, (2,), config=recipe.config(lr=1e-3, nz=5, **small)).config
+    assert (done.lr, done.nz) == (1e-3, 5)
+
+
 def test_extragradient_takes_a_batch_for_each_half_step():
     taken = []
 
@@ -232,9 +242,9 @@ def test_ali_is_bigan_with_an_encoder_that_draws():
 
 
 def test_veegans_reconstructor_learns_the_inverse_of_g():
-    config = veegan.Config(batch=64, hidden=32, lr=1e-3)
-    batches = data.Batches(data.load("ring"), 64, seed=0)
-    games = fit(veegan.RECIPE, batches, steps=300, config=config)
+    config = veegan.Config(batch=32, hidden=16, lr=3e-3)
+    batches = data.Batches(data.load("ring"), 32, seed=0)
+    games = fit(veegan.RECIPE, batches, steps=120, config=config)
     distances = [game.metrics["distance_z"] for game in games]
     assert np.mean(distances[-20:]) < 0.2 * distances[0]
 
