@@ -34,7 +34,7 @@ from typing import Any
 
 from .. import nn, ops, optim, random
 from ..autograd import Tensor, grad
-from ..errors import OptionError
+from ..errors import OptionError, ShapeError
 from ..kernels.arrays import Array, xp_of
 from ..random import Stream
 from .game import Game, evaluating
@@ -127,7 +127,10 @@ class Watch:
         streams = random.Streams(game.streams.seed, game.streams.xp)
         z = Tensor(streams.stream("probe").normal((self._probes, game.nz)))
         with random.using(streams), evaluating(game.G), evaluating(game.D):
-            logit = game.D(game.G(z))
+            try:
+                logit = game.D(game.G(z))
+            except ShapeError:  # a D of packs of samples, or of pairs with a code
+                return None, None
             if not isinstance(logit, Tensor) or logit.size != self._probes:
                 return None, None
             steepness = None
