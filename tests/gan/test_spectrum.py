@@ -152,6 +152,14 @@ def test_a_step_of_its_own_has_no_pair_of_losses():
         field_at(recipe, game, np.zeros((4, 2), np.float32))
 
 
+def test_a_generator_that_sees_the_reals_is_refused():
+    recipe = get("relativistic")
+    with random.using(random.Streams(0)):
+        game = new_game(recipe, (2,), seed=0, config=recipe.config(nz=3, hidden=5))
+    with pytest.raises(OptionError, match="sees the reals"):
+        field_at(recipe, game, RNG.normal(size=(4, 2)).astype(np.float32))
+
+
 def test_arnoldi_finds_all_eigenvalues_of_a_small_matrix():
     a = RNG.normal(size=(7, 7))
     found = arnoldi(lambda u: a @ u, 7, k=20)

@@ -124,12 +124,15 @@ def field_at(recipe: Recipe, game: Game, real: Array, *, seed: int = 0) -> Field
         seed: of z, and of all that the losses draw.
 
     Raises:
-        OptionError: the recipe has a step of its own, so its two losses can't be told.
+        OptionError: the recipe has a step of its own, so its two losses can't be told, or G's
+            loss sees the reals.
         NotDifferentiableError: a loss has no second derivative.
     """
     step = recipe.step
     if not isinstance(step, Alternating):
         raise OptionError(f"{recipe.name} has a step of its own: no pair of losses to diagnose")
+    if step.g_sees_real:  # D's opinion of the reals is a constant there: J would lack its slope
+        raise OptionError(f"{recipe.name}: G's loss sees the reals, so its Jacobian can't be told")
     theta, phi = game.opt_g.params, game.opt_d.params
     before, streams = Snapshot(), game.streams
     before.take(game)
