@@ -8,12 +8,11 @@ from typing import Annotated, Any
 import tyro
 
 from ..errors import OptionError
-from ..runs.judge import best_step
+from ..runs.judge import best_step, is_frechet, names_of
 from ..runs.rundir import RunDirectory
 from .arguments import parse
 from .exits import OK
 
-FRECHET = ("fid", "fd_")
 USUAL = ("fid", "fd", "kid", "is", "precision", "recall", "modes", "high_quality")
 PROTOCOL = ("net", "sha256", "resize", "protocol", "n_real", "n_fake", "split")
 
@@ -81,7 +80,7 @@ def read(run: RunDirectory) -> Found:
             if not isinstance(step, int):
                 continue
             steps.setdefault(step, {}).update(row)
-            if full.startswith(FRECHET) and "infinity" not in full and full in row:
+            if is_frechet(full) and full in row:
                 key, protocol = full, {part: row[part] for part in PROTOCOL if part in row}
     if not steps:
         raise OptionError(f"{run.path}: nothing was measured; tinygan metrics {run.path}")
@@ -134,7 +133,7 @@ def _keys(options: Options, found: list[Found]) -> list[str]:
     plain = [k for k in shared if k not in card and not k.endswith(("_low", "_high", "_std"))]
     if options.metrics == "all":
         return plain
-    asked = [name.strip() for name in options.metrics.split(",") if name.strip()]
+    asked = names_of(options.metrics)
     for name in asked:
         if name not in plain:
             raise OptionError(f"no metric {name} that all runs have: {', '.join(plain) or 'none'}")

@@ -23,7 +23,7 @@ from ..metrics.measures import MEASURES
 from ..metrics.pair import Pair, Side, side
 from ..metrics.resize import PROTOCOLS
 from ..metrics.weights import download
-from ..runs.judge import choose_net
+from ..runs.judge import choose_net, names_of
 from .arguments import parse
 from .exits import OK, UsageError, perhaps
 from .sources import Asked, Source, open_source
@@ -96,7 +96,7 @@ def run(args: list[str]) -> int:
         print(f"weights {download('inception')}")
     asked = _asked(options)
     sides = open_source(options.a, asked), open_source(options.b, asked)
-    names = [name.strip() for name in options.metrics.split(",") if name.strip()]
+    names = names_of(options.metrics)
     card, values = compare(options, sides, names)
     if options.json:
         print(json.dumps(_table(card, values), allow_nan=False))

@@ -20,7 +20,7 @@ from ..metrics.pair import Pair
 from ..metrics.trunks import load_trunk
 from ..runs.curves import save_curves
 from ..runs.device import computing
-from ..runs.judge import Judge, best_step, choose_net, held_out_of
+from ..runs.judge import Judge, best_step, choose_net, held_out_of, is_frechet, names_of
 from ..runs.pictures import write_summary
 from ..runs.setup import Settings, load_data, read_settings
 from .arguments import parse
@@ -89,7 +89,7 @@ def run(args: list[str]) -> int:
         fakes = trained(trained.latent(n, options.seed))
     perceptual = _lpips(options.lpips, dataset)
     pair = judge.pair(fakes, generate=trained, nz=trained.game.nz, **perceptual)
-    names = suite.suited([*MEASURES], pair) if options.all else names_of_text(options.metrics)
+    names = suite.suited([*MEASURES], pair) if options.all else names_of(options.metrics)
     averaged = options.ema and trained.game.ema is not None
     card = judge.card(
         split="train",
@@ -119,11 +119,6 @@ def run(args: list[str]) -> int:
     return OK
 
 
-def names_of_text(text: str) -> list[str]:
-    """Split a list of metrics."""
-    return [name.strip() for name in text.split(",") if name.strip()]
-
-
 def print_row(row: dict[str, Any], card: dict[str, Any]) -> None:
     """Print the numbers of a metric, each with its interval, a line each."""
     for key, value in row.items():
@@ -142,7 +137,7 @@ def _checkpoint(options: Options) -> tuple[Trained, str]:
     if options.checkpoint == "best":
         for name in run.row_names():
             key = name.removeprefix("metric-")
-            if key.startswith(("fid", "fd_")) and "infinity" not in key:
+            if is_frechet(key):
                 step = best_step(run.read_rows(name), key)
                 return open_trained(options.run, ema=options.ema, step=step), f"best by {key}"
         raise OptionError(f"{run.path}: nothing was measured yet, so no step is the best")

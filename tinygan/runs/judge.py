@@ -152,9 +152,14 @@ class Judge:
         return side(self.net, quantised(dataset.take(rows)), labels)
 
 
-def names_of(settings: Settings) -> list[str]:
-    """Return the metrics that a run is told to measure; none stands for the usual ones."""
-    return [name.strip() for name in settings.metrics.split(",") if name.strip()]
+def names_of(text: str) -> list[str]:
+    """Split a list of metrics with commas between; none stands for the usual ones."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def is_frechet(name: str) -> bool:
+    """Tell whether a metric's full name is that of a Frechet distance, which tells the best."""
+    return name.startswith(("fid", "fd_")) and "infinity" not in name
 
 
 def held_out_of(dataset: Dataset, settings: Settings) -> Dataset | None:
@@ -179,7 +184,7 @@ def judge_of(dataset: Dataset, settings: Settings) -> Judge | None:
     net = choose_net(settings.net, dataset.name, weights=settings.weights) if images else None
     held_out = held_out_of(dataset, settings)
     judge = Judge(dataset, net, n=settings.metrics_n, held_out=held_out, seed=settings.seed)
-    judge.check(names_of(settings))
+    judge.check(names_of(settings.metrics))
     return judge
 
 

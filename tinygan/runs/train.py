@@ -218,21 +218,24 @@ class Training:
         step, settings = self.game.step, self.settings
         if step % settings.metrics_every and step != settings.steps:
             return False
-        key = metric_name("fd", judge.net_name)
         weights = "last" if self.game.ema is None else "averaged (EMA)"
         card = judge.card(split="train", weights=weights, step=step, which="last")
         with computing(settings.backend):
             fakes = self.game.sample(settings.metrics_n, seed=settings.seed)
             pair = judge.pair(fakes)
-            rows = dict(judge.rows(pair, names_of(settings), card))
+            rows = dict(judge.rows(pair, names_of(settings.metrics), card))
             if (
                 step % settings.metrics_every == 0
             ):  # the last step may be too near to the one before
                 self._raise(self._alarms.measure(step, pair))
         for name, row in rows.items():
             self._try(partial(self.run.append_row, row, f"metric-{name}"))
-        self._best = best_step(self.run.read_rows(f"metric-{key}"), key)
+        self._best = self._best_so_far(judge)
         return self._best == step
+
+    def _best_so_far(self, judge: Judge) -> int | None:
+        key = metric_name("fd", judge.net_name)
+        return best_step(self.run.read_rows(f"metric-{key}"), key)
 
     def _elapsed(self) -> float:
         return self._seconds + time.monotonic() - self._began
@@ -287,8 +290,7 @@ class Training:
             self.notices.append(f"{self.run.path} has no checkpoint yet: starting at step 0")
         self.run.truncate_after(self.game.step)
         if self._judge is not None:
-            key = metric_name("fd", self._judge.net_name)
-            self._best = best_step(self.run.read_rows(f"metric-{key}"), key)
+            self._best = self._best_so_far(self._judge)
         self.write_config()
         self._log(f"going on from step {self.game.step}")
         return self
