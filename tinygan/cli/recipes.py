@@ -1,12 +1,16 @@
-"""``tinygan recipes``: one recipe a line, its name first."""
+"""``tinygan recipes``: one recipe a line, its name first, with the claim that was measured."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from importlib import resources
 
 from ..recipes import RECIPES
 from .arguments import parse
 from .exits import OK
+
+_ROW = "{:16} {:17} {:24} {:24} {:24} {}"
 
 
 @dataclass(frozen=True)
@@ -17,6 +21,8 @@ class Options:
 def run(args: list[str]) -> int:
     """Run the verb."""
     parse("tinygan recipes", Options, args)
+    claims = json.loads((resources.files("tinygan.recipes") / "claims.json").read_text("utf-8"))
     for name, recipe in RECIPES.items():
-        print(f"{name:16} {recipe.paper:18} {recipe.summary}")
+        claim = claims.get(name, "not measured")
+        print(_ROW.format(name, recipe.paper, recipe.loss, recipe.reg, recipe.data, claim))
     return OK

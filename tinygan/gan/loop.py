@@ -44,6 +44,9 @@ class Recipe:
         config: the dataclass of its settings; the defaults are the canonical ones.
         labelled: the batches are pairs of samples and labels, and the settings have
             ``num_classes``; G(z) without labels makes one class after the other.
+        loss: the loss in words, for the list of recipes; so are ``reg`` and ``data``.
+        reg: what holds D, or the pair, in bounds.
+        data: kinds of data that it takes: points, images, labelled images.
     """
 
     name: str
@@ -52,6 +55,9 @@ class Recipe:
     step: Step
     config: type[Any]
     labelled: bool = False
+    loss: str = ""
+    reg: str = ""
+    data: str = ""
 
     @property
     def summary(self) -> str:

@@ -93,4 +93,7 @@ RECIPE = Recipe(
     alternating_labelled(d_loss, g_loss),
     Config,
     labelled=True,
+    loss="non-saturating, classes",
+    reg="none",
+    data="labelled points, images",
 )

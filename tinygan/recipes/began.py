@@ -112,4 +112,13 @@ def step(game: Game, batches: Iterator[Array]) -> Metrics:
     }
 
 
-RECIPE = Recipe("began", "arXiv:1703.10717", setup, step, Config)
+RECIPE = Recipe(
+    "began",
+    "arXiv:1703.10717",
+    setup,
+    step,
+    Config,
+    loss="BEGAN",
+    reg="none",
+    data="images",
+)

@@ -100,4 +100,13 @@ def step(game: Game, batches: Iterator[Array]) -> Metrics:
     return {"loss_d": float(loss_d), "loss_g": float(loss_g)}
 
 
-RECIPE = Recipe("bigan", "arXiv:1605.09782", setup, step, Config)
+RECIPE = Recipe(
+    "bigan",
+    "arXiv:1605.09782",
+    setup,
+    step,
+    Config,
+    loss="logistic on pairs",
+    reg="none",
+    data="points, images",
+)

@@ -89,4 +89,7 @@ RECIPE = Recipe(
     alternating_labelled(d_loss, g_loss),
     Config,
     labelled=True,
+    loss="non-saturating",
+    reg="none",
+    data="labelled points, images",
 )

@@ -82,4 +82,13 @@ def step(game: Game, batches: Iterator[Array]) -> Metrics:
     return {"loss_d": float(loss_d), "loss_g": float(loss_g), "half_norm": float(half_norm)}
 
 
-RECIPE = Recipe("consensus", "arXiv:1705.10461", setup, step, Config)
+RECIPE = Recipe(
+    "consensus",
+    "arXiv:1705.10461",
+    setup,
+    step,
+    Config,
+    loss="non-saturating",
+    reg="consensus",
+    data="points, images",
+)

@@ -89,5 +89,12 @@ def g_loss(game: Game, z: Tensor) -> Tensor:
 
 
 RECIPE = Recipe(
-    "dcgan", "arXiv:1511.06434", setup, alternating(d_loss, g_loss, share_z=True), Config
+    "dcgan",
+    "arXiv:1511.06434",
+    setup,
+    alternating(d_loss, g_loss, share_z=True),
+    Config,
+    loss="non-saturating",
+    reg="batch norm",
+    data="images",
 )

@@ -97,4 +97,13 @@ def g_loss(game: Game, z: Tensor) -> Tensor:
     return ops.nonsaturating_g_loss(game.D(game.G(z)))
 
 
-RECIPE = Recipe("dragan", "arXiv:1705.07215", setup, alternating(d_loss, g_loss), Config)
+RECIPE = Recipe(
+    "dragan",
+    "arXiv:1705.07215",
+    setup,
+    alternating(d_loss, g_loss),
+    Config,
+    loss="non-saturating",
+    reg="DRAGAN",
+    data="points, images",
+)

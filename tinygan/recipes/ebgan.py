@@ -101,4 +101,13 @@ def g_loss(game: Game, z: Tensor) -> Tensor:
     return loss
 
 
-RECIPE = Recipe("ebgan", "arXiv:1609.03126", setup, alternating(d_loss, g_loss), Config)
+RECIPE = Recipe(
+    "ebgan",
+    "arXiv:1609.03126",
+    setup,
+    alternating(d_loss, g_loss),
+    Config,
+    loss="EBGAN",
+    reg="pull-away",
+    data="images",
+)

@@ -121,4 +121,13 @@ def step(game: Game, batches: Iterator[Array]) -> Metrics:
     return {"loss_d": float(loss_d), "loss_g": float(loss_g)}
 
 
-RECIPE = Recipe("extragradient", "arXiv:1802.10551", setup, step, Config)
+RECIPE = Recipe(
+    "extragradient",
+    "arXiv:1802.10551",
+    setup,
+    step,
+    Config,
+    loss="Wasserstein",
+    reg="gradient penalty",
+    data="points, images",
+)

@@ -124,4 +124,7 @@ RECIPE = Recipe(
     setup,
     Alternating(d_loss, g_loss, g_sees_real=True),
     Config,
+    loss="feature matching",
+    reg="none",
+    data="points, images",
 )

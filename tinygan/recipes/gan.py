@@ -102,4 +102,13 @@ def g_loss(game: Game, z: Tensor) -> Tensor:
     return ops.nonsaturating_g_loss(game.D(game.G(z)))
 
 
-RECIPE = Recipe("gan", "arXiv:1406.2661", setup, alternating(d_loss, g_loss), Config)
+RECIPE = Recipe(
+    "gan",
+    "arXiv:1406.2661",
+    setup,
+    alternating(d_loss, g_loss),
+    Config,
+    loss="non-saturating",
+    reg="dropout",
+    data="points, images",
+)

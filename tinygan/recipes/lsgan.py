@@ -87,4 +87,13 @@ def g_loss(game: Game, z: Tensor) -> Tensor:
     return ops.gan_loss(game.D(game.G(z)), kind="least_squares", target=game.config.c)
 
 
-RECIPE = Recipe("lsgan", "arXiv:1611.04076", setup, alternating(d_loss, g_loss), Config)
+RECIPE = Recipe(
+    "lsgan",
+    "arXiv:1611.04076",
+    setup,
+    alternating(d_loss, g_loss),
+    Config,
+    loss="least squares",
+    reg="batch norm",
+    data="points, images",
+)

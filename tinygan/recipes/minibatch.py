@@ -84,4 +84,13 @@ def g_loss(game: Game, z: Tensor) -> Tensor:
     return ops.nonsaturating_g_loss(game.D(game.G(z)))
 
 
-RECIPE = Recipe("minibatch", "arXiv:1606.03498", setup, alternating(d_loss, g_loss), Config)
+RECIPE = Recipe(
+    "minibatch",
+    "arXiv:1606.03498",
+    setup,
+    alternating(d_loss, g_loss),
+    Config,
+    loss="non-saturating",
+    reg="minibatch discrimination",
+    data="points, images",
+)

@@ -127,4 +127,13 @@ def step(game: Game, batches: Iterator[Array]) -> Metrics:
     return {"loss_d": float(loss_d), "loss_g": float(loss_g)}
 
 
-RECIPE = Recipe("pacgan", "arXiv:1712.04086", setup, step, Config)
+RECIPE = Recipe(
+    "pacgan",
+    "arXiv:1712.04086",
+    setup,
+    step,
+    Config,
+    loss="non-saturating",
+    reg="packing",
+    data="points, images",
+)

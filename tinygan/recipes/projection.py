@@ -93,4 +93,7 @@ RECIPE = Recipe(
     alternating_labelled(d_loss, g_loss),
     Config,
     labelled=True,
+    loss="hinge",
+    reg="spectral norm",
+    data="labelled images",
 )

@@ -109,4 +109,7 @@ RECIPE = Recipe(
     setup,
     Alternating(d_loss, g_loss, g_sees_real=True),
     Config,
+    loss="relativistic average",
+    reg="spectral norm",
+    data="points, images",
 )

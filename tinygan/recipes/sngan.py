@@ -109,4 +109,13 @@ def g_loss(game: Game, z: Tensor) -> Tensor:
     return ops.hinge_g_loss(game.D(game.G(game.latent(game.config.g_batch))))
 
 
-RECIPE = Recipe("sngan", "arXiv:1802.05957", setup, alternating(d_loss, g_loss), Config)
+RECIPE = Recipe(
+    "sngan",
+    "arXiv:1802.05957",
+    setup,
+    alternating(d_loss, g_loss),
+    Config,
+    loss="hinge",
+    reg="spectral norm",
+    data="points, images",
+)

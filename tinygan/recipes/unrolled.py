@@ -104,4 +104,13 @@ def step(game: Game, batches: Iterator[Array]) -> Metrics:
     return {"loss_d": float(loss_d), "loss_g": float(loss_g)}
 
 
-RECIPE = Recipe("unrolled", "arXiv:1611.02163", setup, step, Config)
+RECIPE = Recipe(
+    "unrolled",
+    "arXiv:1611.02163",
+    setup,
+    step,
+    Config,
+    loss="non-saturating",
+    reg="unrolling",
+    data="points, images",
+)

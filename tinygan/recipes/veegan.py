@@ -93,5 +93,12 @@ def reconstructor(game: Game) -> MLPEncoder:
 
 
 RECIPE = Recipe(
-    "veegan", "arXiv:1705.07761", setup, alternating(d_loss, g_loss, share_z=True), Config
+    "veegan",
+    "arXiv:1705.07761",
+    setup,
+    alternating(d_loss, g_loss, share_z=True),
+    Config,
+    loss="logistic on pairs",
+    reg="reconstruction of z",
+    data="points, images",
 )

@@ -100,4 +100,13 @@ def step(game: Game, batches: Iterator[Array]) -> Metrics:
     return {"loss_d": loss_d, "loss_g": float(loss_g), "w_distance": -loss_d}
 
 
-RECIPE = Recipe("wgan", "arXiv:1701.07875", setup, step, Config)
+RECIPE = Recipe(
+    "wgan",
+    "arXiv:1701.07875",
+    setup,
+    step,
+    Config,
+    loss="Wasserstein",
+    reg="weight clipping",
+    data="points, images",
+)

@@ -91,4 +91,13 @@ def g_loss(game: Game, z: Tensor) -> Tensor:
     return ops.wasserstein_g_loss(game.D(game.G(z)))
 
 
-RECIPE = Recipe("wgan_gp", "arXiv:1704.00028", setup, alternating(d_loss, g_loss), Config)
+RECIPE = Recipe(
+    "wgan_gp",
+    "arXiv:1704.00028",
+    setup,
+    alternating(d_loss, g_loss),
+    Config,
+    loss="Wasserstein",
+    reg="gradient penalty",
+    data="points, images",
+)

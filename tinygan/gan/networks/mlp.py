@@ -32,7 +32,7 @@ class Maxout(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return max_k (W_k x + b_k)."""
         z: Tensor = self.linear(x)
-        return z.reshape(-1, self.out_features, self.pieces).max(axis=2)
+        return z.reshape(-1, self.pieces, self.out_features).max(axis=1)
 
 
 class MLPGenerator(nn.Module):
