@@ -20,7 +20,8 @@ class Options:
 
     Attributes:
         data: digits, digits:32, fashion-mnist, ring, grid, swiss_roll, moons, or a path: IDX
-            files, an .npz, CIFAR's batches, a folder or zip of images, parquet.
+            files, an .npz, CIFAR's batches, a folder or zip of images, parquet; stacked:digits
+            puts three of its images into the channels of one.
         steps: number of steps.
         seed: determines every random number of the run.
         size: side in pixels that images are resized to; by default their own.
