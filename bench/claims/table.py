@@ -81,7 +81,7 @@ def all_pairs(rows: list[Row]) -> str:
     """Write the section of the tournament, which has no thresholds."""
     doc = (tournament.__doc__ or "").strip().splitlines()
     body = "\n".join(line for line in doc[3:] if not line.startswith("    python"))
-    return f"\n## `tournament.py`\n\n{doc[0]}\n{body}\n{tournament.table(rows)}\n"
+    return f"\n## `tournament.py`\n\n{doc[0]}\n{body}\n\n{tournament.table(rows)}\n"
 
 
 def of_recipes(scripts: dict[str, tuple[Claim, ...]], rows: dict[str, list[Row]]) -> str:
