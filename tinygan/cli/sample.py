@@ -27,7 +27,7 @@ class Options:
         n: number of samples.
         seed: another seed gives other samples.
         label: number of the class to make, from 0; -1: one class after the other. Recipes that
-            are given labels only.
+            are given labels only, and infogan's categories.
         ema: use the averaged weights, where there are some.
         out: a .png for a grid (a plot, if the samples are points), an .npz for the numbers; by
             default samples-seedN.png in the run's folder.
@@ -58,11 +58,10 @@ def run(args: list[str]) -> int:
 
 def only(trained: Trained, options: Options) -> Array:
     """Return ``options.n`` times the label that was asked for; raises ``UsageError``."""
-    if not trained.recipe.labelled:
+    if not trained.classes:
         raise UsageError(f"--label {options.label}: {trained.recipe.name} knows no classes")
-    classes: int = trained.game.config.num_classes
-    if not 0 <= options.label < classes:
-        raise UsageError(f"--label {options.label}: use -1 or 0 to {classes - 1}")
+    if not 0 <= options.label < trained.classes:
+        raise UsageError(f"--label {options.label}: use -1 or 0 to {trained.classes - 1}")
     return np.full(options.n, options.label)
 
 
