@@ -1,5 +1,6 @@
 """What all GANs share: the game, its field and its loop, penalties, averaging, replay, networks."""
 
+from .augment import ADA, DiffAugment, parse_augment
 from .diagnostics import Watch, spectral_norms
 from .ema import EMA
 from .field import game_field, game_jacobian, game_jvp, game_vjp
@@ -11,17 +12,20 @@ from .losses import LOSSES, NamedLoss, get_loss
 from .noise import instance_noise
 from .objective import objective_warnings, with_objective
 from .penalties import dragan, gradient_penalty, r1, r2
+from .procedures import procedure_warnings, with_procedures
 from .regularisers import KINDS as REGULARISERS
-from .regularisers import LeCam, Regulariser, orthogonal, parse_regularisers
+from .regularisers import LeCam, Regulariser, adversarial, orthogonal, parse_regularisers
 from .replay import ReplayPool
 from .snapshot import Snapshot
 from .spectrum import FieldAt, arnoldi, field_at, path_angles, rotation_share
 
 __all__ = [
+    "ADA",
     "EMA",
     "LOSSES",
     "REGULARISERS",
     "Alternating",
+    "DiffAugment",
     "FieldAt",
     "Game",
     "LeCam",
@@ -33,6 +37,7 @@ __all__ = [
     "Source",
     "Watch",
     "advance",
+    "adversarial",
     "alternating",
     "alternating_labelled",
     "arnoldi",
@@ -51,12 +56,15 @@ __all__ = [
     "new_game",
     "objective_warnings",
     "orthogonal",
+    "parse_augment",
     "parse_regularisers",
     "path_angles",
+    "procedure_warnings",
     "r1",
     "r2",
     "rotation_share",
     "spectral_norms",
     "why_apart",
     "with_objective",
+    "with_procedures",
 ]

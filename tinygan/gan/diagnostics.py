@@ -122,7 +122,7 @@ class Watch:
     def _probe(self, *, slope: bool) -> tuple[float | None, float | None]:
         """Return ||grad_theta E D(G(z))|| and E sigmoid(D(G(z))), None where it can't be told."""
         game = self._game
-        if not (_of_one_input(game.G) and _of_one_input(game.D)):
+        if not (of_one_input(game.G) and of_one_input(game.D)):
             return None, None
         streams = random.Streams(game.streams.seed, game.streams.xp)
         z = Tensor(streams.stream("probe").normal((self._probes, game.nz)))
@@ -204,8 +204,8 @@ def _norm(arrays: Any) -> float:
     return math.sqrt(total) if total >= 0.0 else total  # NaN is not negative, and stays
 
 
-def _of_one_input(player: nn.Module) -> bool:
-    """Tell whether a player can be called with one tensor alone."""
+def of_one_input(player: nn.Module) -> bool:
+    """Tell whether a player can be called with one tensor alone, and takes no labels."""
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     parameters: Sequence[inspect.Parameter] = list(
         inspect.signature(player.forward).parameters.values()

@@ -11,7 +11,7 @@ from .. import data, random
 from ..data import catalog
 from ..data.npz import parse_range
 from ..errors import CheckpointError, DataError, OptionError
-from ..gan import Game, Recipe, new_game, with_objective
+from ..gan import Game, Recipe, new_game, with_objective, with_procedures
 from ..kernels.arrays import Array, Shape
 from ..random import Streams
 from .checkpoint import load_checkpoint
@@ -46,6 +46,11 @@ class Settings:
         metrics_n: samples to measure, and real ones at most.
         loss: named loss in place of the recipe's own; see ``gan.losses``.
         reg: regularisers on top, ``r1:10/16,noise:0.1``; see ``gan.regularisers``.
+        ttur: D's learning rate over G's; 0 for the recipe's own. See ``gan.procedures``, also for
+            the three that follow.
+        pool: old fakes kept for D; 0 for none.
+        pretrain_d: steps in which D moves alone.
+        augment: what D's images go through, ``diff:color,cutout``, ``ada:0.6/500``.
         diagnose_every: steps between looks at gradients, updates and weights; 0 for none.
     """
 
@@ -65,6 +70,10 @@ class Settings:
     metrics_n: int = 2048
     loss: str = ""
     reg: str = ""
+    ttur: float = 0.0
+    pool: int = 0
+    pretrain_d: int = 0
+    augment: str = ""
     diagnose_every: int = 50
 
     def checked(self) -> Settings:
@@ -82,6 +91,10 @@ class Settings:
             )
         if self.diagnose_every < 0:
             raise OptionError(f"diagnose_every={self.diagnose_every}: use 0 or more steps")
+        if self.pretrain_d >= self.steps:
+            raise OptionError(
+                f"pretrain_d={self.pretrain_d}: G never moves in {self.steps} steps; fewer fit"
+            )
         snap = self.snap or max(1, self.steps // FRAMES)
         return replace(self, data=_absolute(self.data), snap=snap)
 
@@ -113,12 +126,18 @@ def read_settings(run: RunDirectory, recipe: Recipe) -> tuple[Settings, Any, Sha
 
 
 def with_settings(recipe: Recipe, settings: Settings) -> Recipe:
-    """Return a run's recipe with the loss and the regularisers that its settings name.
+    """Return a run's recipe with the loss, regularisers and procedures that its settings name.
 
     Raises:
         OptionError: they do not fit the recipe.
     """
-    return with_objective(recipe, loss=settings.loss, reg=settings.reg)
+    return with_procedures(
+        with_objective(recipe, loss=settings.loss, reg=settings.reg),
+        ttur=settings.ttur,
+        pool=settings.pool,
+        pretrain_d=settings.pretrain_d,
+        augment=settings.augment,
+    )
 
 
 def load_game(
