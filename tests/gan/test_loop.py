@@ -234,6 +234,18 @@ def test_a_fake_is_made_anew_once_the_generator_has_changed():
     assert game.fake(z) is not first
 
 
+def test_fakes_can_pose_for_one_z_and_the_game_has_its_own_back_afterwards():
+    game = new_game(recipe(), (2,))
+    z, other, G = game.latent(4), game.latent(4), game.G
+    own, posing = game.fake(z), Tensor(np.full((4, 2), 7, np.float32))
+    with game.posing(z, posing):
+        assert game.fake(z) is posing
+        assert game.G(z) is posing
+        np.testing.assert_array_equal(game.G(other).data, G(other).data)
+    assert game.G is G
+    assert game.fake(z) is own
+
+
 # --- sampling ---
 
 

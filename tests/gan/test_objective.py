@@ -191,6 +191,12 @@ def test_batch_norm_under_a_gradient_penalty_is_warned_of_with_its_reason():
     assert warnings_of("dcgan", loss="hinge", reg="noise,lecam") == []
 
 
+def test_dropout_on_top_of_dropout_is_warned_of():
+    (line,) = warnings_of("gan", reg="dropout:0.2")
+    assert line == "warning: gan's D has dropout of its own: --reg dropout is on top"
+    assert warnings_of("dcgan", reg="dropout:0.2") == []
+
+
 def test_an_unbounded_critic_and_a_replaced_penalty_are_warned_of():
     lines = warnings_of("wgan_gp", loss="wasserstein")
     assert len(lines) == 2

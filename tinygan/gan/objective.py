@@ -248,6 +248,8 @@ def objective_warnings(recipe: Recipe, game: Game, *, loss: str = "", reg: str =
     regs = parse_regularisers(reg)
     names = {r.name for r in regs}
     lines = _of_slopes(recipe.name, game.D, [r.name for r in regs if r.kind.slopes])
+    if "dropout" in names and any(isinstance(m, nn.Dropout) for m in game.D.modules()):
+        lines.append(f"warning: {recipe.name}'s D has dropout of its own: --reg dropout is on top")
     if not loss:
         return lines
     bounded = names & set(_BOUNDS) or _has_spectral_norm(game.D)
