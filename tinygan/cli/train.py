@@ -46,6 +46,9 @@ class Options:
             gp, r1, r2, dragan, lecam, ortho, noise, smooth, grad_norm, decay, sn.
         diagnose_every: steps between looks at gradients, updates and weights, from which alarms
             are raised; 0 never looks.
+        init: start from trained players: a run, one of its checkpoints/step-NNNNNN, or the
+            safetensors of a generator.
+        freeze_d: weighted layers of D, from its input on, that stay as --init has them (FreezeD).
     """
 
     data: str = "digits"
@@ -67,6 +70,8 @@ class Options:
     loss: str = ""
     reg: str = ""
     diagnose_every: int = 50
+    init: str = ""
+    freeze_d: int = 0
 
 
 def run(args: list[str]) -> int:

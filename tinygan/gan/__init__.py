@@ -16,6 +16,7 @@ from .regularisers import LeCam, Regulariser, orthogonal, parse_regularisers
 from .replay import ReplayPool
 from .snapshot import Snapshot
 from .spectrum import FieldAt, arnoldi, field_at, path_angles, rotation_share
+from .transfer import freeze_layers, start_from, with_frozen
 
 __all__ = [
     "EMA",
@@ -40,6 +41,7 @@ __all__ = [
     "dragan",
     "field_at",
     "fit",
+    "freeze_layers",
     "game_field",
     "game_jacobian",
     "game_jvp",
@@ -57,6 +59,8 @@ __all__ = [
     "r2",
     "rotation_share",
     "spectral_norms",
+    "start_from",
     "why_apart",
+    "with_frozen",
     "with_objective",
 ]

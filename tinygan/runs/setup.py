@@ -12,7 +12,7 @@ from ..data import catalog
 from ..data.npz import parse_range
 from ..data.stacked import PREFIX as STACKED
 from ..errors import CheckpointError, DataError, OptionError
-from ..gan import Game, Recipe, new_game, with_objective
+from ..gan import Game, Recipe, new_game, with_frozen, with_objective
 from ..kernels.arrays import Array, Shape
 from ..random import Streams
 from .checkpoint import load_checkpoint
@@ -48,6 +48,8 @@ class Settings:
         loss: named loss in place of the recipe's own; see ``gan.losses``.
         reg: regularisers on top, ``r1:10/16,noise:0.1``; see ``gan.regularisers``.
         diagnose_every: steps between looks at gradients, updates and weights; 0 for none.
+        init: what the players start from, see ``runs.init``; "" for random weights.
+        freeze_d: D's first layers that are left as ``init`` has them.
     """
 
     data: str
@@ -67,6 +69,8 @@ class Settings:
     loss: str = ""
     reg: str = ""
     diagnose_every: int = 50
+    init: str = ""
+    freeze_d: int = 0
 
     def checked(self) -> Settings:
         """Return these settings with ``snap`` filled in and a path that holds from anywhere.
@@ -83,8 +87,13 @@ class Settings:
             )
         if self.diagnose_every < 0:
             raise OptionError(f"diagnose_every={self.diagnose_every}: use 0 or more steps")
+        if self.freeze_d < 0 or (self.freeze_d and not self.init):
+            raise OptionError(
+                f"freeze_d={self.freeze_d}: 0 or more of the layers that --init brings fit"
+            )
         snap = self.snap or max(1, self.steps // FRAMES)
-        return replace(self, data=_absolute(self.data), snap=snap)
+        init = str(Path(self.init).expanduser().resolve()) if self.init else ""
+        return replace(self, data=_absolute(self.data), snap=snap, init=init)
 
 
 def recipe_name(run: RunDirectory) -> str:
@@ -114,12 +123,13 @@ def read_settings(run: RunDirectory, recipe: Recipe) -> tuple[Settings, Any, Sha
 
 
 def with_settings(recipe: Recipe, settings: Settings) -> Recipe:
-    """Return a run's recipe with the loss and the regularisers that its settings name.
+    """Return a run's recipe with the loss, regularisers and frozen layers of its settings.
 
     Raises:
         OptionError: they do not fit the recipe.
     """
-    return with_objective(recipe, loss=settings.loss, reg=settings.reg)
+    chosen = with_objective(recipe, loss=settings.loss, reg=settings.reg)
+    return with_frozen(chosen, settings.freeze_d)
 
 
 def load_game(
