@@ -1,5 +1,6 @@
 """What all GANs share: the game, its field and its loop, penalties, averaging, replay, networks."""
 
+from .balance import balanced
 from .diagnostics import Watch, spectral_norms
 from .ema import EMA
 from .field import game_field, game_jacobian, game_jvp, game_vjp
@@ -8,6 +9,7 @@ from .judge import judge_both, why_apart
 from .labelled import alternating_labelled, check_classes
 from .loop import Alternating, Recipe, Source, advance, alternating, fit, new_game
 from .losses import LOSSES, NamedLoss, get_loss
+from .mixture import Mixture
 from .noise import instance_noise
 from .objective import objective_warnings, with_objective
 from .penalties import dragan, gradient_penalty, r1, r2
@@ -26,6 +28,7 @@ __all__ = [
     "FieldAt",
     "Game",
     "LeCam",
+    "Mixture",
     "NamedLoss",
     "Recipe",
     "Regulariser",
@@ -37,6 +40,7 @@ __all__ = [
     "alternating",
     "alternating_labelled",
     "arnoldi",
+    "balanced",
     "check_classes",
     "dragan",
     "field_at",

@@ -90,21 +90,33 @@ class Game:
                 (0.5 + 0.5 * xp_of(logit.data).tanh(0.5 * logit.data)).mean()
             )
 
-    def sample(self, n: int, *, ema: bool = True, seed: int | None = None) -> Array:
+    def sample(
+        self,
+        n: int,
+        *,
+        labels: Array | None = None,
+        ema: bool = True,
+        seed: int | None = None,
+    ) -> Array:
         """Make n samples in evaluation mode, from random numbers that training doesn't use.
 
         Shapes: -> (n, C, H, W) or (n, 2), NumPy.
 
         Args:
             n: number of samples.
+            labels: (n,) classes to make, of a conditional game alone; None: as G has it.
             ema: use the averaged generator where there is one.
             seed: another seed gives other samples; None gives the same z at every call.
         """
         net = self.ema.module if ema and self.ema is not None else self.G
         streams = random.Streams(self.streams.seed if seed is None else seed, self.streams.xp)
         z = streams.stream("sample").normal((n, self.nz))
+        given = [] if labels is None else [self.streams.xp.asarray(labels)]
         with random.using(streams), no_grad(), evaluating(net):
-            parts = [net(Tensor(z[i : i + _SAMPLE_BATCH])) for i in range(0, n, _SAMPLE_BATCH)]
+            parts = [
+                net(Tensor(z[i : i + _SAMPLE_BATCH]), *(y[i : i + _SAMPLE_BATCH] for y in given))
+                for i in range(0, n, _SAMPLE_BATCH)
+            ]
         return np.concatenate([part.numpy() for part in parts])
 
     # --- state ---
