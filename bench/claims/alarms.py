@@ -204,7 +204,7 @@ def overfitting(seed: int, noise: float | None, *, n: int = 400, d: int = 16) ->
 
 def _claim(name: str, expected: str, budget: str, measure: Callable[[int], Row]) -> Claim:
     return Claim(
-        name=f"alarm: {name}",
+        name="alarm-" + name.lower().replace(",", "").replace(" ", "-"),
         recipe="",
         says=f"raises {expected}" if expected else "raises nothing",
         quantity="right",
