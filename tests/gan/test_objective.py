@@ -88,7 +88,7 @@ def test_nothing_asked_for_is_the_recipe_itself():
     assert with_objective(get("dcgan"), loss="hinge").summary == get("dcgan").summary
 
 
-REGS = ("", "r1:1/2,lecam", "gp,clip", "r2,dragan,noise", "sn,ortho,grad_norm,decay")
+REGS = ("", "r1:1/2,lecam", "gp,clip", "r2,dragan,noise", "sn,ortho,grad_norm,decay", "adv,dropout")
 
 
 @pytest.mark.parametrize("loss", LOSSES)

@@ -1,5 +1,6 @@
 """What all GANs share: the game, its field and its loop, penalties, averaging, replay, networks."""
 
+from .augment import ADA, DiffAugment, parse_augment
 from .balance import balanced
 from .diagnostics import Watch, spectral_norms
 from .ema import EMA
@@ -13,18 +14,21 @@ from .mixture import Mixture
 from .noise import instance_noise
 from .objective import objective_warnings, with_objective
 from .penalties import dragan, gradient_penalty, r1, r2
+from .procedures import procedure_warnings, with_procedures
 from .regularisers import KINDS as REGULARISERS
-from .regularisers import LeCam, Regulariser, orthogonal, parse_regularisers
+from .regularisers import LeCam, Regulariser, adversarial, orthogonal, parse_regularisers
 from .replay import ReplayPool
 from .snapshot import Snapshot
 from .spectrum import FieldAt, arnoldi, field_at, path_angles, rotation_share
 from .transfer import freeze_layers, start_from, with_frozen
 
 __all__ = [
+    "ADA",
     "EMA",
     "LOSSES",
     "REGULARISERS",
     "Alternating",
+    "DiffAugment",
     "FieldAt",
     "Game",
     "LeCam",
@@ -37,6 +41,7 @@ __all__ = [
     "Source",
     "Watch",
     "advance",
+    "adversarial",
     "alternating",
     "alternating_labelled",
     "arnoldi",
@@ -57,8 +62,10 @@ __all__ = [
     "new_game",
     "objective_warnings",
     "orthogonal",
+    "parse_augment",
     "parse_regularisers",
     "path_angles",
+    "procedure_warnings",
     "r1",
     "r2",
     "rotation_share",
@@ -67,4 +74,5 @@ __all__ = [
     "why_apart",
     "with_frozen",
     "with_objective",
+    "with_procedures",
 ]

@@ -83,6 +83,20 @@ class Game:
         """Let go of the last ``fake``, and of its graph."""
         self._fake = None
 
+    @contextmanager
+    def posing(self, z: Tensor, fakes: Tensor) -> Iterator[None]:
+        """Let ``fakes`` stand for G(z) and ``fake(z)`` until the ``with`` block ends.
+
+        What ``fake`` kept before is there again afterwards, graph and all.
+        """
+        own, kept = self.G, self._fake
+        self.G = _Posing(own, z, fakes)
+        self._fake = z, [p.version for p in self.opt_g.params], fakes
+        try:
+            yield
+        finally:
+            self.G, self._fake = own, kept
+
     def observe(self, real_logit: Tensor, fake_logit: Tensor) -> None:
         """Note the means of D(x) and D(G(z)), after a sigmoid, among this step's metrics."""
         for name, logit in (("d_real", real_logit), ("d_fake", fake_logit)):
@@ -158,6 +172,17 @@ class Game:
             owner.load_state_dict(saved[part])
         self.step = int(scalars["step"])
         self.forget_fake()
+
+
+class _Posing(nn.Module):
+    """G, but for one z, of which it returns what it was given."""
+
+    def __init__(self, G: nn.Module, z: Tensor, fakes: Tensor) -> None:
+        self.G, self.fakes_of = G, (z, fakes)
+
+    def forward(self, z: Tensor, *args: Any) -> Any:
+        """Return G(z)."""
+        return self.fakes_of[1] if z is self.fakes_of[0] else self.G(z, *args)
 
 
 @contextmanager

@@ -101,7 +101,10 @@ class Alarms:
             game: after the step.
             seen: what ``Watch.report`` and the step's metrics say.
         """
+        waiting = "G" if "pretraining" in seen else ""  # while D gets a head start
         for name, player in (("G", game.G), ("D", game.D)):
+            if name == waiting:
+                continue
             now = fingerprint(player)
             looks = self._streak(f"frozen {name}", self.fingerprints.get(name) == now)
             self.fingerprints[name] = now

@@ -12,7 +12,7 @@ from ..data import catalog
 from ..data.npz import parse_range
 from ..data.stacked import PREFIX as STACKED
 from ..errors import CheckpointError, DataError, OptionError
-from ..gan import Game, Recipe, new_game, with_frozen, with_objective
+from ..gan import Game, Recipe, new_game, with_frozen, with_objective, with_procedures
 from ..kernels.arrays import Array, Shape
 from ..random import Streams
 from .checkpoint import load_checkpoint
@@ -47,6 +47,11 @@ class Settings:
         metrics_n: samples to measure, and real ones at most.
         loss: named loss in place of the recipe's own; see ``gan.losses``.
         reg: regularisers on top, ``r1:10/16,noise:0.1``; see ``gan.regularisers``.
+        ttur: D's learning rate over G's; 0 for the recipe's own. See ``gan.procedures``, also for
+            the three that follow.
+        pool: old fakes kept for D; 0 for none.
+        pretrain_d: steps in which D moves alone.
+        augment: what D's images go through, ``diff:color,cutout``, ``ada:0.6/500``.
         diagnose_every: steps between looks at gradients, updates and weights; 0 for none.
         init: what the players start from, see ``runs.init``; "" for random weights.
         freeze_d: D's first layers that are left as ``init`` has them.
@@ -68,6 +73,10 @@ class Settings:
     metrics_n: int = 2048
     loss: str = ""
     reg: str = ""
+    ttur: float = 0.0
+    pool: int = 0
+    pretrain_d: int = 0
+    augment: str = ""
     diagnose_every: int = 50
     init: str = ""
     freeze_d: int = 0
@@ -90,6 +99,10 @@ class Settings:
         if self.freeze_d < 0 or (self.freeze_d and not self.init):
             raise OptionError(
                 f"freeze_d={self.freeze_d}: 0 or more of the layers that --init brings fit"
+            )
+        if self.pretrain_d >= self.steps:
+            raise OptionError(
+                f"pretrain_d={self.pretrain_d}: G never moves in {self.steps} steps; fewer fit"
             )
         snap = self.snap or max(1, self.steps // FRAMES)
         init = str(Path(self.init).expanduser().resolve()) if self.init else ""
@@ -123,12 +136,18 @@ def read_settings(run: RunDirectory, recipe: Recipe) -> tuple[Settings, Any, Sha
 
 
 def with_settings(recipe: Recipe, settings: Settings) -> Recipe:
-    """Return a run's recipe with the loss, regularisers and frozen layers of its settings.
+    """Return a run's recipe with the losses, procedures and frozen layers of its settings.
 
     Raises:
         OptionError: they do not fit the recipe.
     """
-    chosen = with_objective(recipe, loss=settings.loss, reg=settings.reg)
+    chosen = with_procedures(
+        with_objective(recipe, loss=settings.loss, reg=settings.reg),
+        ttur=settings.ttur,
+        pool=settings.pool,
+        pretrain_d=settings.pretrain_d,
+        augment=settings.augment,
+    )
     return with_frozen(chosen, settings.freeze_d)
 
 

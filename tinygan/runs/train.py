@@ -24,7 +24,16 @@ from typing import Any
 
 from .. import data
 from ..errors import DivergedError, SaveError
-from ..gan import Game, Recipe, Source, Watch, advance, objective_warnings, spectral_norms
+from ..gan import (
+    Game,
+    Recipe,
+    Source,
+    Watch,
+    advance,
+    objective_warnings,
+    procedure_warnings,
+    spectral_norms,
+)
 from ..kernels.memory import trim_memory
 from ..metrics.suite import metric_name
 from ..random import Stream
@@ -154,7 +163,7 @@ class Training:
         with Watch(game) as watch:
             advance(self.recipe, game, source)
         self._seen = watch.report(source.before)
-        self._raise(self._alarms.look(game, self._seen))
+        self._raise(self._alarms.look(game, self._seen | game.metrics))
         norms = {
             f"{part}.{k}": x
             for part, net in (("G", game.G), ("D", game.D))
@@ -329,6 +338,7 @@ def train(
     settings, dataset, game = fitting(recipe, settings, config, device, notices)
     batches_of(dataset, config, settings.seed, device)  # refuses a batch that is too large
     notices += objective_warnings(recipe, game, loss=settings.loss, reg=settings.reg)
+    notices += procedure_warnings(recipe, pretrain_d=settings.pretrain_d)
     judge = judge_of(dataset, settings)
     notices += start_players(game, settings.init) if settings.init else []
     run = RunDirectory.create(outdir, dataset.name, recipe.name, desc or None)
