@@ -35,6 +35,10 @@ SMALL = {
     "pacgan": {"batch": 8, "nz": 4, "ngf": 2, "ndf": 2, "hidden_g": 8, "hidden_d": 8},
     "veegan": {"batch": 8, "nz": 4, "hidden": 8},
     "bigan": {"batch": 8, "nz": 4, "hidden": 8},
+    "infogan": PLAIN | {"categories": 3},
+    "semi_supervised": {"batch": 8, "nz": 4, "hidden_g": 8, "hidden_d": 8, "num_classes": 10},
+    "vae": PLAIN,
+    "vae_gan": PLAIN,
 }
 IMAGES_ONLY = {"dcgan", "began", "ebgan", "projection"}
 ON = {name: "digits:8" for name in RECIPES} | {"unrolled": "ring", "consensus": "ring"}

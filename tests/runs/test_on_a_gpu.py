@@ -34,6 +34,10 @@ TINY = {
     "pacgan": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4}),
     "veegan": ("ring", {"batch": 4, "hidden": 6, "nz": 4}),
     "bigan": ("ring", {"batch": 4, "hidden": 6, "stochastic": True}),
+    "infogan": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4}),
+    "semi_supervised": ("digits:8", {"batch": 4, "hidden_g": 4, "hidden_d": 4, "nz": 4}),
+    "vae": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4}),
+    "vae_gan": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4}),
 }
 
 

@@ -40,6 +40,10 @@ TINY = {
     "pacgan": ("digits:8", {"batch": 8, "ngf": 2, "ndf": 2, "nz": 4}),
     "veegan": ("ring", {"batch": 8, "hidden": 6, "nz": 4}),
     "bigan": ("ring", {"batch": 8, "hidden": 6, "stochastic": True}),
+    "infogan": ("ring", {"batch": 16, "hidden": 8, "nz": 4, "categories": 3}),
+    "semi_supervised": ("digits:8", {"batch": 8, "hidden_g": 6, "hidden_d": 8, "nz": 4}),
+    "vae": ("ring", {"batch": 16, "hidden": 8}),
+    "vae_gan": ("ring", {"batch": 16, "hidden": 8}),
 }
 
 CHILD = """

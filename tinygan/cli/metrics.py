@@ -85,7 +85,7 @@ def run(args: list[str]) -> int:
     dataset = load_data(settings)
     judge = _judge(options, settings, dataset)
     n = options.n or min(len(dataset), MOST)
-    labels = trained.labels(n)
+    labels = trained.labels(n) if trained.recipe.labelled else None  # codes are no classes
     with computing(settings.backend):
         fakes = trained(trained.latent(n, options.seed), labels)
     perceptual = _lpips(options.lpips, dataset)

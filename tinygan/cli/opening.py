@@ -79,9 +79,14 @@ class Trained:
                 parts.append(net(Tensor(part), *classes).numpy())
         return np.concatenate(parts)
 
+    @property
+    def classes(self) -> int:
+        """How many classes the generator can be asked for; 0 where it takes none."""
+        return getattr(self.net, "num_classes", 0)
+
     def labels(self, n: int) -> Array | None:
-        """Return one class after the other, or None where the recipe has none. Shapes: -> (n,)."""
-        return np.arange(n) % self.game.config.num_classes if self.recipe.labelled else None
+        """Return one class after the other, or None where G takes none. Shapes: -> (n,)."""
+        return np.arange(n) % self.classes if self.classes else None
 
 
 def open_trained(path: str, *, ema: bool = True, step: int | None = None) -> Trained:

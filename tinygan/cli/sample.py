@@ -33,7 +33,7 @@ class Options:
         n: number of samples.
         seed: another seed gives other samples.
         label: number of the class to make, from 0; -1: one class after the other. Recipes that
-            are given labels only.
+            are given labels only, and infogan's categories.
         mix: weights of several runs with commas between, 2,1: how often each is drawn; by
             default all alike.
         ema: use the averaged weights, where there are some.
@@ -72,7 +72,7 @@ def run(args: list[str]) -> int:
             given = labels[own] = given[own]
         if own.any():
             samples[own] = one(one.latent(options.n, options.seed)[own], given)
-    write(out, samples, labels if first.recipe.labelled else None)
+    write(out, samples, labels if first.classes else None)
     steps = ", ".join(str(one.game.step) for one in trained)
     print(f"{options.n} samples of step {steps}: {out}")
     return OK
@@ -81,10 +81,10 @@ def run(args: list[str]) -> int:
 def mixed(trained: list[Trained], options: Options) -> Array:
     """Return which of the runs makes each sample; raises ``UsageError``. Shapes: -> (n,)."""
     for run, one in zip(options.run, trained, strict=True):
-        if one.shape != trained[0].shape or one.recipe.labelled != trained[0].recipe.labelled:
+        if one.shape != trained[0].shape or one.classes != trained[0].classes:
             raise UsageError(
                 f"{run}: samples of {one.shape}, and {options.run[0]} of {trained[0].shape}: runs "
-                "of one shape, all with classes or none, mix"
+                "of one shape, with as many classes or none, mix"
             )
     try:
         weights = (
@@ -99,11 +99,10 @@ def mixed(trained: list[Trained], options: Options) -> Array:
 
 def only(trained: Trained, options: Options) -> Array:
     """Return ``options.n`` times the label that was asked for; raises ``UsageError``."""
-    if not trained.recipe.labelled:
+    if not trained.classes:
         raise UsageError(f"--label {options.label}: {trained.recipe.name} knows no classes")
-    classes: int = trained.game.config.num_classes
-    if not 0 <= options.label < classes:
-        raise UsageError(f"--label {options.label}: use -1 or 0 to {classes - 1}")
+    if not 0 <= options.label < trained.classes:
+        raise UsageError(f"--label {options.label}: use -1 or 0 to {trained.classes - 1}")
     return np.full(options.n, options.label)
 
 

@@ -18,13 +18,17 @@ from . import (
     extragradient,
     feature_matching,
     gan,
+    infogan,
     lsgan,
     minibatch,
     pacgan,
     projection,
     relativistic,
+    semi_supervised,
     sngan,
     unrolled,
+    vae,
+    vae_gan,
     veegan,
     wgan,
     wgan_gp,
@@ -54,6 +58,10 @@ RECIPES: dict[str, Recipe] = {
         pacgan,
         veegan,
         bigan,
+        infogan,
+        semi_supervised,
+        vae,
+        vae_gan,
     )
 }
 

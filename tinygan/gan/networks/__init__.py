@@ -1,7 +1,8 @@
 """Networks that several recipes share."""
 
 from .autoencoder import BEGANDecoder, BEGANDiscriminator, EBGANDiscriminator
-from .by_data import players_for
+from .by_data import generator_for, players_for
+from .codes import CodeDiscriminator, CodeGenerator
 from .conditional import (
     ClassifyingDiscriminator,
     ConditionalDiscriminator,
@@ -10,16 +11,20 @@ from .conditional import (
     ProjectionGenerator,
 )
 from .dcgan import DCGANDiscriminator, DCGANGenerator, dcgan_init, stages
-from .features import MinibatchDiscriminator, hidden_features
+from .features import MinibatchDiscriminator, features_and_logit, hidden_features
 from .joint import MLPEncoder, pair
 from .mlp import Maxout, MLPDiscriminator, MLPGenerator
+from .noisy import NoisyClassifier
 from .resnet import ResNetDiscriminator, ResNetGenerator
 from .spectral import normalise_spectrally
+from .variational import NormalEncoder
 
 __all__ = [
     "BEGANDecoder",
     "BEGANDiscriminator",
     "ClassifyingDiscriminator",
+    "CodeDiscriminator",
+    "CodeGenerator",
     "ConditionalDiscriminator",
     "ConditionalGenerator",
     "DCGANDiscriminator",
@@ -30,11 +35,15 @@ __all__ = [
     "MLPGenerator",
     "Maxout",
     "MinibatchDiscriminator",
+    "NoisyClassifier",
+    "NormalEncoder",
     "ProjectionDiscriminator",
     "ProjectionGenerator",
     "ResNetDiscriminator",
     "ResNetGenerator",
     "dcgan_init",
+    "features_and_logit",
+    "generator_for",
     "hidden_features",
     "normalise_spectrally",
     "pair",
