@@ -28,6 +28,7 @@ class Options:
         seed: another seed gives other samples.
         label: number of the class to make, from 0; -1: one class after the other. Recipes that
             are given labels only.
+        truncation: bound of every entry of z, above 0: less makes samples better and more alike.
         ema: use the averaged weights, where there are some.
         out: a .png for a grid (a plot, if the samples are points), an .npz for the numbers; by
             default samples-seedN.png in the run's folder.
@@ -37,6 +38,7 @@ class Options:
     n: int = 64
     seed: int = 0
     label: int = -1
+    truncation: float | None = None
     ema: bool = True
     out: str = ""
 
@@ -51,7 +53,7 @@ def run(args: list[str]) -> int:
     trained = open_trained(options.run, ema=options.ema)
     out = Path(options.out or trained.run.path / f"samples-seed{options.seed}.png")
     labels = trained.labels(options.n) if options.label == -1 else only(trained, options)
-    write(out, trained(trained.latent(options.n, options.seed), labels))
+    write(out, trained(trained.latent(options.n, options.seed, options.truncation), labels))
     print(f"{options.n} samples of step {trained.game.step}: {out}")
     return OK
 

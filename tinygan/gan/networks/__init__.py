@@ -1,6 +1,7 @@
 """Networks that several recipes share."""
 
 from .autoencoder import BEGANDecoder, BEGANDiscriminator, EBGANDiscriminator
+from .biggan import BigGANGenerator, orthogonal_init
 from .by_data import players_for
 from .conditional import (
     ClassifyingDiscriminator,
@@ -14,11 +15,13 @@ from .features import MinibatchDiscriminator, hidden_features
 from .joint import MLPEncoder, pair
 from .mlp import Maxout, MLPDiscriminator, MLPGenerator
 from .resnet import ResNetDiscriminator, ResNetGenerator
+from .sagan import SAGANDiscriminator, SAGANGenerator
 from .spectral import normalise_spectrally
 
 __all__ = [
     "BEGANDecoder",
     "BEGANDiscriminator",
+    "BigGANGenerator",
     "ClassifyingDiscriminator",
     "ConditionalDiscriminator",
     "ConditionalGenerator",
@@ -34,9 +37,12 @@ __all__ = [
     "ProjectionGenerator",
     "ResNetDiscriminator",
     "ResNetGenerator",
+    "SAGANDiscriminator",
+    "SAGANGenerator",
     "dcgan_init",
     "hidden_features",
     "normalise_spectrally",
+    "orthogonal_init",
     "pair",
     "players_for",
     "stages",
