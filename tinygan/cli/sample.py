@@ -36,6 +36,7 @@ class Options:
             are given labels only, and infogan's categories.
         mix: weights of several runs with commas between, 2,1: how often each is drawn; by
             default all alike.
+        truncation: bound of every entry of z, above 0: less makes samples better and more alike.
         ema: use the averaged weights, where there are some.
         out: a .png for a grid (a plot, if the samples are points), an .npz for the numbers, with
             their labels; by default samples-seedN.png in the (first) run's folder.
@@ -46,6 +47,7 @@ class Options:
     seed: int = 0
     label: int = -1
     mix: str = ""
+    truncation: float | None = None
     ema: bool = True
     out: str = ""
 
@@ -71,7 +73,8 @@ def run(args: list[str]) -> int:
         if given is not None:
             given = labels[own] = given[own]
         if own.any():
-            samples[own] = one(one.latent(options.n, options.seed)[own], given)
+            z = one.latent(options.n, options.seed, options.truncation)
+            samples[own] = one(z[own], given)
     write(out, samples, labels if first.classes else None)
     steps = ", ".join(str(one.game.step) for one in trained)
     print(f"{options.n} samples of step {steps}: {out}")
