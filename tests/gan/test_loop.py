@@ -256,6 +256,18 @@ def test_samples_are_the_same_at_every_call_and_differ_by_seed():
     assert not np.array_equal(game.sample(6, seed=8), game.sample(6))
 
 
+def test_truncation_bounds_the_z_of_samples():
+    game = new_game(recipe(), (2,))
+    game.G = nn.Identity()
+    plain, cut = game.sample(400), game.sample(400, truncation=0.7)
+    np.testing.assert_array_equal(plain, random.Stream(0, "sample").normal((400, 3)))
+    assert np.abs(plain).max() > 2
+    assert 0.65 < np.abs(cut).max() <= 0.7
+    np.testing.assert_array_equal(np.sign(plain), np.sign(cut))  # the same samples, drawn in
+    with pytest.raises(OptionError, match="truncation -1: a bound above 0 fits"):
+        game.sample(1, truncation=-1)
+
+
 def test_sampling_uses_the_average_in_evaluation_mode_and_leaves_the_modes_alone():
     game = new_game(recipe(), (2,), config=Config(half_life_kimg=1.0))
     modes = []

@@ -18,7 +18,7 @@ from tinygan.recipes import acgan, cgan, get, projection
 
 REAL, FAKE = np.array([0.5, 2.0]), np.array([-1.0, 0.25])
 TABLE = np.array([1.0, -2.0])
-CONDITIONAL = ["cgan", "acgan", "projection"]
+CONDITIONAL = ["cgan", "acgan", "projection", "biggan"]
 TINY = {"batch": 8, "nz": 4, "ngf": 2, "ndf": 2}
 
 

@@ -23,6 +23,7 @@ SMALL = {
     "wgan": PLAIN | {"n_critic": 2, "n_critic_burst": 3, "warm_up": 1, "burst_every": 4},
     "dragan": PLAIN,
     "sngan": PLAIN | {"n_critic": 1, "g_batch": 12, "decay_steps": 20},
+    "sagan": {"batch": 8, "nz": 4, "ngf": 8, "ndf": 8},
     "began": {"batch": 8, "nz": 4, "nf": 2},
     "ebgan": {"batch": 8, "nz": 4, "ngf": 2, "ndf": 2, "code": 5},
     "relativistic": PLAIN,
@@ -31,12 +32,17 @@ SMALL = {
     "cgan": PLAIN | {"num_classes": 10},
     "acgan": PLAIN | {"num_classes": 10},
     "projection": {"batch": 8, "nz": 4, "ngf": 2, "ndf": 2, "n_critic": 1, "num_classes": 10},
+    "biggan": {"batch": 8, "nz": 4, "ngf": 2, "ndf": 2, "n_critic": 1, "num_classes": 10},
     "extragradient": {"batch": 8, "nz": 4, "ngf": 2, "ndf": 2, "hidden": 8},
     "pacgan": {"batch": 8, "nz": 4, "ngf": 2, "ndf": 2, "hidden_g": 8, "hidden_d": 8},
     "veegan": {"batch": 8, "nz": 4, "hidden": 8},
     "bigan": {"batch": 8, "nz": 4, "hidden": 8},
+    "infogan": PLAIN | {"categories": 3},
+    "semi_supervised": {"batch": 8, "nz": 4, "hidden_g": 8, "hidden_d": 8, "num_classes": 10},
+    "vae": PLAIN,
+    "vae_gan": PLAIN,
 }
-IMAGES_ONLY = {"dcgan", "began", "ebgan", "projection"}
+IMAGES_ONLY = {"dcgan", "began", "ebgan", "projection", "sagan", "biggan"}
 ON = {name: "digits:8" for name in RECIPES} | {"unrolled": "ring", "consensus": "ring"}
 
 

@@ -20,7 +20,8 @@ class Options:
 
     Attributes:
         data: digits, digits:32, fashion-mnist, ring, grid, swiss_roll, moons, or a path: IDX
-            files, an .npz, CIFAR's batches, a folder or zip of images, parquet.
+            files, an .npz, CIFAR's batches, a folder or zip of images, parquet; stacked:digits
+            puts three of its images into the channels of one.
         steps: number of steps.
         seed: determines every random number of the run.
         size: side in pixels that images are resized to; by default their own.
@@ -51,6 +52,9 @@ class Options:
             strength follows how far D overfits.
         diagnose_every: steps between looks at gradients, updates and weights, from which alarms
             are raised; 0 never looks.
+        init: start from trained players: a run, one of its checkpoints/step-NNNNNN, or the
+            safetensors of a generator.
+        freeze_d: weighted layers of D, from its input on, that stay as --init has them (FreezeD).
     """
 
     data: str = "digits"
@@ -76,6 +80,8 @@ class Options:
     pretrain_d: int = 0
     augment: str = ""
     diagnose_every: int = 50
+    init: str = ""
+    freeze_d: int = 0
 
 
 def run(args: list[str]) -> int:

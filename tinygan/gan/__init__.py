@@ -1,6 +1,7 @@
 """What all GANs share: the game, its field and its loop, penalties, averaging, replay, networks."""
 
 from .augment import ADA, DiffAugment, parse_augment
+from .balance import balanced
 from .diagnostics import Watch, spectral_norms
 from .ema import EMA
 from .field import game_field, game_jacobian, game_jvp, game_vjp
@@ -9,6 +10,7 @@ from .judge import judge_both, why_apart
 from .labelled import alternating_labelled, check_classes
 from .loop import Alternating, Recipe, Source, advance, alternating, fit, new_game
 from .losses import LOSSES, NamedLoss, get_loss
+from .mixture import Mixture
 from .noise import instance_noise
 from .objective import objective_warnings, with_objective
 from .penalties import dragan, gradient_penalty, r1, r2
@@ -18,6 +20,7 @@ from .regularisers import LeCam, Regulariser, adversarial, orthogonal, parse_reg
 from .replay import ReplayPool
 from .snapshot import Snapshot
 from .spectrum import FieldAt, arnoldi, field_at, path_angles, rotation_share
+from .transfer import freeze_layers, start_from, with_frozen
 
 __all__ = [
     "ADA",
@@ -29,6 +32,7 @@ __all__ = [
     "FieldAt",
     "Game",
     "LeCam",
+    "Mixture",
     "NamedLoss",
     "Recipe",
     "Regulariser",
@@ -41,10 +45,12 @@ __all__ = [
     "alternating",
     "alternating_labelled",
     "arnoldi",
+    "balanced",
     "check_classes",
     "dragan",
     "field_at",
     "fit",
+    "freeze_layers",
     "game_field",
     "game_jacobian",
     "game_jvp",
@@ -64,7 +70,9 @@ __all__ = [
     "r2",
     "rotation_share",
     "spectral_norms",
+    "start_from",
     "why_apart",
+    "with_frozen",
     "with_objective",
     "with_procedures",
 ]

@@ -12,7 +12,7 @@ import numpy as np
 from .. import nn, optim, random
 from ..autograd import Tensor, no_grad
 from ..errors import StateError
-from ..kernels.arrays import Array, xp_of
+from ..kernels.arrays import Array, Shape, xp_of
 from .ema import EMA
 
 Metrics = dict[str, float]
@@ -104,21 +104,39 @@ class Game:
                 (0.5 + 0.5 * xp_of(logit.data).tanh(0.5 * logit.data)).mean()
             )
 
-    def sample(self, n: int, *, ema: bool = True, seed: int | None = None) -> Array:
+    def sample(
+        self,
+        n: int,
+        *,
+        labels: Array | None = None,
+        ema: bool = True,
+        seed: int | None = None,
+        truncation: float | None = None,
+    ) -> Array:
         """Make n samples in evaluation mode, from random numbers that training doesn't use.
 
         Shapes: -> (n, C, H, W) or (n, 2), NumPy.
 
         Args:
             n: number of samples.
+            labels: (n,) classes to make, of a conditional game alone; None: as G has it.
             ema: use the averaged generator where there is one.
             seed: another seed gives other samples; None gives the same z at every call.
+            truncation: bound of |z| for every entry, above 0: less makes samples better and more
+                alike (arXiv:1809.11096, section 3.1); None bounds nothing.
+
+        Raises:
+            OptionError: the truncation is not above 0.
         """
         net = self.ema.module if ema and self.ema is not None else self.G
         streams = random.Streams(self.streams.seed if seed is None else seed, self.streams.xp)
-        z = streams.stream("sample").normal((n, self.nz))
+        z = draw_latent(streams.stream("sample"), (n, self.nz), truncation)
+        given = [] if labels is None else [self.streams.xp.asarray(labels)]
         with random.using(streams), no_grad(), evaluating(net):
-            parts = [net(Tensor(z[i : i + _SAMPLE_BATCH])) for i in range(0, n, _SAMPLE_BATCH)]
+            parts = [
+                net(Tensor(z[i : i + _SAMPLE_BATCH]), *(y[i : i + _SAMPLE_BATCH] for y in given))
+                for i in range(0, n, _SAMPLE_BATCH)
+            ]
         return np.concatenate([part.numpy() for part in parts])
 
     # --- state ---
@@ -171,6 +189,17 @@ class _Posing(nn.Module):
     def forward(self, z: Tensor, *args: Any) -> Any:
         """Return G(z)."""
         return self.fakes_of[1] if z is self.fakes_of[0] else self.G(z, *args)
+
+
+def draw_latent(stream: random.Stream, shape: Shape, truncation: float | None) -> Array:
+    """Draw z from N(0, 1), or within [-truncation, truncation] of it.
+
+    Raises:
+        OptionError: the truncation is not above 0.
+    """
+    if truncation is None:
+        return stream.normal(shape)
+    return stream.truncated_normal(shape, truncation)
 
 
 @contextmanager

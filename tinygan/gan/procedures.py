@@ -30,7 +30,7 @@ from ..autograd import Tensor, no_grad
 from ..errors import OptionError
 from ..kernels.arrays import Array, Shape, xp_of
 from .augment import ADA, EVERY, AugmentedInput, DiffAugment, parse_augment
-from .diagnostics import of_one_input
+from .diagnostics import inputs_required
 from .game import Game, Metrics
 from .loop import Alternating, Recipe, Step
 from .losses import AUTOENCODERS
@@ -222,7 +222,7 @@ def _adapting(own: Step) -> Step:
 def _mean_sign(game: Game, batch: Any) -> float:
     """E sign(D(T(x))), in training mode as in D's own step."""
     real, *labels = batch if isinstance(batch, tuple) else (batch,)
-    if of_one_input(game.D):
+    if inputs_required(game.D) == 1:
         labels = []
     with no_grad():
         out = game.D(Tensor(real), *labels)

@@ -43,7 +43,7 @@ from ..autograd import Tensor, enable_grad, grad
 from ..errors import OptionError, StateError
 from ..kernels.arrays import xp_of
 from .game import Game
-from .networks.spectral import TRANSPOSED, WEIGHTED, normalise_spectrally
+from .networks.spectral import TRANSPOSED, WEIGHTED, normalise_spectrally, raw_weight
 from .penalties import dragan, gradient_penalty, r1, r2
 
 _DECAY = 0.99  # of LeCam's moving averages, as in the paper
@@ -169,8 +169,7 @@ def orthogonal(module: nn.Module) -> Tensor:
     terms = []
     for layer in module.modules():
         if isinstance(layer, WEIGHTED):
-            tensors = vars(layer)
-            w: Tensor = tensors["weight_orig" if "weight_orig" in tensors else "weight"]
+            w = raw_weight(layer)
             axes = list(range(w.ndim))
             if isinstance(layer, TRANSPOSED):  # (inputs, outputs, ...)
                 axes[:2] = 1, 0

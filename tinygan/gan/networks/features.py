@@ -32,6 +32,17 @@ def hidden_features(D: DCGANDiscriminator | MLPDiscriminator, x: Tensor) -> list
     return found
 
 
+def features_and_logit(D: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Return h_k and D(x) of one pass, D one of those that ``hidden_features`` takes.
+
+    Shapes: x (N, ...) -> h_k (N, ...), logit (N,). Differentiable: any order.
+    """
+    assert isinstance(D, DCGANDiscriminator | MLPDiscriminator)
+    h = hidden_features(D, x)[-1]
+    logit: Tensor = list(D.main)[-1](h)
+    return h, logit.reshape(-1)
+
+
 def without_head(D: DCGANDiscriminator | MLPDiscriminator) -> tuple[nn.Sequential, int]:
     """Return the layers of D up to h_k, flattened, and how many numbers h_k has."""
     *layers, head = D.main
