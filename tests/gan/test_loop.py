@@ -243,6 +243,7 @@ def test_fakes_can_pose_for_one_z_and_the_game_has_its_own_back_afterwards():
         assert game.G(z) is posing
         np.testing.assert_array_equal(game.G(other).data, G(other).data)
     assert game.G is G
+    assert not np.array_equal(game.G(z).data, posing.data)
     assert game.fake(z) is own
 
 

@@ -89,13 +89,18 @@ class Game:
 
         What ``fake`` kept before is there again afterwards, graph and all.
         """
-        own, kept = self.G, self._fake
-        self.G = _Posing(own, z, fakes)
+        own, kept = self.G.forward, self._fake
+
+        def _forward(given: Any, *args: Any) -> Any:
+            return fakes if given is z else own(given, *args)
+
+        self.G.forward = _forward
         self._fake = z, [p.version for p in self.opt_g.params], fakes
         try:
             yield
         finally:
-            self.G, self._fake = own, kept
+            del self.G.forward  # the class's own is back
+            self._fake = kept
 
     def observe(self, real_logit: Tensor, fake_logit: Tensor) -> None:
         """Note the means of D(x) and D(G(z)), after a sigmoid, among this step's metrics."""
@@ -178,17 +183,6 @@ class Game:
             owner.load_state_dict(saved[part])
         self.step = int(scalars["step"])
         self.forget_fake()
-
-
-class _Posing(nn.Module):
-    """G, but for one z, of which it returns what it was given."""
-
-    def __init__(self, G: nn.Module, z: Tensor, fakes: Tensor) -> None:
-        self.G, self.fakes_of = G, (z, fakes)
-
-    def forward(self, z: Tensor, *args: Any) -> Any:
-        """Return G(z)."""
-        return self.fakes_of[1] if z is self.fakes_of[0] else self.G(z, *args)
 
 
 def draw_latent(stream: random.Stream, shape: Shape, truncation: float | None) -> Array:

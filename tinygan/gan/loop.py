@@ -13,8 +13,8 @@ uninterrupted one would have had.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,7 @@ class Recipe:
         loss: the loss in words, for the list of recipes; so are ``reg`` and ``data``.
         reg: what holds D, or the pair, in bounds.
         data: kinds of data that it takes: points, images, labelled images.
+        unfit: why a procedure of ``with_procedures`` does not suit it, by the procedure's name.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Recipe:
     loss: str = ""
     reg: str = ""
     data: str = ""
+    unfit: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def summary(self) -> str:

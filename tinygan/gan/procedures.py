@@ -66,6 +66,10 @@ def with_procedures(
         raise OptionError(f"--ttur {ttur}: D's learning rate over G's, above 0, fits")
     if pool < 0 or pretrain_d < 0:
         raise OptionError(f"--pool {pool}, --pretrain-d {pretrain_d}: numbers from 0 up fit")
+    asked = {"ttur": ttur, "pool": pool, "pretrain_d": pretrain_d, "augment": augment}
+    for name, why in recipe.unfit.items():
+        if asked.get(name):
+            raise OptionError(f"{recipe.name}: --{name.replace('_', '-')} does not suit it: {why}")
     if ttur:
         recipe = _with_setup(recipe, lambda game, _: _set_rates(game, ttur))
     if pool:
