@@ -21,6 +21,7 @@ from . import (
     lsgan,
     minibatch,
     pacgan,
+    progan,
     projection,
     relativistic,
     sngan,
@@ -54,6 +55,7 @@ RECIPES: dict[str, Recipe] = {
         pacgan,
         veegan,
         bigan,
+        progan,
     )
 }
 

@@ -13,6 +13,7 @@ from .dcgan import DCGANDiscriminator, DCGANGenerator, dcgan_init, stages
 from .features import MinibatchDiscriminator, hidden_features
 from .joint import MLPEncoder, pair
 from .mlp import Maxout, MLPDiscriminator, MLPGenerator
+from .progan import ProGANDiscriminator, ProGANGenerator
 from .resnet import ResNetDiscriminator, ResNetGenerator
 from .spectral import normalise_spectrally
 
@@ -30,6 +31,8 @@ __all__ = [
     "MLPGenerator",
     "Maxout",
     "MinibatchDiscriminator",
+    "ProGANDiscriminator",
+    "ProGANGenerator",
     "ProjectionDiscriminator",
     "ProjectionGenerator",
     "ResNetDiscriminator",
