@@ -35,8 +35,9 @@ SMALL = {
     "pacgan": {"batch": 8, "nz": 4, "ngf": 2, "ndf": 2, "hidden_g": 8, "hidden_d": 8},
     "veegan": {"batch": 8, "nz": 4, "hidden": 8},
     "bigan": {"batch": 8, "nz": 4, "hidden": 8},
+    "progan": {"batch": 8, "nz": 4, "nf": 2, "stage_kimg": 0.016, "fade_kimg": 0.048},
 }
-IMAGES_ONLY = {"dcgan", "began", "ebgan", "projection"}
+IMAGES_ONLY = {"dcgan", "began", "ebgan", "projection", "progan"}
 ON = {name: "digits:8" for name in RECIPES} | {"unrolled": "ring", "consensus": "ring"}
 
 

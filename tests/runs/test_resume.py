@@ -40,6 +40,7 @@ TINY = {
     "pacgan": ("digits:8", {"batch": 8, "ngf": 2, "ndf": 2, "nz": 4}),
     "veegan": ("ring", {"batch": 8, "hidden": 6, "nz": 4}),
     "bigan": ("ring", {"batch": 8, "hidden": 6, "stochastic": True}),
+    "progan": ("digits:8", {"batch": 4, "nf": 2, "nz": 4, "stage_kimg": 0.1, "fade_kimg": 0.2}),
 }
 
 CHILD = """

@@ -15,9 +15,8 @@ is a function of the step alone, and stands among the metrics; the networks are 
 
 Deviations: 10 + 10 kimg a stage in place of 600 + 600, and at most 128 channels in place of 512,
 for small data; the paper's code forgets Adam's moments at each stage, here those of a layer start
-with its first use; the spread is over groups of 4 (StyleGAN's) and not the whole batch, and is of
-reals or fakes alone. The penalty takes D's judgement of one sample by itself although the spread
-ties a group together, as the paper does. Images only.
+with its first use; the spread is over groups of 4 (StyleGAN's) and not the whole batch. As in the
+paper the penalty takes a logit for its own sample's, though the spread ties a group. Images only.
 """
 
 from __future__ import annotations
@@ -111,8 +110,9 @@ def d_loss(game: Game, real: Tensor, z: Tensor) -> Tensor:
     alpha = game.streams.stream("alpha").uniform(real.shape[0])
     penalty = gradient_penalty(D, real, fake, alpha=alpha)
     game.metrics |= {"w_distance": -float(wasserstein), "penalty": float(penalty)}
-    drift = game.config.drift * ops.mean(ops.square(judged))
-    return wasserstein + game.config.lambda_gp * penalty + drift
+    drift = ops.mean(ops.square(judged))
+    loss: Tensor = wasserstein + game.config.lambda_gp * penalty + game.config.drift * drift
+    return loss
 
 
 def g_loss(game: Game, z: Tensor) -> Tensor:
