@@ -50,20 +50,21 @@ def run(args: list[str]) -> int:
         raise UsageError(f"--out {options.out}: the ending .png or .npz fits")
     trained = open_trained(options.run, ema=options.ema)
     out = Path(options.out or trained.run.path / f"samples-seed{options.seed}.png")
-    labels = trained.labels(options.n) if options.label == -1 else only(trained, options)
+    chosen = options.label != -1
+    labels = only(trained, options.label, options.n) if chosen else trained.labels(options.n)
     write(out, trained(trained.latent(options.n, options.seed), labels))
     print(f"{options.n} samples of step {trained.game.step}: {out}")
     return OK
 
 
-def only(trained: Trained, options: Options) -> Array:
-    """Return ``options.n`` times the label that was asked for; raises ``UsageError``."""
+def only(trained: Trained, label: int, n: int) -> Array:
+    """Return n times the label that was asked for; raises ``UsageError``."""
     if not trained.recipe.labelled:
-        raise UsageError(f"--label {options.label}: {trained.recipe.name} knows no classes")
+        raise UsageError(f"--label {label}: {trained.recipe.name} knows no classes")
     classes: int = trained.game.config.num_classes
-    if not 0 <= options.label < classes:
-        raise UsageError(f"--label {options.label}: use -1 or 0 to {classes - 1}")
-    return np.full(options.n, options.label)
+    if not 0 <= label < classes:
+        raise UsageError(f"--label {label}: use -1 or 0 to {classes - 1}")
+    return np.full(n, label)
 
 
 def write(path: Path, samples: Array) -> None:

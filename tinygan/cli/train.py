@@ -43,6 +43,8 @@ class Options:
             fgan_reverse_kl, fgan_pearson, fgan_hellinger, fgan_js, cramer.
         reg: regularisers, NAME:WEIGHT/INTERVAL with commas between, e.g. r1:10/16,noise:0.1: clip,
             gp, r1, r2, dragan, lecam, ortho, noise, smooth, grad_norm, decay, sn.
+        curriculum: begin on blurred images, blur:SIGMA/STEPS: blur:2/2000 falls from 2 pixels to 0
+            over 2000 steps.
         diagnose_every: steps between looks at gradients, updates and weights, from which alarms
             are raised; 0 never looks.
     """
@@ -65,6 +67,7 @@ class Options:
     weights: str = ""
     loss: str = ""
     reg: str = ""
+    curriculum: str = ""
     diagnose_every: int = 50
 
 

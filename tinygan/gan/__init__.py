@@ -1,5 +1,6 @@
 """What all GANs share: the game, its field and its loop, penalties, averaging, replay, networks."""
 
+from .curriculum import Blur, diffuse, with_curriculum
 from .diagnostics import Watch, spectral_norms
 from .ema import EMA
 from .field import game_field, game_jacobian, game_jvp, game_vjp
@@ -22,6 +23,7 @@ __all__ = [
     "LOSSES",
     "REGULARISERS",
     "Alternating",
+    "Blur",
     "FieldAt",
     "Game",
     "LeCam",
@@ -37,6 +39,7 @@ __all__ = [
     "alternating_labelled",
     "arnoldi",
     "check_classes",
+    "diffuse",
     "dragan",
     "field_at",
     "fit",
@@ -58,5 +61,6 @@ __all__ = [
     "rotation_share",
     "spectral_norms",
     "why_apart",
+    "with_curriculum",
     "with_objective",
 ]

@@ -11,7 +11,7 @@ from .. import data, random
 from ..data import catalog
 from ..data.npz import parse_range
 from ..errors import CheckpointError, DataError, OptionError
-from ..gan import Game, Recipe, new_game, with_objective
+from ..gan import Game, Recipe, new_game, with_curriculum, with_objective
 from ..kernels.arrays import Array, Shape
 from ..random import Streams
 from .checkpoint import load_checkpoint
@@ -46,6 +46,7 @@ class Settings:
         metrics_n: samples to measure, and real ones at most.
         loss: named loss in place of the recipe's own; see ``gan.losses``.
         reg: regularisers on top, ``r1:10/16,noise:0.1``; see ``gan.regularisers``.
+        curriculum: blur that fades away, ``blur:2/2000``; see ``gan.curriculum``.
         diagnose_every: steps between looks at gradients, updates and weights; 0 for none.
     """
 
@@ -65,6 +66,7 @@ class Settings:
     metrics_n: int = 2048
     loss: str = ""
     reg: str = ""
+    curriculum: str = ""
     diagnose_every: int = 50
 
     def checked(self) -> Settings:
@@ -113,12 +115,13 @@ def read_settings(run: RunDirectory, recipe: Recipe) -> tuple[Settings, Any, Sha
 
 
 def with_settings(recipe: Recipe, settings: Settings) -> Recipe:
-    """Return a run's recipe with the loss and the regularisers that its settings name.
+    """Return a run's recipe with the loss, regularisers and curriculum that its settings name.
 
     Raises:
         OptionError: they do not fit the recipe.
     """
-    return with_objective(recipe, loss=settings.loss, reg=settings.reg)
+    chosen = with_objective(recipe, loss=settings.loss, reg=settings.reg)
+    return with_curriculum(chosen, settings.curriculum)
 
 
 def load_game(
