@@ -30,6 +30,7 @@ from ..autograd import Tensor, no_grad
 from ..errors import OptionError
 from ..kernels.arrays import Array, Shape, xp_of
 from .augment import ADA, EVERY, AugmentedInput, DiffAugment, parse_augment
+from .curriculum import with_curriculum
 from .diagnostics import inputs_required
 from .game import Game, Metrics
 from .loop import Alternating, Recipe, Step
@@ -44,7 +45,13 @@ _ABOUT_ZERO = ("minimax", "nonsaturating", "non-saturating", "hinge", "fgan_js",
 
 
 def with_procedures(
-    recipe: Recipe, *, ttur: float = 0.0, pool: int = 0, pretrain_d: int = 0, augment: str = ""
+    recipe: Recipe,
+    *,
+    ttur: float = 0.0,
+    pool: int = 0,
+    pretrain_d: int = 0,
+    curriculum: str = "",
+    augment: str = "",
 ) -> Recipe:
     """Return a recipe with procedures around its step; itself where none is given.
 
@@ -55,6 +62,7 @@ def with_procedures(
         ttur: D's learning rate over G's; 0 leaves the recipe's own.
         pool: fakes that the pool keeps; 0: D judges new fakes alone.
         pretrain_d: steps in which D moves alone.
+        curriculum: ``blur:2/2000``, see ``with_curriculum``; ``""`` is none.
         augment: ``diff:color,translation,cutout`` or ``ada:0.6/500``, see ``parse_augment``; ``""``
             is none.
 
@@ -72,6 +80,7 @@ def with_procedures(
         recipe = _with_pool(recipe, pool)
     if pretrain_d:
         recipe = _with_head_start(recipe, pretrain_d)
+    recipe = with_curriculum(recipe, curriculum)
     chosen = parse_augment(augment)
     return recipe if chosen is None else _with_augment(recipe, chosen, augment)
 
