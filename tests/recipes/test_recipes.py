@@ -41,8 +41,9 @@ SMALL = {
     "semi_supervised": {"batch": 8, "nz": 4, "hidden_g": 8, "hidden_d": 8, "num_classes": 10},
     "vae": PLAIN,
     "vae_gan": PLAIN,
+    "progan": {"batch": 8, "nz": 4, "nf": 2, "stage_kimg": 0.016, "fade_kimg": 0.048},
 }
-IMAGES_ONLY = {"dcgan", "began", "ebgan", "projection", "sagan", "biggan"}
+IMAGES_ONLY = {"dcgan", "began", "ebgan", "projection", "sagan", "biggan", "progan"}
 ON = {name: "digits:8" for name in RECIPES} | {"unrolled": "ring", "consensus": "ring"}
 
 
@@ -96,7 +97,7 @@ UNAUGMENTED = {"pacgan", "veegan", "bigan", "began", "ebgan", "vae", "vae_gan", 
 def test_d_judges_augmented_images_of_any_recipe_or_the_reason_is_given(name):
     on = {"name": name, "steps": 2, "on": "digits:8"}
     if name in UNAUGMENTED:
-        with pytest.raises(OptionError, match="autoencoder|one by one|does not suit|logits"):
+        with pytest.raises(OptionError, match=r"autoencoder|one by one|does not suit|logits"):
             run(**on, procedures={"augment": "diff"})
         return
     plain, augmented = run(**on)[0], run(**on, procedures={"augment": "diff"})[0]

@@ -40,6 +40,7 @@ TINY = {
     "semi_supervised": ("digits:8", {"batch": 4, "hidden_g": 4, "hidden_d": 4, "nz": 4}),
     "vae": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4}),
     "vae_gan": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4}),
+    "progan": ("digits:8", {"batch": 4, "nf": 2, "nz": 4, "stage_kimg": 0.004, "fade_kimg": 0.02}),
 }
 
 

@@ -46,6 +46,7 @@ TINY = {
     "semi_supervised": ("digits:8", {"batch": 8, "hidden_g": 6, "hidden_d": 8, "nz": 4}),
     "vae": ("ring", {"batch": 16, "hidden": 8}),
     "vae_gan": ("ring", {"batch": 16, "hidden": 8}),
+    "progan": ("digits:8", {"batch": 4, "nf": 2, "nz": 4, "stage_kimg": 0.1, "fade_kimg": 0.2}),
 }
 
 CHILD = """

@@ -69,7 +69,8 @@ def run(args: list[str]) -> int:
     labels = np.zeros(options.n, np.int64)
     for k, one in enumerate(trained):
         own = which == k
-        given = one.labels(options.n) if options.label == -1 else only(one, options)
+        chosen = options.label != -1
+        given = only(one, options.label, options.n) if chosen else one.labels(options.n)
         if given is not None:
             given = labels[own] = given[own]
         if own.any():
@@ -100,13 +101,13 @@ def mixed(trained: list[Trained], options: Options) -> Array:
     return choose(options.n, weights, Stream(options.seed, "mixture"))
 
 
-def only(trained: Trained, options: Options) -> Array:
-    """Return ``options.n`` times the label that was asked for; raises ``UsageError``."""
+def only(trained: Trained, label: int, n: int) -> Array:
+    """Return n times the label that was asked for; raises ``UsageError``."""
     if not trained.classes:
-        raise UsageError(f"--label {options.label}: {trained.recipe.name} knows no classes")
-    if not 0 <= options.label < trained.classes:
-        raise UsageError(f"--label {options.label}: use -1 or 0 to {trained.classes - 1}")
-    return np.full(options.n, options.label)
+        raise UsageError(f"--label {label}: {trained.recipe.name} knows no classes")
+    if not 0 <= label < trained.classes:
+        raise UsageError(f"--label {label}: use -1 or 0 to {trained.classes - 1}")
+    return np.full(n, label)
 
 
 def write(path: Path, samples: Array, labels: Array | None) -> None:

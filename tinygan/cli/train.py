@@ -50,6 +50,8 @@ class Options:
         augment: let D judge augmented images alone: diff, or some of it as in
             diff:color,translation,cutout; or ada:TARGET/KIMG, by default ada:0.6/500, whose
             strength follows how far D overfits.
+        curriculum: begin on blurred images, blur:SIGMA/STEPS: blur:2/2000 falls from 2 pixels to 0
+            over 2000 steps.
         diagnose_every: steps between looks at gradients, updates and weights, from which alarms
             are raised; 0 never looks.
         init: start from trained players: a run, one of its checkpoints/step-NNNNNN, or the
@@ -79,6 +81,7 @@ class Options:
     pool: int = 0
     pretrain_d: int = 0
     augment: str = ""
+    curriculum: str = ""
     diagnose_every: int = 50
     init: str = ""
     freeze_d: int = 0

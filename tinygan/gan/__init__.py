@@ -2,6 +2,7 @@
 
 from .augment import ADA, DiffAugment, parse_augment
 from .balance import balanced
+from .curriculum import Blur, diffuse, with_curriculum
 from .diagnostics import Watch, spectral_norms
 from .ema import EMA
 from .field import game_field, game_jacobian, game_jvp, game_vjp
@@ -28,6 +29,7 @@ __all__ = [
     "LOSSES",
     "REGULARISERS",
     "Alternating",
+    "Blur",
     "DiffAugment",
     "FieldAt",
     "Game",
@@ -47,6 +49,7 @@ __all__ = [
     "arnoldi",
     "balanced",
     "check_classes",
+    "diffuse",
     "dragan",
     "field_at",
     "fit",
@@ -72,6 +75,7 @@ __all__ = [
     "spectral_norms",
     "start_from",
     "why_apart",
+    "with_curriculum",
     "with_frozen",
     "with_objective",
     "with_procedures",

@@ -7,10 +7,12 @@ is the same recipe, with its networks, losses and configuration, and
     ttur        D's learning rate is that of G times ttur, whatever the schedule   1706.08500
     pool        D judges fakes of a pool that keeps old ones; see ``replay``       1612.07828
     pretrain_d  in the first steps D moves alone                                   1406.2661
+    curriculum  all players begin on blurred images; see ``curriculum``            2106.12423
     augment     D judges augmented images; see ``augment``                         2006.10738
 
-``pool`` and ``pretrain_d`` need a step that is ``alternating``; the other two fit any step, as they
-act on an optimizer and on D's input. Penalties at fakes (``gp``, ``r2``) take those of the pool.
+``pool`` and ``pretrain_d`` need a step that is ``alternating``; ``ttur`` and ``augment`` fit any,
+as they act on an optimizer and on D's input. Penalties at fakes (``gp``, ``r2``) take those of the
+pool.
 
 Why D should *not* be the best it can be: where it tells all fakes apart, sigmoid(D(G(z))) is nearly
 0, and the slope of the saturating loss, -sigmoid(D(G(z))), with it. The non-saturating loss has the
@@ -30,6 +32,7 @@ from ..autograd import Tensor, no_grad
 from ..errors import OptionError
 from ..kernels.arrays import Array, Shape, xp_of
 from .augment import ADA, EVERY, AugmentedInput, DiffAugment, parse_augment
+from .curriculum import with_curriculum
 from .diagnostics import inputs_required
 from .game import Game, Metrics
 from .loop import Alternating, Recipe, Step
@@ -44,7 +47,13 @@ _ABOUT_ZERO = ("minimax", "nonsaturating", "non-saturating", "hinge", "fgan_js",
 
 
 def with_procedures(
-    recipe: Recipe, *, ttur: float = 0.0, pool: int = 0, pretrain_d: int = 0, augment: str = ""
+    recipe: Recipe,
+    *,
+    ttur: float = 0.0,
+    pool: int = 0,
+    pretrain_d: int = 0,
+    curriculum: str = "",
+    augment: str = "",
 ) -> Recipe:
     """Return a recipe with procedures around its step; itself where none is given.
 
@@ -55,6 +64,7 @@ def with_procedures(
         ttur: D's learning rate over G's; 0 leaves the recipe's own.
         pool: fakes that the pool keeps; 0: D judges new fakes alone.
         pretrain_d: steps in which D moves alone.
+        curriculum: ``blur:2/2000``, see ``with_curriculum``; ``""`` is none.
         augment: ``diff:color,translation,cutout`` or ``ada:0.6/500``, see ``parse_augment``; ``""``
             is none.
 
@@ -66,7 +76,8 @@ def with_procedures(
         raise OptionError(f"--ttur {ttur}: D's learning rate over G's, above 0, fits")
     if pool < 0 or pretrain_d < 0:
         raise OptionError(f"--pool {pool}, --pretrain-d {pretrain_d}: numbers from 0 up fit")
-    asked = {"ttur": ttur, "pool": pool, "pretrain_d": pretrain_d, "augment": augment}
+    asked: dict[str, object] = {"ttur": ttur, "pool": pool, "pretrain_d": pretrain_d}
+    asked |= {"curriculum": curriculum, "augment": augment}
     for name, why in recipe.unfit.items():
         if asked.get(name):
             raise OptionError(f"{recipe.name}: --{name.replace('_', '-')} does not suit it: {why}")
@@ -76,6 +87,7 @@ def with_procedures(
         recipe = _with_pool(recipe, pool)
     if pretrain_d:
         recipe = _with_head_start(recipe, pretrain_d)
+    recipe = with_curriculum(recipe, curriculum)
     chosen = parse_augment(augment)
     return recipe if chosen is None else _with_augment(recipe, chosen, augment)
 

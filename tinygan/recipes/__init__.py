@@ -23,6 +23,7 @@ from . import (
     lsgan,
     minibatch,
     pacgan,
+    progan,
     projection,
     relativistic,
     sagan,
@@ -66,6 +67,7 @@ RECIPES: dict[str, Recipe] = {
         semi_supervised,
         vae,
         vae_gan,
+        progan,
     )
 }
 

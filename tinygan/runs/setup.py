@@ -12,7 +12,14 @@ from ..data import catalog
 from ..data.npz import parse_range
 from ..data.stacked import PREFIX as STACKED
 from ..errors import CheckpointError, DataError, OptionError
-from ..gan import Game, Recipe, new_game, with_frozen, with_objective, with_procedures
+from ..gan import (
+    Game,
+    Recipe,
+    new_game,
+    with_frozen,
+    with_objective,
+    with_procedures,
+)
 from ..kernels.arrays import Array, Shape
 from ..random import Streams
 from .checkpoint import load_checkpoint
@@ -52,6 +59,7 @@ class Settings:
         pool: old fakes kept for D; 0 for none.
         pretrain_d: steps in which D moves alone.
         augment: what D's images go through, ``diff:color,cutout``, ``ada:0.6/500``.
+        curriculum: blur that fades away, ``blur:2/2000``; see ``gan.curriculum``.
         diagnose_every: steps between looks at gradients, updates and weights; 0 for none.
         init: what the players start from, see ``runs.init``; "" for random weights.
         freeze_d: D's first layers that are left as ``init`` has them.
@@ -77,6 +85,7 @@ class Settings:
     pool: int = 0
     pretrain_d: int = 0
     augment: str = ""
+    curriculum: str = ""
     diagnose_every: int = 50
     init: str = ""
     freeze_d: int = 0
@@ -146,6 +155,7 @@ def with_settings(recipe: Recipe, settings: Settings) -> Recipe:
         ttur=settings.ttur,
         pool=settings.pool,
         pretrain_d=settings.pretrain_d,
+        curriculum=settings.curriculum,
         augment=settings.augment,
     )
     return with_frozen(chosen, settings.freeze_d)

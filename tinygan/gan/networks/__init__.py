@@ -16,6 +16,7 @@ from .features import MinibatchDiscriminator, features_and_logit, hidden_feature
 from .joint import MLPEncoder, pair
 from .mlp import Maxout, MLPDiscriminator, MLPGenerator
 from .noisy import NoisyClassifier
+from .progan import ProGANDiscriminator, ProGANGenerator
 from .resnet import ResNetDiscriminator, ResNetGenerator
 from .sagan import SAGANDiscriminator, SAGANGenerator
 from .spectral import normalise_spectrally
@@ -40,6 +41,8 @@ __all__ = [
     "MinibatchDiscriminator",
     "NoisyClassifier",
     "NormalEncoder",
+    "ProGANDiscriminator",
+    "ProGANGenerator",
     "ProjectionDiscriminator",
     "ProjectionGenerator",
     "ResNetDiscriminator",
