@@ -14,6 +14,7 @@ from tinygan.cli import main
 from tinygan.cli.train import Options
 from tinygan.errors import OptionError
 from tinygan.gan import new_game
+from tinygan.gan.settings import check_settings
 from tinygan.recipes import RECIPES
 
 SMALL = {
@@ -116,10 +117,13 @@ def test_settings_out_of_range_are_refused_before_anything_is_made(recipe):
     shape = (1, 8, 8)
     small = {k: v for k, v in SMALL.items() if k in names_of(recipe)}
     small |= {"num_classes": 3} if RECIPES[recipe].labelled else {}
-    new_game(RECIPES[recipe], shape, config=RECIPES[recipe].config(**small))
+    canonical = {"num_classes": 3} if RECIPES[recipe].labelled else {}
+    for settings in (small, canonical):
+        check_settings(recipe, RECIPES[recipe].config(**settings))
     for field in fields(RECIPES[recipe].config):
         values = {int: [-1], float: [np.nan, np.inf], str: ["zzz"]}.get(type(field.default), [])
-        for value in [*values, *([0] if field.name in ("batch", "nz", "n_critic") else [])]:
+        counted = field.name in ("batch", "nz", "n_critic") and field.default
+        for value in [*values, *([0] if counted else [])]:
             config = RECIPES[recipe].config(**small | {field.name: value})
             with pytest.raises(OptionError, match=str(value)):
                 new_game(RECIPES[recipe], shape, config=config)

@@ -8,7 +8,8 @@ from typing import Any
 
 from ..errors import OptionError
 
-# Fields that count something of which there is one at least. Of others, 0 may mean "none".
+# Fields that count something of which there is one at least, unless a recipe's own default is 0:
+# then it chooses itself. Of other fields, 0 may mean "none".
 _COUNTS = frozenset(
     {"batch", "g_batch", "n_critic", "n_critic_burst", "nz", "ngf", "ndf", "nf"}
     | {"hidden", "hidden_g", "hidden_d"}
@@ -29,6 +30,6 @@ def check_settings(name: str, config: Any) -> None:
         value, flag = getattr(config, field.name), f"--{field.name.replace('_', '-')}"
         if isinstance(value, float) and not math.isfinite(value):
             raise OptionError(f"{name}: {flag} {value}: a finite number fits")
-        least = int(field.name in _COUNTS)
+        least = int(field.name in _COUNTS and field.default != 0)
         if isinstance(value, int) and value < least:
             raise OptionError(f"{name}: {flag} {value}: {least} or more fits")
