@@ -1,9 +1,9 @@
 """BigGAN on digits: does it make the class that it is asked for, and what does truncation trade?
 
 The embedded digits at 16 pixels; samples come from the moving average of G. The judge is
-``digits_lenet``, the feature net that ships with tinygan: it knows 99.9 % of these digits. Precision
-and recall are those of arXiv:1904.06991, k = 3, in its features, of as many samples as there are
-digits. Both rows of a seed are of the same training.
+``digits_lenet``, the feature net that ships with tinygan: it knows 99.9 % of these digits.
+Precision and recall are those of arXiv:1904.06991, k = 3, in its features, of as many samples as
+there are digits. Both rows of a seed are of the same training.
 
     python bench/claims/biggan.py --picture docs/gallery/biggan.png      # the picture of that page
 """
@@ -92,10 +92,9 @@ CLAIMS = (
         unit="%",
         sense=">=",
         threshold=95.0,
-        paper="- (issue: 95 %)",
+        paper="no such figure (ImageNet)",
         budget=BUDGET,
         measure=label_agreement,
-        note="The paper trains on ImageNet and reports no such figure.",
     ),
     Claim(
         name="biggan-truncation",
