@@ -25,7 +25,9 @@ from tinygan.kernels.arrays import Array, Shape
 from tinygan.random import Stream
 
 SIDE, BAR, STEPS, SAMPLES = 24, 6, 800, 1000
-SETTINGS = {"batch": 16, "nz": 8, "ngf": 16, "ndf": 16, "lr": 2e-3, "lr_d": 2e-3}
+SETTINGS = {
+    "batch": 16, "nz": 8, "ngf": 16, "ndf": 16, "lr": 1e-3, "lr_d": 4e-3, "half_life_kimg": 1.0
+}  # fmt: skip
 SAGAN = recipes.get("sagan")
 
 
