@@ -10,6 +10,7 @@ from . import (
     acgan,
     began,
     bigan,
+    biggan,
     cgan,
     consensus,
     dcgan,
@@ -22,8 +23,10 @@ from . import (
     lsgan,
     minibatch,
     pacgan,
+    progan,
     projection,
     relativistic,
+    sagan,
     semi_supervised,
     sngan,
     unrolled,
@@ -44,6 +47,7 @@ RECIPES: dict[str, Recipe] = {
         wgan_gp,
         dragan,
         sngan,
+        sagan,
         began,
         ebgan,
         relativistic,
@@ -52,6 +56,7 @@ RECIPES: dict[str, Recipe] = {
         cgan,
         acgan,
         projection,
+        biggan,
         unrolled,
         consensus,
         extragradient,
@@ -62,6 +67,7 @@ RECIPES: dict[str, Recipe] = {
         semi_supervised,
         vae,
         vae_gan,
+        progan,
     )
 }
 

@@ -119,4 +119,5 @@ RECIPE = Recipe(
     loss="non-saturating, codes",
     reg="mutual information",
     data="points, images",
+    unfit={"pool": "D guesses the codes of each fake, and old fakes come without theirs"},
 )

@@ -137,4 +137,5 @@ RECIPE = Recipe(
     loss="K+1, feature matching",
     reg="noise, weight norm",
     data="labelled points, images",
+    unfit={"augment": "G matches the mean features of samples as they are"},
 )

@@ -1,6 +1,7 @@
 """Networks that several recipes share."""
 
 from .autoencoder import BEGANDecoder, BEGANDiscriminator, EBGANDiscriminator
+from .biggan import BigGANGenerator, orthogonal_init
 from .by_data import generator_for, players_for
 from .codes import CodeDiscriminator, CodeGenerator
 from .conditional import (
@@ -15,13 +16,16 @@ from .features import MinibatchDiscriminator, features_and_logit, hidden_feature
 from .joint import MLPEncoder, pair
 from .mlp import Maxout, MLPDiscriminator, MLPGenerator
 from .noisy import NoisyClassifier
+from .progan import ProGANDiscriminator, ProGANGenerator
 from .resnet import ResNetDiscriminator, ResNetGenerator
+from .sagan import SAGANDiscriminator, SAGANGenerator
 from .spectral import normalise_spectrally
 from .variational import NormalEncoder
 
 __all__ = [
     "BEGANDecoder",
     "BEGANDiscriminator",
+    "BigGANGenerator",
     "ClassifyingDiscriminator",
     "CodeDiscriminator",
     "CodeGenerator",
@@ -37,15 +41,20 @@ __all__ = [
     "MinibatchDiscriminator",
     "NoisyClassifier",
     "NormalEncoder",
+    "ProGANDiscriminator",
+    "ProGANGenerator",
     "ProjectionDiscriminator",
     "ProjectionGenerator",
     "ResNetDiscriminator",
     "ResNetGenerator",
+    "SAGANDiscriminator",
+    "SAGANGenerator",
     "dcgan_init",
     "features_and_logit",
     "generator_for",
     "hidden_features",
     "normalise_spectrally",
+    "orthogonal_init",
     "pair",
     "players_for",
     "stages",

@@ -117,7 +117,7 @@ class CodeDiscriminator(nn.Module):
 
         Shapes: x (N, ...) -> logit (N,), category logits (N, K), means of the continuous (N, C).
         """
-        h = self.main(x)
+        h = self.main(self.changed_input(x))
         guess = self.q(h)
         logit: Tensor = self.head(h)
         return logit.reshape(-1), guess[:, : self.categories], guess[:, self.categories :]

@@ -21,6 +21,7 @@ def hidden_features(D: DCGANDiscriminator | MLPDiscriminator, x: Tensor) -> list
 
     Differentiable: any order.
     """
+    x = D.changed_input(x)
     h = x.reshape(x.shape[0], -1) if isinstance(D, MLPDiscriminator) else x
     found = []
     for i, module in enumerate(D.main):
