@@ -174,7 +174,7 @@ def _follows(
 
 def _of_weights(recipe: str, quantity: str, says: str, *, sense: Any, threshold: float) -> Claim:
     return Claim(
-        name=f"{recipe}-{quantity.replace('_', '-')}",
+        name=f"{recipe}-{quantity}".replace("_", "-"),
         recipe="",
         says=says,
         quantity=quantity,
