@@ -48,7 +48,7 @@ class _Device:
     """Stands for another array library: drawn in one pass, with functions that CuPy has."""
 
     allowed = frozenset(
-        ("arange", "full", "stack", "uint64", "empty", "argsort", "frexp", "where", "sqrt")
+        ("arange", "full", "stack", "uint64", "empty", "argsort", "clip", "frexp", "where", "sqrt")
     )
 
     def __getattr__(self, name):
@@ -56,9 +56,15 @@ class _Device:
         return getattr(np, name)
 
 
-@pytest.mark.parametrize("draw", ["normal", "uniform", "integers", "bernoulli", "permutation"])
+OTHER_ARGUMENTS = {  # those after the shape
+    "normal": (), "uniform": (), "permutation": (),
+    "integers": (-5, 1000), "bernoulli": (0.3,), "truncated_normal": (0.7,),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("draw", OTHER_ARGUMENTS)
 def test_another_library_draws_the_same_numbers(draw):
-    arguments = {"integers": (-5, 1000), "bernoulli": (0.3,)}.get(draw, ())
+    arguments = OTHER_ARGUMENTS[draw]
     host = getattr(Stream(1, "s"), draw)(100_001, *arguments)
     device = getattr(Stream(1, "s", xp=_Device()), draw)(100_001, *arguments)
     np.testing.assert_array_equal(host, device)

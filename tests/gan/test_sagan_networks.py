@@ -5,9 +5,10 @@ import pytest
 
 from tinygan import Tensor, nn, random
 from tinygan.errors import OptionError
-from tinygan.gan import why_apart
+from tinygan.gan import fit, why_apart
 from tinygan.gan.networks import SAGANDiscriminator, SAGANGenerator
 from tinygan.gan.networks.spectral import WEIGHTED, has_spectral_norm
+from tinygan.recipes import sagan
 
 RNG = np.random.default_rng(0)
 ATTENTION = (  # queries and keys of C / 8 channels, values of C / 2
@@ -104,3 +105,16 @@ def test_what_does_not_fit_is_refused_in_a_line():
         SAGANDiscriminator((2,), ndf=8)
     with pytest.raises(OptionError, match="4 channels, divided by 8"):
         SAGANDiscriminator((1, 16, 16), ndf=4)
+
+
+@pytest.mark.parametrize("attention", [False, True])
+def test_a_step_moves_the_gains_of_attention_and_notes_them(attention):
+    batch = RNG.uniform(-1, 1, (4, 1, 8, 8)).astype("float32")
+    config = sagan.Config(batch=4, nz=4, ngf=8, ndf=8, attention=attention)
+    (game,) = fit(sagan.RECIPE, iter([batch]), steps=1, config=config)
+    noted = {name for name in game.metrics if name.startswith("gamma")}
+    assert noted == ({"gamma_g", "gamma_d"} if attention else set())
+    for player, rate in ((game.G, 1e-4), (game.D, 4e-4)):
+        gain = player.named_parameters().get("attention.gamma")
+        if attention:  # Adam's first step is the learning rate, whatever the gradient
+            assert abs(float(gain)) == pytest.approx(rate, rel=1e-3)

@@ -26,6 +26,7 @@ from ..kernels.arrays import Array, Shape, as_channels_last
 from ..kernels.memory import caching, trim_memory
 from . import finite
 from .game import Game, Metrics, State
+from .settings import check_settings
 from .snapshot import Snapshot
 
 Loss = Callable[..., Tensor]
@@ -198,7 +199,7 @@ def new_game(
         resume: what ``Game.state`` returned.
 
     Raises:
-        OptionError: ``config`` is of another recipe.
+        OptionError: ``config`` is of another recipe, or a number in it is out of range.
         StateError: ``resume`` doesn't fit.
     """
     config = recipe.config() if config is None else config
@@ -206,6 +207,7 @@ def new_game(
         raise OptionError(
             f"{recipe.name} takes a {recipe.config.__qualname__} of its own, got {config!r}"
         )
+    check_settings(recipe.name, config)
     streams = random.Streams(seed, random.current().xp)
     with random.using(streams):
         game = recipe.setup(config, tuple(data_shape))

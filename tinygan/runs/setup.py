@@ -209,6 +209,7 @@ def with_classes(recipe: Recipe, config: Any, dataset: data.Dataset) -> Any:
 
     Raises:
         DataError: the recipe needs labels, and the data have none.
+        OptionError: the configuration has fewer classes than the data.
     """
     if not recipe.labelled:
         return config
@@ -216,6 +217,10 @@ def with_classes(recipe: Recipe, config: Any, dataset: data.Dataset) -> Any:
         raise DataError(
             f"{recipe.name} needs labels, which {dataset.name} has none of: a folder of folders "
             "has, one for each class"
+        )
+    if 0 < config.num_classes < len(dataset.classes):
+        raise OptionError(
+            f"--num-classes {config.num_classes}: {dataset.name} has {len(dataset.classes)} classes"
         )
     return config if config.num_classes else replace(config, num_classes=len(dataset.classes))
 
