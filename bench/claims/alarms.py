@@ -1,34 +1,32 @@
-"""Do the alarms of a run ring when something is wrong, and only then? A table of seeded runs.
+"""Whether the alarms of a run ring when something is wrong, and only then.
 
-    python bench/claims/alarms.py [--seeds 10] [--only NAME] [--json FILE]
+Each planted fault is a short run of a small net with one thing broken; the right alarm must be
+among those that it raises, on nine seeds of ten. Healthy runs of the same lengths must raise none.
+The overfitting alarm is judged on samples, since a net of this size cannot memorise: fakes that are
+training points with a little noise, against fresh ones. No threshold is tuned here: they are
+constants of ``tinygan.runs.alarms``, chosen with seeds 0 to 9. The rows are those of fresh seeds:
 
-Each planted fault is a short run of a small net with one thing broken, on ten seeds; the right
-alarm must be among those that it raises. Healthy runs of the same lengths must raise none. No
-threshold is tuned here: they are constants of ``tinygan.runs.alarms``.
+    python bench/claims/alarms.py --first 100
 """
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
-import itertools
-import json
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from common import Claim, Row, main
 
 from tinygan import ops
 from tinygan.errors import DivergedError
-from tinygan.gan import Game, Recipe, alternating
+from tinygan.gan import Game, Recipe, alternating, alternating_labelled
 from tinygan.kernels.arrays import Array
 from tinygan.metrics import Pair, side
 from tinygan.random import Stream
-from tinygan.recipes import get
+from tinygan.recipes import cgan, get
 from tinygan.runs.alarms import Alarms
 from tinygan.runs.setup import Settings
 from tinygan.runs.train import train
@@ -107,14 +105,28 @@ def saturating(recipe: Recipe) -> Recipe:
     def _g_loss(game: Game, z: Any) -> Any:
         return ops.saturating_g_loss(game.D(game.G(z)))
 
+    step = alternating(recipe.step.d_loss, _g_loss)  # type: ignore[attr-defined]
+    return dataclasses.replace(recipe, setup=_outpaced(recipe), step=step)
+
+
+def saturating_by_class(recipe: Recipe) -> Recipe:
+    """Do the same to cGAN."""
+
+    def _g_loss(game: Game, fake: Any) -> Any:
+        return ops.saturating_g_loss(game.D(*fake))
+
+    step = alternating_labelled(cgan.d_loss, _g_loss)
+    return dataclasses.replace(recipe, setup=_outpaced(recipe), step=step)
+
+
+def _outpaced(recipe: Recipe) -> Callable[[Any, Any], Game]:
     def _setup(config: Any, shape: Any) -> Game:
         game = recipe.setup(config, shape)
         game.opt_g.lr *= 0.1
         game.opt_d.lr *= 5.0
         return game
 
-    step = alternating(recipe.step.d_loss, _g_loss)  # type: ignore[attr-defined]
-    return dataclasses.replace(recipe, setup=_setup, step=step)
+    return _setup
 
 
 def deaf(recipe: Recipe) -> Recipe:
@@ -158,6 +170,7 @@ FAULTS = {
     "frozen D": Case("frozen D", "ring", 40, "gan", POINTS, frozen("D")),
     "frozen G": Case("frozen G", "digits:8", 40, "gan", IMAGES, frozen("G")),
     "saturated D": Case("saturated", "digits:8", 80, "gan", SURE, saturating),
+    "saturated D of classes": Case("saturated", "digits:8", 80, "cgan", DCGAN, saturating_by_class),
     "G deaf to z": Case("mode collapse", "digits:8", 80, "gan", IMAGES, deaf),
     "two modes of eight": Case("mode collapse", "ring", 1200, "gan", POINTS, two_modes),
     "NaN": Case("diverged", "ring", 40, "gan", POINTS, not_a_number),
@@ -166,31 +179,18 @@ HEALTHY = {
     "gan, ring": Case("", "ring", 600, "gan", POINTS),
     "gan, digits": Case("", "digits:8", 600, "gan", IMAGES),
     "dcgan, digits": Case("", "digits:8", 400, "dcgan", DCGAN),
+    "cgan, digits": Case("", "digits:8", 400, "cgan", DCGAN),
 }
 
 
-def table(cases: dict[str, Case], seeds: int) -> Iterator[dict[str, Any]]:
-    """Yield a row a case: how many seeds raised what."""
-    for name, case in cases.items():
-        kinds = [[row["alarm"] for row in run(case, seed)] for seed in range(seeds)]
-        right = sum(case.expected in found if case.expected else not found for found in kinds)
-        raised = sorted(set(itertools.chain(*kinds)))
-        yield {
-            "claim": "alarms", "case": name, "expected": case.expected or "silence",
-            "right": right, "seeds": seeds, "raised": raised,
-        }  # fmt: skip
+def verdict(expected: str, raised: list[str]) -> Row:
+    """Say whether that alarm, or for "" none, is what was raised."""
+    return {"right": float(expected in raised if expected else not raised), "raised": raised}
 
 
-def copies(seeds: int) -> Iterator[dict[str, Any]]:
-    """Yield the rows of the overfitting alarm: copied and fresh samples of 16 dimensions."""
-    for name, noise in (("copies of the data", 0.05), ("fresh samples", None)):
-        kinds = [sorted(overfitting(seed, noise)) for seed in range(seeds)]
-        expected = "overfitting" if noise else ""
-        right = sum(expected in found if expected else not found for found in kinds)
-        yield {
-            "claim": "alarms", "case": name, "expected": expected or "silence",
-            "right": right, "seeds": seeds, "raised": sorted(set(itertools.chain(*kinds))),
-        }  # fmt: skip
+def judged(case: Case, seed: int) -> Row:
+    """Run a case and judge its alarms."""
+    return verdict(case.expected, [row["alarm"] for row in run(case, seed)])
 
 
 def overfitting(seed: int, noise: float | None, *, n: int = 400, d: int = 16) -> set[str]:
@@ -202,32 +202,42 @@ def overfitting(seed: int, noise: float | None, *, n: int = 400, d: int = 16) ->
     return {alarm.kind for step in (1, 2, 3) for alarm in alarms.measure(step, pair)}
 
 
-def main() -> int:
-    """Print the table; 1 if a fault was missed on more than one seed of ten, or a healthy run rang.
+def _claim(name: str, expected: str, budget: str, measure: Callable[[int], Row]) -> Claim:
+    return Claim(
+        name="alarm-" + name.lower().replace(",", "").replace(" ", "-"),
+        recipe="",
+        says=f"raises {expected}" if expected else "raises nothing",
+        quantity="right",
+        unit="of the runs",
+        sense=">=",
+        threshold=0.9 if expected else 1.0,
+        paper="-",
+        budget=budget,
+        measure=measure,
+        seeds=10,
+    )
 
-    The overfitting alarm is judged on samples, since a net of this size cannot memorise: fakes that
-    are training points with a little noise, against fresh ones.
-    """
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--only", default="", help="cases whose name holds this")
-    parser.add_argument("--json", type=Path, help="append the rows to this file")
-    options = parser.parse_args()
-    cases = {name: case for name, case in (FAULTS | HEALTHY).items() if options.only in name}
-    missed = False
-    rows = itertools.chain(table(cases, options.seeds), copies(options.seeds))
-    for row in rows:
-        least = row["seeds"] if row["expected"] == "silence" else 0.9 * row["seeds"]
-        missed |= row["right"] < least
-        print(
-            f"{row['case']:22} {row['expected']:14} {row['right']:3} of {row['seeds']}",
-            row["raised"],
-        )
-        if options.json:
-            with options.json.open("a") as file:
-                file.write(json.dumps(row) + "\n")
-    return int(missed)
 
+def _of_case(name: str, case: Case) -> Claim:
+    budget = f"{case.recipe} on {case.data}, {case.steps} steps"
+    return _claim(name, case.expected, budget, lambda seed: judged(case, seed))
+
+
+def _of_samples(name: str, noise: float | None) -> Claim:
+    expected = "overfitting" if noise else ""
+    return _claim(
+        name,
+        expected,
+        "3 times 400 samples of 16 dimensions",
+        lambda seed: verdict(expected, sorted(overfitting(seed, noise))),
+    )
+
+
+CLAIMS = (
+    *(_of_case(name, case) for name, case in (FAULTS | HEALTHY).items()),
+    _of_samples("copies of the data", 0.05),
+    _of_samples("fresh samples", None),
+)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main(CLAIMS)

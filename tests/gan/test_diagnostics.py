@@ -1,14 +1,25 @@
 """What a watched step shows, against the same numbers made by hand; and that watching harms not."""
 
+import dataclasses
+import itertools
+
 import numpy as np
 import pytest
 
 from tinygan import Tensor, nn, ops, random
 from tinygan.errors import OptionError
-from tinygan.gan import Recipe, Watch, advance, alternating, new_game, spectral_norms
+from tinygan.gan import (
+    Recipe,
+    Watch,
+    advance,
+    alternating,
+    alternating_labelled,
+    new_game,
+    spectral_norms,
+)
 from tinygan.gan.diagnostics import fingerprint
 from tinygan.gan.loop import Source
-from tinygan.recipes import get
+from tinygan.recipes import cgan, get
 
 RNG = np.random.default_rng(0)
 SMALL = {"batch": 16, "nz": 4, "hidden_g": 8, "hidden_d": 8}
@@ -96,6 +107,47 @@ def test_a_loss_that_saturates_lets_nothing_through_where_d_is_sure(loss, low, h
     recipe, game, source = made(recipe=with_loss(lambda game, z: loss(game.D(game.G(z)))))
     bias = list(game.D.parameters())[-1]
     bias.assign_(bias.data - 20.0)  # D takes everything for a fake
+    assert low <= watched(recipe, game, source)["slope_g"] <= high
+
+
+CONDITIONAL = {"batch": 6, "num_classes": 3, "nz": 4, "hidden": 8}
+
+
+def labelled(g_loss=None, name="cgan"):
+    recipe = get(name)
+    if g_loss is not None:
+        step = alternating_labelled(cgan.d_loss, g_loss)
+        recipe = dataclasses.replace(recipe, step=step)
+    game = new_game(recipe, (2,), config=recipe.config(**CONDITIONAL))
+    x, y = RNG.normal(size=(6, 2)).astype(np.float32), np.arange(6) % 3
+    return recipe, game, Source(itertools.repeat((x, y)))
+
+
+def test_the_probe_of_a_conditional_game_holds_all_classes():
+    recipe, game, source = labelled()
+    found = watched(recipe, game, source)
+    z = Tensor(random.Streams(0).stream("probe").normal((32, 4)))
+    y = np.arange(32) % 3
+    logit = game.D(game.G(z, y), y).data
+    assert found["d_fake_after"] == pytest.approx(np.mean(1 / (1 + np.exp(-logit))), rel=1e-5)
+    assert found["slope_g"] > 0.0
+
+
+def test_the_probe_of_a_d_that_tells_classes_takes_its_logit():
+    recipe, game, source = labelled(name="acgan")
+    found = watched(recipe, game, source)
+    z = Tensor(random.Streams(0).stream("probe").normal((32, 4)))
+    logit = game.D(game.G(z))[0].data
+    assert found["d_fake_after"] == pytest.approx(np.mean(1 / (1 + np.exp(-logit))), rel=1e-5)
+
+
+@pytest.mark.parametrize(("loss", "low", "high"), [
+    (ops.saturating_g_loss, 0.0, 1e-3), (ops.nonsaturating_g_loss, 0.3, 3.0),
+])  # fmt: skip
+def test_a_conditional_loss_that_saturates_lets_nothing_through_where_d_is_sure(loss, low, high):
+    recipe, game, source = labelled(lambda game, fake: loss(game.D(*fake)))
+    bias = list(game.D.parameters())[-1]
+    bias.assign_(bias.data - 20.0)
     assert low <= watched(recipe, game, source)["slope_g"] <= high
 
 

@@ -17,10 +17,13 @@ is nothing where D is sure of itself (arXiv:1701.04862, theorem 2.4), while the 
 has 1 - sigmoid(D(G(z))). The quotient has neither the scale of D nor that of G in it.
 
 The probe has random numbers of its own and runs in evaluation mode, so a run that is watched has
-the bits of one that is not. It is left out where a player takes labels, or where D gives more than
-one number a sample. Singular values come from power iterations and are lower bounds, closer than
-a percent where the second is below 0.8 of the first; of a convolution, that of the matrix
-(out, in * kh * kw), as in arXiv:1802.05957.
+the bits of one that is not. Where the recipe has classes, the probe holds them all in turn; of a D
+that tells the class too, the logit counts, which comes first, while ``slope_g`` has all of L_G. It
+is left out where a player takes anything else, or D gives more than a logit a sample.
+
+Singular values come from power iterations and are lower bounds, closer than a percent where the
+second is below 0.8 of the first; of a convolution, that of the matrix (out, in * kh * kw), as in
+arXiv:1802.05957.
 """
 
 from __future__ import annotations
@@ -38,6 +41,7 @@ from ..errors import OptionError, ShapeError
 from ..kernels.arrays import Array, xp_of
 from ..random import Stream
 from .game import Game, evaluating
+from .networks.conditional import in_turn
 from .snapshot import Snapshot
 
 PROBES = 32  # samples that the probe looks at
@@ -122,16 +126,11 @@ class Watch:
     def _probe(self, *, slope: bool) -> tuple[float | None, float | None]:
         """Return ||grad_theta E D(G(z))|| and E sigmoid(D(G(z))), None where it can't be told."""
         game = self._game
-        if not (_of_one_input(game.G) and _of_one_input(game.D)):
-            return None, None
         streams = random.Streams(game.streams.seed, game.streams.xp)
         z = Tensor(streams.stream("probe").normal((self._probes, game.nz)))
         with random.using(streams), evaluating(game.G), evaluating(game.D):
-            try:
-                logit = game.D(game.G(z))
-            except ShapeError:  # a D of packs of samples, or of pairs with a code
-                return None, None
-            if not isinstance(logit, Tensor) or logit.size != self._probes:
+            logit = _logit_of_fakes(game, z)
+            if logit is None:
                 return None, None
             steepness = None
             if slope:
@@ -204,13 +203,28 @@ def _norm(arrays: Any) -> float:
     return math.sqrt(total) if total >= 0.0 else total  # NaN is not negative, and stays
 
 
-def _of_one_input(player: nn.Module) -> bool:
-    """Tell whether a player can be called with one tensor alone."""
+def _logit_of_fakes(game: Game, z: Tensor) -> Tensor | None:
+    """Return D of G(z), one number a sample; None where the players want something else."""
+    classes = getattr(game.config, "num_classes", 0)
+    labels = (in_turn(z, classes),) if classes else ()
+    others = inputs_required(game.D) - 1
+    if inputs_required(game.G) > 1 or others > len(labels):
+        return None
+    try:
+        out = game.D(game.G(z), *labels[:others])  # without labels G makes the classes in turn, too
+    except ShapeError:  # a D of packs of samples
+        return None
+    logit = out[0] if isinstance(out, tuple) else out
+    return logit if isinstance(logit, Tensor) and logit.size == z.shape[0] else None
+
+
+def inputs_required(player: nn.Module) -> int:
+    """Count the inputs that a player can't be called without, at least its first."""
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     parameters: Sequence[inspect.Parameter] = list(
         inspect.signature(player.forward).parameters.values()
     )
-    return sum(p.kind in kinds and p.default is p.empty for p in parameters) <= 1
+    return max(1, sum(p.kind in kinds and p.default is p.empty for p in parameters))
 
 
 def _nothing() -> None:
