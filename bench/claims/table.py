@@ -66,11 +66,17 @@ def page(scripts: dict[str, tuple[Claim, ...]], rows: dict[str, list[Row]]) -> s
         for claim in found:
             its = rows.get(claim.name, [])
             cpu = f"{statistics.mean(r['cpu_seconds'] for r in its):.0f} s" if its else "-"
-            parts.append(
-                f"| `{claim.name}`: {claim.says} | {claim.recipe or '-'} | {claim.paper} "
-                f"| {measured(claim, its)} | {claim.sense} {claim.threshold:g} "
-                f"| {verdict(claim, its)} | {claim.budget} | {cpu} |"
+            cells = (
+                f"`{claim.name}`: {claim.says}",
+                claim.recipe or "-",
+                claim.paper,
+                measured(claim, its),
+                f"{claim.sense} {claim.threshold:g}",
+                verdict(claim, its),
+                claim.budget,
+                cpu,
             )
+            parts.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
             if claim.note:
                 notes.append(f"- `{claim.name}`: {claim.note}")
         parts += ["", *notes] if notes else []
