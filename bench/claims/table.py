@@ -54,6 +54,11 @@ def verdict(claim: Claim, rows: list[Row]) -> str:
     return "yes" if claim.holds([row[claim.quantity] for row in rows]) else "**no**"
 
 
+def escaped(text: str) -> str:
+    """Write a cell so that its bars are no bars of the table."""
+    return text.replace("|", "\\|")
+
+
 def page(scripts: dict[str, tuple[Claim, ...]], rows: dict[str, list[Row]]) -> str:
     """Write the page: a table for each script."""
     parts = [HEAD]
@@ -76,7 +81,7 @@ def page(scripts: dict[str, tuple[Claim, ...]], rows: dict[str, list[Row]]) -> s
                 claim.budget,
                 cpu,
             )
-            parts.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
+            parts.append(f"| {' | '.join(map(escaped, cells))} |")
             if claim.note:
                 notes.append(f"- `{claim.name}`: {claim.note}")
         parts += ["", *notes] if notes else []
