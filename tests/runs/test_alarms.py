@@ -4,6 +4,7 @@ The table of ten seeds is ``bench/claims/alarms.py``; here is one seed of each o
 """
 
 import dataclasses
+import html
 import importlib
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tinygan import nn
 from tinygan.cli import main
 from tinygan.data.toys import TOYS
 from tinygan.metrics import Pair, side
@@ -18,7 +20,7 @@ from tinygan.random import Stream
 from tinygan.recipes import get
 from tinygan.runs.alarms import Alarms
 from tinygan.runs.checkpoint import load_checkpoint
-from tinygan.runs.setup import Settings
+from tinygan.runs.setup import Settings, load_data
 from tinygan.runs.train import resume, train
 
 SCRIPT = Path(__file__).parents[2] / "bench/claims/alarms.py"
@@ -84,6 +86,42 @@ def test_alarms_are_printed_kept_and_shown_with_their_evidence(tmp_path, capsys)
     assert row["evidence"]["looks"] == 3
     assert said == [f"alarm: step 6: {row['message']}"]
     assert row["message"] in (training.run.path / "report.html").read_text()
+
+
+class Copier(nn.Module):
+    """A generator that has learnt the training set by heart, but for a hundredth of another one."""
+
+    def __init__(self, inner, images):
+        self.inner, self.images = inner, (images,)  # in a tuple: it is no child
+
+    def forward(self, z):
+        rows = np.abs(z.data[:, 0] * 1e6).astype(int) % len(self.images[0])
+        return self.images[0][rows] + 0.01 * self.inner(z)
+
+
+def copying(recipe):
+    def setup(config, shape):
+        game = recipe.setup(config, shape)
+        images = load_data(Settings(data="digits:8", steps=1))
+        game.G = Copier(game.G, images.take(np.arange(len(images))))
+        return game
+
+    return dataclasses.replace(recipe, setup=setup)
+
+
+@pytest.mark.parametrize(("plant", "kind", "words"), [
+    (copying, "overfitting", "nearer to the training set than held-out data do"),
+    (BENCH.deaf, "mode collapse", "pairs are alike, of as many real samples"),
+])  # fmt: skip
+def test_the_page_of_a_run_shows_what_was_found_in_its_samples(plant, kind, words, tmp_path):
+    more = {"steps": 6, "metrics_every": 2, "metrics_n": 400, "metrics": "prdc"}
+    run = finish(start(tmp_path, plant(get("gan")), **more))
+    (row,) = [row for row in run.read_rows("alarms") if row["alarm"] == kind]
+    assert row["step"] == 6  # measured at 2, 4 and 6
+    assert row["evidence"]
+    assert words in row["message"]
+    shown = html.unescape((run.path / "report.html").read_text())
+    assert f'<p class="alarm">step 6: {row["message"]}</p>' in shown
 
 
 @pytest.mark.parametrize(("slope", "opinion", "expected"), [
