@@ -119,6 +119,8 @@ CLAIMS = (
         paper="93 errors of 10,000 on MNIST; without the others no figure",
         budget=f"{STEPS:,} steps, 1,297 digits at 8 pixels, D 400-200-100-100-100",
         measure=beside_labels_alone,
+        note="the noise alone makes a strong classifier of the labels; of 500 held-out digits a "
+        "sixth of its errors go. Tried: 600 steps on another seed, 0.78",
     ),
     Claim(
         name="semi-mnist",
