@@ -73,7 +73,7 @@ def race(seed: int, *, side: int = 32, seconds: float = 60.0, **settings: float)
 
 
 SETTINGS = {
-    "nz": 32, "nf": 8, "nf_max": 32, "lr": 5e-3, "stage_kimg": 1.6, "fade_kimg": 1.6,
+    "nz": 32, "nf": 8, "nf_max": 32, "lr": 5e-3, "stage_kimg": 0.8, "fade_kimg": 1.6,
     "half_life_kimg": 0.5,
 }  # fmt: skip
 
