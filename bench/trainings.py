@@ -51,17 +51,27 @@ TRAININGS = {
         settings={**_SMALL, "net": "dcgan", "g_batch": 32, "n_critic": 2, "decay_steps": 0},
     ),
     "relativistic": Training(steps=1000, settings=_SMALL),
-    "began": Training(
-        steps=2000,
+    "began": Training(  # 64 pixels: a longer code lets D copy any image, and k stays at 0
+        steps=700,
         data="digits:8",
-        settings={"nf": 16, "nz": 16, "lr": 5e-4, "lambda_k": 0.05, "half_life_kimg": 5.0},
+        settings={
+            "batch": 32,
+            "lr": 5e-4,
+            "gamma": 0.7,
+            "lambda_k": 0.05,
+            "nz": 16,
+            "nf": 16,
+            "half_life_kimg": 5.0,
+        },
     ),
     "ebgan": Training(steps=1000, settings=_SMALL),
     "minibatch": Training(steps=1500, settings={**_SMALL, "lr": 2e-4, "distances": 16}),
     "feature_matching": Training(steps=1500, settings=_SMALL),
     "cgan": Training(steps=2000, settings=_SMALL),
     "acgan": Training(steps=1500, settings=_SMALL),
-    "projection": Training(steps=1500, data="digits:8", settings={**_SMALL, "n_critic": 1}),
+    "projection": Training(
+        steps=1000, data="digits:8", settings={**_SMALL, "lr": 2e-3, "n_critic": 1}
+    ),
 }
 
 

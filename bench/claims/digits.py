@@ -136,10 +136,12 @@ def normalised(seed: int) -> Row:
 
 
 def converging(seed: int) -> Row:
-    """Measure BEGAN's M over the last 200 steps, as a part of M over steps 101 to 300."""
-    found = [game.metrics["convergence"] for game in train("began", seed=seed)]
-    late, early = float(np.mean(found[-200:])), float(np.mean(found[100:300]))
-    return {"left": late / early, "early": early, "late": late, "steps": len(found)}
+    """Measure BEGAN's M over the last 100 steps, as a part of M over the first 100."""
+    found = []
+    for game in train("began", seed=seed):
+        found.append(game.metrics["convergence"])
+    late, early = float(np.mean(found[-100:])), float(np.mean(found[:100]))
+    return {"left": late / early, "early": early, "late": late, **quality(game)}
 
 
 def _distance(name: str, says: str, threshold: float, paper: str, note: str = "") -> Claim:
@@ -222,7 +224,7 @@ CLAIMS = (
         unit="times the other's distance",
         sense="<=",
         threshold=1.0,
-        paper="CIFAR-10, FID 31.98 against 32.83 with spectral norm, 100k steps",
+        paper="lower FID than the standard loss on CIFAR-10, after 100k steps",
         budget=f"2 x {budget(TRAININGS['relativistic'])}",
         measure=against("relativistic", loss="nonsaturating"),
     ),
@@ -234,9 +236,13 @@ CLAIMS = (
         unit="of its early value is left",
         sense="<=",
         threshold=0.5,
-        paper="from 0.15 to under 0.05 in 200k steps (figure 6)",
-        budget="8 pixels, width 16",
+        paper="falls over the whole training, by figure",
+        budget="700 steps of 32, 8 pixels, width 16 (0.7 % of the samples)",
         measure=converging,
+        note="samples stay poor and lose variety from some 800 steps on (seed 100), while the "
+        "measure goes on falling. Tried: codes of 64 numbers, which let D copy any image of 64 "
+        "pixels, so that k stays at 0 and G makes a single image; gamma 0.5; lambda_k 0.001, with "
+        "which k can't move within such a run; rates of 3e-4 and 1e-3.",
     ),
     _distance(
         "ebgan",
