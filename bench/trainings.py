@@ -48,7 +48,7 @@ TRAININGS = {
     "dragan": Training(steps=1000, settings=_SMALL),
     "sngan": Training(
         steps=1000,
-        settings={**_SMALL, "net": "dcgan", "g_batch": 32, "n_critic": 2, "decay_steps": 0},
+        settings={**_SMALL, "arch": "dcgan", "g_batch": 32, "n_critic": 2, "decay_steps": 0},
     ),
     "relativistic": Training(steps=1000, settings=_SMALL),
     "began": Training(  # 64 pixels: a longer code lets D copy any image, and k stays at 0

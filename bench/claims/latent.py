@@ -163,7 +163,7 @@ CLAIMS = (
         measure=codes_are_classes,
         note="each category makes one digit (see purity), but two or three digits get two and as "
         "many none, which a one-to-one map counts as wrong. Tried, on other seeds: D's rate 2e-4, "
-        "8 to 32 channels, lambda_y 0.1 and 0.2, lambda_u 1, R1, and MNIST at 16 pixels for 1,600 "
+        "8 to 32 channels, lambda_y 0.2, lambda_u 1, and MNIST at 16 pixels for 1,600 "
         "steps: no better",
     ),
     Claim(
