@@ -62,6 +62,8 @@ def test_a_claim_holds_where_the_mean_reaches_the_threshold(claim, sense, values
         ([5, 7], "6.0 +- 1.0"),
         ([0.51, 0.53], "0.520 +- 0.010"),
         ([8, 8], "8.00 +- 0.00"),
+        ([1e-9, 3e-9], "2.0e-09 +- 1.0e-09"),
+        ([1e9, 3e9], "2.0e+09 +- 1.0e+09"),
     ],
 )
 def test_a_figure_is_the_mean_and_its_standard_error(claims, values, text):

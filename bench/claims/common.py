@@ -106,7 +106,9 @@ def figure(values: Sequence[float]) -> str:
     if 0 < abs(mean) < 1e-3:
         return f"{mean:.2g} +- {error:.1g}"
     digits = 2 if error == 0 else max(0, 1 - math.floor(math.log10(error)))
-    return f"{mean:.{min(digits, 6)}f} +- {error:.{min(digits, 6)}f}"
+    if digits > 6 or abs(mean) >= 1e6:
+        return f"{mean:.1e} +- {error:.1e}"
+    return f"{mean:.{digits}f} +- {error:.{digits}f}"
 
 
 def real_data(*parts: str) -> Path:
