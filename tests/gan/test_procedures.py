@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -115,8 +116,9 @@ def g_loss(game, z):
     return game.G(z).sum()  # moves its point by -1 times the batch
 
 
+@dataclass(frozen=True)
 class Config:
-    batch = 4
+    batch: int = 4
 
 
 @pytest.mark.parametrize("share_z", [False, True])

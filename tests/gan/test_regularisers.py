@@ -1,6 +1,7 @@
 """Regularisers against closed forms: linear players, weights by hand."""
 
 import itertools
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -49,8 +50,9 @@ def zero(game, *args):
     return (game.D.weight.sum() + game.D.bias.sum() + game.G.point.sum()) * 0.0
 
 
+@dataclass(frozen=True)
 class Config:
-    batch = 4
+    batch: int = 4
 
 
 RECIPE = Recipe("still", "none", setup, alternating(zero, zero), Config)
