@@ -40,26 +40,38 @@ _SMALL = {"batch": 32, "lr": 5e-4, "ngf": 16, "ndf": 16, "half_life_kimg": 5.0}
 
 TRAININGS = {
     "gan": Training(
-        steps=2000, settings={"batch": 50, "lr": 5e-4, "hidden_g": 256, "half_life_kimg": 5.0}
+        steps=1500, settings={"batch": 50, "lr": 5e-4, "hidden_g": 256, "half_life_kimg": 5.0}
     ),
     "dcgan": Training(steps=2000, settings={**_SMALL, "nz": 24, "noise": 0.2}),
-    "lsgan": Training(steps=2000, settings=_SMALL),
-    "wgan_gp": Training(steps=1000, settings=_SMALL),
-    "dragan": Training(steps=2000, settings=_SMALL),
+    "lsgan": Training(steps=1000, settings=_SMALL),
+    "wgan_gp": Training(steps=600, settings=_SMALL),
+    "dragan": Training(steps=1000, settings=_SMALL),
     "sngan": Training(
-        steps=2000,
+        steps=1000,
         settings={**_SMALL, "net": "dcgan", "g_batch": 32, "n_critic": 2, "decay_steps": 0},
     ),
-    "relativistic": Training(steps=2000, settings=_SMALL),
-    "began": Training(
-        steps=2000, data="digits:8", settings={"nf": 16, "lr": 1e-3, "half_life_kimg": 5.0}
+    "relativistic": Training(steps=1000, settings=_SMALL),
+    "began": Training(  # 64 pixels: a longer code lets D copy any image, and k stays at 0
+        steps=700,
+        data="digits:8",
+        settings={
+            "batch": 32,
+            "lr": 5e-4,
+            "gamma": 0.7,
+            "lambda_k": 0.05,
+            "nz": 16,
+            "nf": 16,
+            "half_life_kimg": 5.0,
+        },
     ),
-    "ebgan": Training(steps=2000, settings=_SMALL),
-    "minibatch": Training(steps=2000, settings={**_SMALL, "distances": 16}),
-    "feature_matching": Training(steps=2000, settings=_SMALL),
+    "ebgan": Training(steps=1000, settings=_SMALL),
+    "minibatch": Training(steps=1500, settings={**_SMALL, "lr": 2e-4, "distances": 16}),
+    "feature_matching": Training(steps=1500, settings=_SMALL),
     "cgan": Training(steps=2000, settings=_SMALL),
-    "acgan": Training(steps=2000, settings=_SMALL),
-    "projection": Training(steps=1000, settings={**_SMALL, "n_critic": 1}),
+    "acgan": Training(steps=1500, settings=_SMALL),
+    "projection": Training(
+        steps=1000, data="digits:8", settings={**_SMALL, "lr": 2e-3, "n_critic": 1}
+    ),
 }
 
 

@@ -103,6 +103,8 @@ def figure(values: Sequence[float]) -> str:
     if len(values) == 1:
         return f"{mean:.4g}"
     error = statistics.stdev(values) / math.sqrt(len(values))
+    if 0 < abs(mean) < 1e-3:
+        return f"{mean:.2g} +- {error:.1g}"
     digits = 2 if error == 0 else max(0, 1 - math.floor(math.log10(error)))
     return f"{mean:.{min(digits, 6)}f} +- {error:.{min(digits, 6)}f}"
 

@@ -76,7 +76,7 @@ CLAIMS = (
         unit="of 8 modes",
         sense=">=",
         threshold=7.0,
-        paper="8 (52.9 % good) after 100k steps of 500 points",
+        paper="8, after 100k steps of 500 points",
         budget="5k steps of 128 points (1.3 % of the points)",
         measure=lambda seed: modes_of("veegan", "ring", steps=5000, seed=seed),
     ),

@@ -25,8 +25,12 @@ from tinygan.random import Stream
 from tinygan.recipes import vae
 
 SAMPLES = 1797  # as many as there are digits
-CODE_STEPS, CODE_SETTINGS = 1500, {"ngf": 32, "ndf": 16, "lr_d": 1e-4}
-SHARP_STEPS, SHARP_SETTINGS = 1000, {"ngf": 16, "ndf": 16, "batch": 64}
+CODE_STEPS, CODE_SETTINGS = 1000, {"ngf": 32, "ndf": 16, "lr_d": 1e-4}
+SHARP_STEPS, SHARP_SETTINGS = (
+    600,
+    {"ngf": 32, "ndf": 16, "batch": 64, "nz": 20, "half_life_kimg": 3.0},
+)
+VAE_SIGMA = 0.7  # the best of 0.3, 0.5, 0.7, 1 and the likeliest, for seeds that are not reported
 ENTRIES, LATENT, POINTS = 10, 3, 2000  # of the linear toy
 
 
@@ -78,15 +82,17 @@ def frechet(game: Game, dataset: Dataset) -> float:
 def sharper(seed: int) -> Row:
     """Train VAE and VAE-GAN alike; compare their samples' distances to the data."""
     digits = data.load("digits:16")
-    found = {
-        name: frechet(trained(name, digits, steps=SHARP_STEPS, seed=seed, **SHARP_SETTINGS), digits)
-        for name in ("vae", "vae_gan")
-    }
+    own: dict[str, dict[str, Any]] = {"vae": {"sigma": VAE_SIGMA}, "vae_gan": {}}
+    found = {}
+    for name, more in own.items():
+        game = trained(name, digits, steps=SHARP_STEPS, seed=seed, **SHARP_SETTINGS, **more)
+        found[name] = frechet(game, digits)
     return {
         "ratio": found["vae_gan"] / found["vae"],
         **{f"fd_{name}": fd for name, fd in found.items()},
         "steps": SHARP_STEPS,
         "settings": SHARP_SETTINGS,
+        "sigma": VAE_SIGMA,
     }
 
 
@@ -130,17 +136,17 @@ def bound_is_tight(seed: int) -> Row:
     x = latent @ basis + 0.3 * stream.normal((POINTS, ENTRIES), np.float64) + 1.0
     dataset = Dataset("linear", x.astype(np.float32))
     recipe = replace(vae.RECIPE, setup=linear_game)
-    config = vae.Config(batch=200, nz=LATENT, lr=3e-3)
-    for game in fit(recipe, data.Batches(dataset, 200, seed=seed), steps=6000, config=config):
+    config = vae.Config(batch=200, nz=LATENT, lr=3e-2)
+    for game in fit(recipe, data.Batches(dataset, 200, seed=seed), steps=4000, config=config):
         for optimizer in (game.opt_g, game.opt_d):
-            optimizer.lr = 3e-3 * (1 - game.step / 6001)
+            optimizer.lr = 3e-2 * (1 - game.step / 4001)
     points, bounds = Tensor(dataset.arrays), []
     with random.using(random.Streams(seed)), no_grad():
         for _ in range(50):  # draws of z for each point
             recon, kl = vae.bound(game, points)
             bounds.append(-float(recon) - float(kl))
     best, elbo = ppca_log_likelihood(x, LATENT), float(np.mean(bounds))
-    return {"gap": best - elbo, "elbo": elbo, "log_likelihood": best, "steps": 6000}
+    return {"gap": best - elbo, "elbo": elbo, "log_likelihood": best, "steps": 4000}
 
 
 CLAIMS = (
@@ -155,6 +161,10 @@ CLAIMS = (
         paper="5 % error on MNIST, of Q as a classifier (section 7.2)",
         budget=f"{CODE_STEPS} steps, 1,797 digits at 16 pixels",
         measure=codes_are_classes,
+        note="each category makes one digit (see purity), but two or three digits get two and as "
+        "many none, which a one-to-one map counts as wrong. Tried, on other seeds: D's rate 2e-4, "
+        "8 to 32 channels, lambda_y 0.1 and 0.2, lambda_u 1, R1, and MNIST at 16 pixels for 1,600 "
+        "steps: no better",
     ),
     Claim(
         name="vae-ppca",
@@ -165,7 +175,7 @@ CLAIMS = (
         sense="<=",
         threshold=0.05,
         paper="0 at the optimum (arXiv:1911.02469, section 4)",
-        budget="6,000 steps of 200 points of 10 numbers",
+        budget="4,000 steps of 200 points of 10 numbers",
         measure=bound_is_tight,
     ),
     Claim(
@@ -179,6 +189,8 @@ CLAIMS = (
         paper="no such figure: faces that look less blurred (figure 3)",
         budget=f"{SHARP_STEPS} steps, 1,797 digits at 16 pixels",
         measure=sharper,
+        note="sigma of the VAE is the best of five for another seed; a step of VAE-GAN takes three "
+        "times as long",
     ),
 )
 

@@ -54,6 +54,11 @@ def verdict(claim: Claim, rows: list[Row]) -> str:
     return "yes" if claim.holds([row[claim.quantity] for row in rows]) else "**no**"
 
 
+def escaped(text: str) -> str:
+    """Write a cell so that its bars are no bars of the table."""
+    return text.replace("|", "\\|")
+
+
 def page(scripts: dict[str, tuple[Claim, ...]], rows: dict[str, list[Row]]) -> str:
     """Write the page: a table for each script."""
     parts = [HEAD]
@@ -66,11 +71,17 @@ def page(scripts: dict[str, tuple[Claim, ...]], rows: dict[str, list[Row]]) -> s
         for claim in found:
             its = rows.get(claim.name, [])
             cpu = f"{statistics.mean(r['cpu_seconds'] for r in its):.0f} s" if its else "-"
-            parts.append(
-                f"| `{claim.name}`: {claim.says} | {claim.recipe or '-'} | {claim.paper} "
-                f"| {measured(claim, its)} | {claim.sense} {claim.threshold:g} "
-                f"| {verdict(claim, its)} | {claim.budget} | {cpu} |"
+            cells = (
+                f"`{claim.name}`: {claim.says}",
+                claim.recipe or "-",
+                claim.paper,
+                measured(claim, its),
+                f"{claim.sense} {claim.threshold:g}",
+                verdict(claim, its),
+                claim.budget,
+                cpu,
             )
+            parts.append(f"| {' | '.join(map(escaped, cells))} |")
             if claim.note:
                 notes.append(f"- `{claim.name}`: {claim.note}")
         parts += ["", *notes] if notes else []

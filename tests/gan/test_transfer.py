@@ -118,7 +118,7 @@ def test_spectral_norms_weights_are_frozen_too():
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe_takes_its_own_weights_and_freezes_a_layer(name):
     recipe = with_frozen(get(name), 1)
-    fields = {f: 4 for f in ("hidden", "ngf", "ndf", "nf") if hasattr(recipe.config(), f)}
+    fields = {f: 8 for f in ("hidden", "ngf", "ndf", "nf") if hasattr(recipe.config(), f)}
     fields |= {"num_classes": 3} if recipe.labelled else {}
     config = recipe.config(**fields, batch=4, nz=4)
     shape = (1, 16, 16)

@@ -41,7 +41,7 @@ SMALL = {
     "semi_supervised": {"batch": 8, "nz": 4, "hidden_g": 8, "hidden_d": 8, "num_classes": 10},
     "vae": PLAIN,
     "vae_gan": PLAIN,
-    "progan": {"batch": 8, "nz": 4, "nf": 2, "stage_kimg": 0.016, "fade_kimg": 0.048},
+    "progan": {"batch": 8, "nz": 4, "nf": 2, "stage_kimg": 0.008, "fade_kimg": 0.048},
 }
 IMAGES_ONLY = {"dcgan", "began", "ebgan", "projection", "sagan", "biggan", "progan"}
 ON = {name: "digits:8" for name in RECIPES} | {"unrolled": "ring", "consensus": "ring"}

@@ -1,9 +1,10 @@
 """Alarms: each on a planted fault, silent on healthy runs, the same in a resumed run.
 
-The table of ten seeds is ``bench/claims/alarms.py``; here is one seed of each of its quick faults.
+The claims of ten seeds are in ``bench/claims/alarms.py``; here is one seed of each of its quick faults.
 """
 
 import dataclasses
+import html
 import importlib
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tinygan import nn
 from tinygan.cli import main
 from tinygan.data.toys import TOYS
 from tinygan.metrics import Pair, side
@@ -18,7 +20,7 @@ from tinygan.random import Stream
 from tinygan.recipes import get
 from tinygan.runs.alarms import Alarms
 from tinygan.runs.checkpoint import load_checkpoint
-from tinygan.runs.setup import Settings
+from tinygan.runs.setup import Settings, load_data
 from tinygan.runs.train import resume, train
 
 SCRIPT = Path(__file__).parents[2] / "bench/claims/alarms.py"
@@ -84,6 +86,68 @@ def test_alarms_are_printed_kept_and_shown_with_their_evidence(tmp_path, capsys)
     assert row["evidence"]["looks"] == 3
     assert said == [f"alarm: step 6: {row['message']}"]
     assert row["message"] in (training.run.path / "report.html").read_text()
+
+
+class Copier(nn.Module):
+    """A generator that has learnt the training set by heart, but for a hundredth of another one."""
+
+    def __init__(self, inner, images):
+        self.inner, self.images = inner, (images,)  # in a tuple: it is no child
+
+    def forward(self, z):
+        rows = np.abs(z.data[:, 0] * 1e6).astype(int) % len(self.images[0])
+        return self.images[0][rows] + 0.01 * self.inner(z)
+
+
+def copying(recipe, images):
+    def setup(config, shape):
+        game = recipe.setup(config, shape)
+        game.G = Copier(game.G, images)
+        return game
+
+    return dataclasses.replace(recipe, setup=setup)
+
+
+def idx_folder(path):
+    """Write the first 1,200 digits as IDX files, half of them to train on."""
+    digits = load_data(Settings(data="digits:8", steps=1))
+    for name, rows in (("train", np.arange(600)), ("t10k", np.arange(600, 1200))):
+        for kind, array in (
+            ("images-idx3", np.rint((digits.take(rows)[:, 0] + 1) * 127.5)),
+            ("labels-idx1", digits.labels[rows]),
+        ):
+            head = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">i4").tobytes()
+            (path / f"{name}-{kind}-ubyte").write_bytes(head + array.astype(np.uint8).tobytes())
+    return path
+
+
+def page_shows(run, kind, words):
+    """Check that the alarm of the third measurement is on the run's page; return its evidence."""
+    (row,) = [row for row in run.read_rows("alarms") if row["alarm"] == kind]
+    assert row["step"] == 6  # measured at 2, 4 and 6
+    assert words in row["message"]
+    shown = html.unescape((run.path / "report.html").read_text())
+    assert f'<p class="alarm">step 6: {row["message"]}</p>' in shown
+    return row["evidence"]
+
+
+MEASURED = {"steps": 6, "metrics_every": 2, "metrics_n": 600, "metrics": "prdc"}
+
+
+def test_the_page_of_a_run_shows_that_it_copies(tmp_path):
+    data = str(idx_folder(tmp_path))
+    images = load_data(Settings(data=data, steps=1)).take(np.arange(600))
+    recipe = copying(get("gan"), images)
+    run = finish(start(tmp_path / "run", recipe, data=data, net="digits_lenet", **MEASURED))
+    found = page_shows(run, "overfitting", "nearer to the training set than held-out data do")
+    assert found["gap"] < -0.1
+    assert found["z"] < -5.0
+
+
+def test_the_page_of_a_run_shows_that_it_makes_one_thing(tmp_path):
+    run = finish(start(tmp_path, BENCH.deaf(get("gan")), **MEASURED))
+    words = "pairs are alike, of as many real samples"
+    assert page_shows(run, "mode collapse", words)["support"]["alike"] > 0
 
 
 @pytest.mark.parametrize(("slope", "opinion", "expected"), [

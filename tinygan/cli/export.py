@@ -67,7 +67,7 @@ def run(args: list[str]) -> int:
 
 def check_classes(trained: Trained, per_class: int) -> None:
     """Raise ``UsageError`` unless a run can write images of each class."""
-    if per_class < 0 or not trained.recipe.labelled or len(trained.shape) != 3:
+    if per_class < 0 or not trained.classes or len(trained.shape) != 3:
         raise UsageError(
             f"--per-class {per_class}: 1 or more, of a recipe that makes images of given classes, "
             f"fit; {trained.recipe.name} made {trained.shape}"
@@ -76,7 +76,7 @@ def check_classes(trained: Trained, per_class: int) -> None:
 
 def save_classes(folder: Path, trained: Trained, per_class: int, seed: int) -> None:
     """Write as many images of each class, ``folder/CLASS/NUMBER.png``; raises ``SaveError``."""
-    classes = trained.game.config.num_classes
+    classes = trained.classes
     labels = np.repeat(np.arange(classes), per_class)
     images = trained(trained.latent(len(labels), seed), labels)
     width = len(str(classes - 1))  # so that the names sort as the numbers do

@@ -27,6 +27,9 @@ reals that D takes for real is too large, and else falls:
 
     r_t = E sign(D(T(x))) > TARGET,   0.6;   KIMG = 500 thousand images from p = 0 to 1
 
+Where p stays above 0.8 or so, G may make augmented images after all (their section 2.2): ``ada_p``
+is among the metrics.
+
 Deviations: quarter turns, rotation, unequal scaling, shifts by parts of a pixel, luma flip, hue and
 saturation are left out; r_t is that of one batch at each 4th step, not the mean of 4 batches;
 scaling has no wavelet filter. All geometry here acts on rows and columns apart, x -> A x B^T, so it

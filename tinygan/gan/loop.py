@@ -44,7 +44,8 @@ class Recipe:
         step: ``step(game, batches) -> metrics``; every metric must be finite.
         config: the dataclass of its settings; the defaults are the canonical ones.
         labelled: the batches are pairs of samples and labels, and the settings have
-            ``num_classes``; G(z) without labels makes one class after the other.
+            ``num_classes``. A G that takes classes has ``num_classes`` of its own, and without
+            labels makes one class after the other.
         loss: the loss in words, for the list of recipes; so are ``reg`` and ``data``.
         reg: what holds D, or the pair, in bounds.
         data: kinds of data that it takes: points, images, labelled images.

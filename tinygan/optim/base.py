@@ -117,6 +117,16 @@ class Optimizer(ABC):
             for i in reversed(gone):
                 del kept[i]
 
+    def reset(self) -> None:
+        """Begin anew: moments become 0, and the count of each parameter's steps too.
+
+        ``step_count``, by which lazy regularisers take turns, goes on.
+        """
+        for arrays in self.slots.values():
+            for a in arrays:
+                a[...] = 0
+        self.steps = [0] * len(self.params)
+
     def zero_grad(self) -> None:
         """Forget ``.grad`` of all parameters."""
         for p in self.params:

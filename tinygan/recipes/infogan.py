@@ -98,15 +98,14 @@ def code_loss(game: Game, z: Tensor, category: Tensor, mean: Tensor) -> Tensor:
 def d_loss(game: Game, real: Tensor, z: Tensor) -> Tensor:
     """Both logistic terms, and L_Q."""
     real_logit = game.D(real)
-    fake_logit, category, mean = cast(CodeDiscriminator, game.D).judge(game.fake(z).detach())
+    fake_logit, category, mean = game.D(game.fake(z).detach(), guess=True)
     game.observe(real_logit, fake_logit)
-    loss = code_loss(game, z, category, mean)
-    return ops.logistic_d_loss(real_logit, fake_logit) + loss
+    return ops.logistic_d_loss(real_logit, fake_logit) + code_loss(game, z, category, mean)
 
 
 def g_loss(game: Game, z: Tensor) -> Tensor:
     """E softplus(-D(G(z))) + L_Q."""
-    logit, category, mean = cast(CodeDiscriminator, game.D).judge(game.fake(z))
+    logit, category, mean = game.D(game.fake(z), guess=True)
     return ops.nonsaturating_g_loss(logit) + code_loss(game, z, category, mean)
 
 

@@ -5,10 +5,10 @@
 
 Kingma & Welling, arXiv:1312.6114, equation 10. The decoder is G, so all that samples a generator
 samples it, and the encoder sits in D's place: two players with one loss. A sample is the mean G(z)
-of p(x|z), without its noise. sigma says how a pixel weighs against a nat of KL; by default it is
-the likeliest one, the root mean square error of the batch (Rybkin et al., arXiv:2006.13202). beta
-other than 1 is beta-VAE's, and no bound below 1. Metrics: ``recon`` and ``kl`` in nats a sample,
-and ``elbo``.
+of p(x|z), without its noise. sigma says how a pixel weighs against a nat of KL: where it is small
+the bound is better, and samples are worse, as the codes of data fill less of N(0, 1). For points it
+is the likeliest one, the root mean square error of the batch (Rybkin et al., arXiv:2006.13202).
+Metrics: ``recon`` and ``kl`` in nats a sample, and ``elbo``.
 
 Deviations: DCGAN's networks and Adam(1e-3) in place of one hidden layer and Adagrad; a normal
 p(x|z) for images too, not a Bernoulli one of pixels that are no bits. Points get three dense
@@ -35,8 +35,9 @@ class Config:
     """Settings; 0 stands for "by the data".
 
     Attributes:
-        beta: weight of the KL term.
-        sigma: deviation of p(x|z), in a span of pixels of -1 to 1; 0: the likeliest one.
+        beta: weight of the KL term; other than 1 it is beta-VAE's.
+        sigma: deviation of p(x|z); 0: 1 for images, whose pixels span -1 to 1, and for points the
+            likeliest one.
         batch: samples a step.
         lr: learning rate of both players.
         beta1: decay of Adam's first moment.
@@ -63,7 +64,8 @@ def setup(config: Config, data_shape: Shape) -> Game:
     """Make decoder and encoder and their optimizers for images or points of ``data_shape``."""
     if config.beta < 0 or config.sigma < 0:
         raise OptionError(f"vae: beta {config.beta}, sigma {config.sigma}: 0 or more fit")
-    config = replace(config, nz=config.nz or (20 if len(data_shape) == 3 else 2))
+    nz, sigma = (20, 1.0) if len(data_shape) == 3 else (2, 0.0)
+    config = replace(config, nz=config.nz or nz, sigma=config.sigma or sigma)
     G = generator_for(data_shape, nz=config.nz, ngf=config.ngf, hidden=config.hidden)
     E = NormalEncoder(data_shape, config.nz, ndf=config.ndf, hidden=config.hidden)
     betas = (config.beta1, 0.999)

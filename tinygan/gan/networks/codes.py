@@ -107,17 +107,14 @@ class CodeDiscriminator(nn.Module):
             nn.Linear(_Q_UNITS, categories + continuous),
         )
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Judge samples."""
-        logit: Tensor = self.head(self.main(x))
-        return logit.reshape(-1)
+    def forward(self, x: Tensor, *, guess: bool = False) -> Any:
+        """Judge samples, and guess their codes if asked to.
 
-    def judge(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Judge samples and guess their codes.
-
-        Shapes: x (N, ...) -> logit (N,), category logits (N, K), means of the continuous (N, C).
+        Shapes: x (N, ...) -> logit (N,) [, category logits (N, K), means of the continuous (N, C)].
         """
-        h = self.main(self.changed_input(x))
-        guess = self.q(h)
-        logit: Tensor = self.head(h)
-        return logit.reshape(-1), guess[:, : self.categories], guess[:, self.categories :]
+        h = self.main(x)
+        logit = self.head(h).reshape(-1)
+        if not guess:
+            return logit
+        codes = self.q(h)
+        return logit, codes[:, : self.categories], codes[:, self.categories :]

@@ -59,12 +59,6 @@ class _Growing(nn.Module):
         """Return the side of the images that the blocks in use make and judge."""
         return int(self.base * 2 ** self.stage()[0])
 
-    def in_use(self) -> set[int]:
-        """Return the ``id`` of each parameter that the output depends on."""
-        k, alpha = self.stage()
-        parts = [*list(self.blocks)[: k + 1], *list(self.rgb)[k - (alpha < 1.0) : k + 1]]
-        return {id(p) for part in parts for p in part.parameters()}
-
 
 class ProGANGenerator(_Growing):
     """Latent vectors to images. Shapes: z (N, nz) -> (N, C, S, S), in [-1, 1] in eval mode.
