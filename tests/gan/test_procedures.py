@@ -25,7 +25,7 @@ TINY = {
     "dcgan": {"batch": 8, "ngf": 4, "ndf": 4, "nz": 8},
     "gan": {"batch": 8, "hidden_g": 8, "hidden_d": 6, "nz": 4},
     "sngan": {
-        "net": "dcgan",
+        "arch": "dcgan",
         "batch": 8,
         "ngf": 4,
         "ndf": 4,

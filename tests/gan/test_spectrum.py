@@ -1,5 +1,7 @@
 """The Jacobian of a game seen through products alone, against games that are known by hand."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 
@@ -21,6 +23,11 @@ from tinygan.nn import Parameter
 from tinygan.recipes import get
 
 RNG = np.random.default_rng(0)
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """Settings of a game without any."""
 
 
 class Point(nn.Module):
@@ -58,8 +65,8 @@ def dirac(theta, psi, *, r1=0.0, d=ops.logistic_d_loss, g=ops.saturating_g_loss,
         G, D = Point(theta), Slope(psi)
         return Game(G, D, optim.SGD(G.parameters(), 0.1), optim.SGD(D.parameters(), 0.1), 1)
 
-    recipe = Recipe("dirac", "", setup, alternating(d_loss, g_loss), dict)
-    return field_at(recipe, new_game(recipe, (1,), config={}), np.zeros((2, 1)))
+    recipe = Recipe("dirac", "", setup, alternating(d_loss, g_loss), Nothing)
+    return field_at(recipe, new_game(recipe, (1,)), np.zeros((2, 1)))
 
 
 def matrix(product, size):
