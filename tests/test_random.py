@@ -48,7 +48,7 @@ class _Device:
     """Stands for another array library: drawn in one pass, with functions that CuPy has."""
 
     allowed = frozenset(
-        ("arange", "full", "stack", "uint64", "empty", "argsort", "frexp", "where", "sqrt")
+        ("arange", "full", "stack", "uint64", "empty", "argsort", "clip", "frexp", "where", "sqrt")
     )
 
     def __getattr__(self, name):
@@ -56,9 +56,15 @@ class _Device:
         return getattr(np, name)
 
 
-@pytest.mark.parametrize("draw", ["normal", "uniform", "integers", "bernoulli", "permutation"])
+OTHER_ARGUMENTS = {  # those after the shape
+    "normal": (), "uniform": (), "permutation": (),
+    "integers": (-5, 1000), "bernoulli": (0.3,), "truncated_normal": (0.7,),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("draw", OTHER_ARGUMENTS)
 def test_another_library_draws_the_same_numbers(draw):
-    arguments = {"integers": (-5, 1000), "bernoulli": (0.3,)}.get(draw, ())
+    arguments = OTHER_ARGUMENTS[draw]
     host = getattr(Stream(1, "s"), draw)(100_001, *arguments)
     device = getattr(Stream(1, "s", xp=_Device()), draw)(100_001, *arguments)
     np.testing.assert_array_equal(host, device)
@@ -113,6 +119,33 @@ def test_normal_scales_without_leaving_float32():
     x = Stream(0, "z").normal(1000, mean=2.0, std=0.02)
     assert x.dtype == np.float32
     np.testing.assert_array_equal(x, Stream(0, "z").normal(1000) * np.float32(0.02) + 2)
+
+
+@pytest.mark.parametrize("psi", [0.01, 0.5, 1.0, 2.0])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_truncated_normal_stays_inside_and_has_its_closed_form(psi, dtype):
+    z = Stream(0, "z").truncated_normal(N, psi, dtype)
+    assert z.dtype == dtype
+    assert np.abs(z).max() <= psi  # a float beside an array takes its precision
+    normal = NormalDist()
+    inside = 2 * normal.cdf(psi) - 1
+    variance = 1 - 2 * psi * normal.pdf(psi) / inside  # E z^2; z^4 <= psi^4 bounds its error
+    squares = z.astype(np.float64) ** 2
+    assert abs(squares.mean() - variance) < 4 * squares.std() / N**0.5
+    assert abs(z.astype(np.float64).mean()) < 4 * (variance / N) ** 0.5
+    law = lambda v: (_normal_cdf(v) - normal.cdf(-psi)) / inside  # noqa: E731
+    assert _ks_distance(z, law) < 1.63 / N**0.5  # the 1 % point
+
+
+def test_truncation_keeps_signs_and_order_and_takes_as_many_words():
+    stream, other = Stream(0, "z"), Stream(0, "z")
+    z, cut = stream.normal(1000), other.truncated_normal(1000, 0.5)
+    assert stream.index == other.index
+    np.testing.assert_array_equal(np.sign(z), np.sign(cut))
+    assert (np.diff(cut[np.argsort(z)]) >= 0).all()
+    for dtype in ("float32", "float64"):
+        whole = Stream(0, "z").normal(1000, dtype)
+        np.testing.assert_array_equal(Stream(0, "z").truncated_normal(1000, 9.0, dtype), whole)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -189,6 +222,8 @@ def test_empty_and_scalar_shapes_work(draw):
         (lambda: Stream(0, "s").integers(3, 4, 4), "span"),
         (lambda: Stream(0, "s").bernoulli(3, 1.5), "0 to 1"),
         (lambda: Stream(0, "s").normal((-1,)), "negative"),
+        (lambda: Stream(0, "s").truncated_normal(3, 0.0), "truncation 0.0: a bound above 0"),
+        (lambda: Stream(0, "s").truncated_normal(3, float("nan")), "truncation nan"),
     ],
 )
 def test_out_of_range_arguments_are_named(wrong, says):

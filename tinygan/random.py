@@ -19,7 +19,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from math import prod
+from math import erf, prod, sqrt
 from typing import Any, SupportsIndex
 
 import numpy as np
@@ -69,11 +69,17 @@ def _uniform(w: Array) -> Array:
     return ((w[:, 0] >> 5 << 26) | (w[:, 1] >> 6)).astype("float64") * 2.0**-53
 
 
-def _normal(w: Array) -> Array:
-    """Map words (n, 1 or 2) to N(0, 1): the quantile of the middle of a cell of 2**-32, 2**-52."""
+def _middle(w: Array) -> Array:
+    """Map words (n, 1 or 2) to the middles of cells of 2**-32, 2**-52. Shapes: -> (n,) float64."""
     if w.shape[1] == 1:
-        return normal_from_uniform((w[:, 0] + 0.5) * 2.0**-32).astype("float32")
-    return normal_from_uniform((((w[:, 0] << 20) | (w[:, 1] >> 12)) + 0.5) * 2.0**-52)
+        return (w[:, 0] + 0.5) * 2.0**-32
+    return (((w[:, 0] << 20) | (w[:, 1] >> 12)) + 0.5) * 2.0**-52
+
+
+def _normal(w: Array) -> Array:
+    """Map words (n, 1 or 2) to N(0, 1) in float32 or float64."""
+    z: Array = normal_from_uniform(_middle(w))
+    return z.astype("float32") if w.shape[1] == 1 else z
 
 
 class Stream:
@@ -158,6 +164,34 @@ class Stream:
             out *= float(std)
             out += float(mean)
         return out
+
+    def truncated_normal(self, shape: Shape | int, psi: float, dtype: Any = np.float32) -> Array:
+        """Draw from N(0, 1) within [-psi, psi]: as if what lies beyond were drawn again.
+
+        Each value is the quantile of 1/2 + (p - 1/2) P(|z| <= psi) where ``normal`` gives that of
+        p: one word a value however small psi is, signs and order of the normal ones, and the same
+        bits where psi is so large that it cuts nothing off.
+
+        Args:
+            shape: of the result.
+            psi: bound, above 0.
+            dtype: float32 or float64.
+
+        Raises:
+            OptionError: psi is not above 0.
+
+        Source: Brock et al., arXiv:1809.11096, section 3.1 (the truncation trick).
+        """
+        if not psi > 0:
+            raise OptionError(f"truncation {psi}: a bound above 0 fits")
+        inside = erf(psi / sqrt(2.0))
+
+        def _convert(w: Array) -> Array:
+            p = 0.5 + (_middle(w) - 0.5) * inside
+            z: Array = self.xp.clip(normal_from_uniform(p), -psi, psi).astype(dtype)
+            return z
+
+        return self._fill(shape, dtype, _words_per_float(dtype), _convert)
 
     def integers(self, shape: Shape | int, low: int, high: int) -> Array:
         """Draw int64 from low .. high - 1, by the high half of a 64-bit word times the span.

@@ -75,22 +75,25 @@ def run(claim: Claim, seed: int) -> Row:
     found = claim.measure(seed)
     seconds = round(time.process_time() - start, 1)
     head = {"claim": claim.name, "seed": seed, "cpu_seconds": seconds}
-    return head | found | timing.environment()
+    return head | found
 
 
 def append(row: Row, path: Path = RESULTS) -> None:
-    """Add a row to the results, in one write, so that scripts may run side by side."""
+    """Add a row and its machine to the results, in one write: scripts may run side by side."""
     with path.open("a") as out:
-        out.write(json.dumps(row) + "\n")
+        out.write(json.dumps(row | timing.environment()) + "\n")
+
+
+def read_lines(path: Path) -> list[Row]:
+    """Return the rows of a file, none where it is missing."""
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def read(path: Path = RESULTS) -> dict[str, list[Row]]:
     """Return the rows of each claim by seed; of a seed the last one."""
     found: dict[str, dict[int, Row]] = {}
-    if path.exists():
-        for line in path.read_text().splitlines():
-            row = json.loads(line)
-            found.setdefault(row["claim"], {})[row["seed"]] = row
+    for row in read_lines(path):
+        found.setdefault(row["claim"], {})[row["seed"]] = row
     return {name: [rows[seed] for seed in sorted(rows)] for name, rows in found.items()}
 
 
@@ -100,9 +103,9 @@ def figure(values: Sequence[float]) -> str:
     if len(values) == 1:
         return f"{mean:.4g}"
     error = statistics.stdev(values) / math.sqrt(len(values))
+    if 0 < abs(mean) < 1e-3 or abs(mean) >= 1e6:
+        return f"{mean:.2g} +- {error:.1g}"
     digits = 2 if error == 0 else max(0, 1 - math.floor(math.log10(error)))
-    if digits > 6 or abs(mean) >= 1e6:
-        return f"{mean:.1e} +- {error:.1e}"
     return f"{mean:.{digits}f} +- {error:.{digits}f}"
 
 

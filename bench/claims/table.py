@@ -14,7 +14,8 @@ import statistics
 import sys
 from pathlib import Path
 
-from common import Claim, Row, figure, read
+import tournament
+from common import Claim, Row, figure, read, read_lines
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -53,6 +54,11 @@ def verdict(claim: Claim, rows: list[Row]) -> str:
     return "yes" if claim.holds([row[claim.quantity] for row in rows]) else "**no**"
 
 
+def escaped(text: str) -> str:
+    """Write a cell so that its bars are no bars of the table."""
+    return text.replace("|", "\\|")
+
+
 def page(scripts: dict[str, tuple[Claim, ...]], rows: dict[str, list[Row]]) -> str:
     """Write the page: a table for each script."""
     parts = [HEAD]
@@ -65,15 +71,28 @@ def page(scripts: dict[str, tuple[Claim, ...]], rows: dict[str, list[Row]]) -> s
         for claim in found:
             its = rows.get(claim.name, [])
             cpu = f"{statistics.mean(r['cpu_seconds'] for r in its):.0f} s" if its else "-"
-            parts.append(
-                f"| `{claim.name}`: {claim.says} | {claim.recipe or '-'} | {claim.paper} "
-                f"| {measured(claim, its)} | {claim.sense} {claim.threshold:g} "
-                f"| {verdict(claim, its)} | {claim.budget} | {cpu} |"
+            cells = (
+                f"`{claim.name}`: {claim.says}",
+                claim.recipe or "-",
+                claim.paper,
+                measured(claim, its),
+                f"{claim.sense} {claim.threshold:g}",
+                verdict(claim, its),
+                claim.budget,
+                cpu,
             )
+            parts.append(f"| {' | '.join(map(escaped, cells))} |")
             if claim.note:
                 notes.append(f"- `{claim.name}`: {claim.note}")
         parts += ["", *notes] if notes else []
     return "\n".join(parts) + "\n"
+
+
+def all_pairs(rows: list[Row]) -> str:
+    """Write the section of the tournament, which has no thresholds."""
+    doc = (tournament.__doc__ or "").strip().splitlines()
+    body = "\n".join(line for line in doc[3:] if not line.startswith("    python"))
+    return f"\n## `tournament.py`\n\n{doc[0]}\n{body}\n\n{tournament.table(rows)}\n"
 
 
 def of_recipes(scripts: dict[str, tuple[Claim, ...]], rows: dict[str, list[Row]]) -> str:
@@ -89,14 +108,18 @@ def of_recipes(scripts: dict[str, tuple[Claim, ...]], rows: dict[str, list[Row]]
     return json.dumps(dict(sorted(found.items())), indent=1) + "\n"
 
 
+def files() -> dict[Path, str]:
+    """Return what both files hold when they are fresh."""
+    scripts, rows, pairs = claims(), read(), read_lines(tournament.RESULTS)
+    return {PAGE: page(scripts, rows) + all_pairs(pairs), MEASURED: of_recipes(scripts, rows)}
+
+
 def main() -> None:
     """Write both files; with ``--check`` say whether they are what would be written."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true")
     args = parser.parse_args()
-    scripts, rows = claims(), read()
-    files = {PAGE: page(scripts, rows), MEASURED: of_recipes(scripts, rows)}
-    for path, text in files.items():
+    for path, text in files().items():
         if not args.check:
             path.write_text(text)
         elif not path.exists() or path.read_text() != text:

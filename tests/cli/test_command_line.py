@@ -159,10 +159,15 @@ def test_sample_makes_a_grid_or_an_array(run, said, tmp_path):
     said("sample", str(run), "--n", "9", "--out", str(tmp_path / "a.npz"))
     said("sample", str(run), "--n", "9", "--out", str(tmp_path / "b.npz"), "--seed", "1")
     said("sample", str(run), "--n", "9", "--out", str(tmp_path / "c.npz"), "--no-ema")
-    a, b, c = (np.load(tmp_path / f"{name}.npz")["images"] for name in "abc")
+    said("sample", str(run), "--n", "9", "--out", str(tmp_path / "d.npz"), "--truncation", "0.1")
+    a, b, c, d = (np.load(tmp_path / f"{name}.npz")["images"] for name in "abcd")
     assert a.shape == (9, 8, 8, 1)
     assert not np.array_equal(a, b)
     assert not np.array_equal(a, c)
+    assert d.std(0).max() < 0.5 * a.std(0).max()  # nearer to each other
+    code, _, err = said("sample", str(run), "--truncation", "0")
+    assert code != 0
+    assert "truncation 0.0: a bound above 0 fits" in str(err)
 
 
 def test_interpolation_walks_from_one_sample_to_another(run, said):

@@ -8,9 +8,11 @@ from PIL import Image
 
 from tinygan.cli import main
 from tinygan.data import load
+from tinygan.errors import OptionError
+from tinygan.metrics import suite
 from tinygan.metrics.house_nets import house_net
 from tinygan.metrics.moments import Moments
-from tinygan.runs.judge import best_step, quantised
+from tinygan.runs.judge import Judge, best_step, quantised
 
 TINY = ["--batch", "8", "--ngf", "4", "--ndf", "4", "--nz", "6", "--half-life-kimg", "1"]
 
@@ -39,6 +41,12 @@ def runs(tmp_path_factory):
         flags = ["--data", "digits:16", "--steps", "8", "--snap", "8", "--outdir", str(outdir)]
         assert main(["train", "dcgan", *TINY, *flags, *every, "--seed", seed]) == 0
     return sorted(outdir.glob("0000*"))
+
+
+@pytest.fixture(scope="module")
+def digits_judge():
+    """Give a judge of sixty digits."""
+    return Judge(load("digits:16"), house_net("digits_lenet"), n=60)
 
 
 def images_of(n, seed=0, size=16):
@@ -256,3 +264,32 @@ def test_the_best_step_is_sought_among_what_compares_with_the_last():
     assert best_step(rows, "fd") == 3
     assert best_step(rows[:1], "fd") == 1
     assert best_step(rows, "kid") is None
+
+
+def test_metrics_of_a_conditional_run_know_the_classes_that_it_was_asked_for(said, tmp_path):
+    flags = ["--data", "digits:16", "--steps", "2", "--snap", "2", "--outdir", tmp_path]
+    tiny = ["--batch", "8", "--ngf", "4", "--ndf", "4", "--nz", "6"]
+    assert said("train", "acgan", *tiny, *flags)[0] == 0
+    run = next(tmp_path.glob("0000*"))
+    code, out, _ = said("metrics", run, "--metrics", "agreement,ifid,fd", "--n", "200")
+    assert code == 0
+    assert 0 <= number(out, "agreement_digits_lenet") <= 0.5  # two steps teach it nothing
+    assert number(out, "fd_class_mean_digits_lenet") > 0
+    code, _, err = said("metrics", run, "--metrics", "agreement", "--net", "none")
+    assert code == 2
+    assert len(err) == 1
+
+
+def test_label_agreement_is_the_share_of_classes_that_the_net_tells(digits_judge):
+    reals = digits_judge.real
+    for shift, least, most in ((0, 0.97, 1.0), (1, 0.0, 0.03)):
+        pair = digits_judge.pair(reals.samples, (reals.labels + shift) % 10)
+        (found,) = suite.measure("agreement", pair).values()
+        assert least <= found <= most
+
+
+def test_label_agreement_says_what_it_needs(digits_judge):
+    samples = digits_judge.real.samples
+    for labels, why in ((None, "classes that the fakes"), (np.full(60, 10), "10 classes of 11")):
+        with pytest.raises(OptionError, match=why):
+            suite.measure("agreement", digits_judge.pair(samples, labels))

@@ -5,7 +5,8 @@ import pytest
 
 from tinygan import Tensor, grad, kernels, nn, ops, random
 from tinygan.errors import ShapeError
-from tinygan.gan import judge_both, why_apart
+from tinygan.gan import DiffAugment, judge_both, why_apart
+from tinygan.gan.augment import AugmentedInput
 from tinygan.gan.networks import DCGANDiscriminator, MLPDiscriminator, ResNetDiscriminator
 from tinygan.kernels.registry import tracing
 
@@ -90,7 +91,14 @@ def test_in_eval_mode_running_statistics_serve_both_halves():
     close(fake.data, D(FAKE).data)
 
 
+def augmented():
+    D = discriminator()
+    D._inputs += (AugmentedInput(DiffAugment()),)
+    return D
+
+
 APART = {
+    "input is changed at random": augmented,
     "dropout draws a mask": lambda: discriminator(nn.Dropout(0.5)),
     "power iteration": lambda: discriminator(
         nn.utils.spectral_norm(nn.Conv2d(4, 4, 1, **F64)),
@@ -116,7 +124,7 @@ def test_what_one_pass_would_change_is_judged_in_two_with_a_reason(reason):
 
 
 def test_reasons_go_when_what_moves_stands_still():
-    for make in (APART["dropout draws a mask"], APART["power iteration"]):
+    for make in (APART["dropout draws a mask"], APART["power iteration"], augmented):
         assert why_apart(make().eval(), REAL, FAKE) is None
     assert why_apart(discriminator(nn.Dropout(0.0)), REAL, FAKE) is None
     assert why_apart(discriminator(PerSample()), REAL, FAKE) is None

@@ -234,6 +234,19 @@ def test_a_fake_is_made_anew_once_the_generator_has_changed():
     assert game.fake(z) is not first
 
 
+def test_fakes_can_pose_for_one_z_and_the_game_has_its_own_back_afterwards():
+    game = new_game(recipe(), (2,))
+    z, other, G = game.latent(4), game.latent(4), game.G
+    own, posing = game.fake(z), Tensor(np.full((4, 2), 7, np.float32))
+    with game.posing(z, posing):
+        assert game.fake(z) is posing
+        assert game.G(z) is posing
+        np.testing.assert_array_equal(game.G(other).data, G(other).data)
+    assert game.G is G
+    assert not np.array_equal(game.G(z).data, posing.data)
+    assert game.fake(z) is own
+
+
 # --- sampling ---
 
 
@@ -242,6 +255,18 @@ def test_samples_are_the_same_at_every_call_and_differ_by_seed():
     np.testing.assert_array_equal(game.sample(6), game.sample(6))
     np.testing.assert_array_equal(game.sample(9)[:6], game.sample(6))
     assert not np.array_equal(game.sample(6, seed=8), game.sample(6))
+
+
+def test_truncation_bounds_the_z_of_samples():
+    game = new_game(recipe(), (2,))
+    game.G = nn.Identity()
+    plain, cut = game.sample(400), game.sample(400, truncation=0.7)
+    np.testing.assert_array_equal(plain, random.Stream(0, "sample").normal((400, 3)))
+    assert np.abs(plain).max() > 2
+    assert 0.65 < np.abs(cut).max() <= 0.7
+    np.testing.assert_array_equal(np.sign(plain), np.sign(cut))  # the same samples, drawn in
+    with pytest.raises(OptionError, match="truncation -1: a bound above 0 fits"):
+        game.sample(1, truncation=-1)
 
 
 def test_sampling_uses_the_average_in_evaluation_mode_and_leaves_the_modes_alone():

@@ -88,7 +88,7 @@ def test_nothing_asked_for_is_the_recipe_itself():
     assert with_objective(get("dcgan"), loss="hinge").summary == get("dcgan").summary
 
 
-REGS = ("", "r1:1/2,lecam", "gp,clip", "r2,dragan,noise", "sn,ortho,grad_norm,decay")
+REGS = ("", "r1:1/2,lecam", "gp,clip", "r2,dragan,noise", "sn,ortho,grad_norm,decay", "adv,dropout")
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -189,6 +189,12 @@ def test_batch_norm_under_a_gradient_penalty_is_warned_of_with_its_reason():
     assert "depends on the whole batch" in line
     assert warnings_of("wgan_gp", reg="r1") == []
     assert warnings_of("dcgan", loss="hinge", reg="noise,lecam") == []
+
+
+def test_dropout_on_top_of_dropout_is_warned_of():
+    (line,) = warnings_of("gan", reg="dropout:0.2")
+    assert line == "warning: gan's D has dropout of its own: --reg dropout is on top"
+    assert warnings_of("dcgan", reg="dropout:0.2") == []
 
 
 def test_an_unbounded_critic_and_a_replaced_penalty_are_warned_of():

@@ -1,6 +1,7 @@
 """Regularisers against closed forms: linear players, weights by hand."""
 
 import itertools
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from tinygan.gan import (
     LeCam,
     Recipe,
     Regulariser,
+    adversarial,
     alternating,
     fit,
     orthogonal,
@@ -48,8 +50,9 @@ def zero(game, *args):
     return (game.D.weight.sum() + game.D.bias.sum() + game.G.point.sum()) * 0.0
 
 
+@dataclass(frozen=True)
 class Config:
-    batch = 4
+    batch: int = 4
 
 
 RECIPE = Recipe("still", "none", setup, alternating(zero, zero), Config)
@@ -176,6 +179,27 @@ def test_label_smoothing_stops_d_at_the_logit_of_its_target():
     np.testing.assert_allclose(smoothed[0], W[0] - LR * pull, rtol=1e-5)
 
 
+def test_adversarial_noise_moves_logits_of_a_linear_d_by_eps_times_its_slopes_length():
+    # |w|_1 = 4.2: reals lose eps |w|_1, fakes win it, and the loss is the mean of before and after
+    eps, length = 0.05, 4.2
+    logit, fake = (REAL @ W[0]).astype(float), float(W[0] @ [0.5, -0.25])
+
+    def loss(real, fake):
+        return np.log1p(np.exp(-real)).mean() + np.log1p(np.exp(fake))
+
+    plain, moved = loss(logit, fake), loss(logit - eps * length, fake + eps * length)
+    game = after("adv:0.05", loss="nonsaturating")
+    assert game.metrics["reg_adv"] == pytest.approx(moved)
+    assert game.metrics["loss_d"] == pytest.approx((plain + moved) / 2)
+
+
+def test_adversarial_noise_goes_up_the_slope_by_eps_in_each_number():
+    x = Tensor(np.array([[1.0, -2.0, 0.0]]))
+    moved = adversarial(lambda t: (t * t).sum(), x, 0.25)
+    np.testing.assert_array_equal(moved.data, [[1.25, -2.25, 0.0]])
+    assert not moved.requires_grad
+
+
 def test_lecam_pulls_logits_towards_the_other_sides_moving_average():
     lecam = LeCam(decay=0.75)
     first = lecam(Tensor(np.array([1.0, 3.0])), Tensor(np.array([-2.0, 0.0])))
@@ -270,6 +294,47 @@ def test_spectral_norm_makes_a_linear_d_of_slope_one():
     assert game.opt_d.params[0] is game.D.weight_orig
 
 
+def deep():
+    """D of three layers whose second gives its input back."""
+    net = nn.Sequential(nn.Linear(2, 400), nn.Linear(400, 400, bias=False), nn.Linear(400, 1))
+    net[0].weight.assign_(np.zeros((400, 2), np.float32))
+    net[0].bias.assign_(np.ones(400, np.float32))
+    net[1].weight.assign_(np.eye(400, dtype=np.float32))
+    return net
+
+
+def test_dropout_keeps_its_share_of_hidden_units_and_scales_them_up():
+    D = deep()
+    parse_regularisers("dropout:0.3")[0].kind.module(D, 0.3)
+    with random.using(random.Streams(0)):
+        h = D[1](D[0](Tensor(np.ones((50, 2), np.float32)))).data
+        again = D[1](D[0](Tensor(np.ones((50, 2), np.float32)))).data
+    np.testing.assert_allclose(np.unique(h), [0, 1 / 0.7], rtol=1e-6)
+    # 20,000 units: five standard deviations
+    assert (h > 0).mean() == pytest.approx(0.7, abs=5 * np.sqrt(0.21 / 20_000))
+    assert not np.array_equal(h, again)
+    np.testing.assert_array_equal(D[0](Tensor(np.ones((50, 2), np.float32))).data, 1)  # D's input
+
+
+def test_dropout_is_off_in_evaluation_mode_and_draws_from_its_stream():
+    D = deep()
+    x = Tensor(np.ones((5, 2), np.float32))
+    plain = D(x).data
+    parse_regularisers("dropout")[0].kind.module(D, 0.3)
+    assert list(D.state_dict()) == list(deep().state_dict())
+    with random.using(random.Streams(0)):
+        first = D(x).data
+    with random.using(random.Streams(0)):
+        np.testing.assert_array_equal(D(x).data, first)
+    assert not np.array_equal(first, plain)
+    np.testing.assert_array_equal(D.eval()(x).data, plain)
+
+
+def test_a_d_without_a_hidden_layer_has_nothing_to_drop():
+    with pytest.raises(OptionError, match="dropout: Linear has no hidden layer"):
+        after("dropout")
+
+
 # --- the syntax ---
 
 
@@ -287,6 +352,8 @@ def test_the_syntax_is_name_weight_interval():
 @pytest.mark.parametrize(
     ("text", "line"),
     [
+        ("dropout:1", "dropout:1: a weight above 0 below 1 fits"),
+        ("adv:0.1/4", "adv acts at every step"),
         ("r3", "no regulariser 'r3': perhaps you meant r"),
         ("xyzzy", "no regulariser 'xyzzy': there are clip, gp"),
         ("r1:", "regulariser 'r1:': NAME"),

@@ -309,3 +309,14 @@ def test_gradients_flow_through_a_tied_parameter_from_both_uses():
     (gw,) = grad(net(Tensor(x)).sum(), net.parameters())
     ones = np.ones((1, 2), np.float32)
     np.testing.assert_allclose(gw.data, ones.T @ (x @ w.T) + (ones @ w).T @ x)
+
+
+def test_changes_of_an_input_act_on_the_first_argument_in_order_and_leave_no_trace_in_the_state():
+    layer = nn.Linear(1, 1)
+    names = list(layer.state_dict())
+    layer.forward = lambda x, y: x + y
+    layer._inputs += (lambda module, x: x * 2, lambda module, x: x + 1)
+    assert layer(5, 100) == 111
+    assert layer.changed_input(5) == 11
+    assert list(layer.state_dict()) == names
+    assert nn.Linear(1, 1)._inputs == ()

@@ -260,8 +260,8 @@ def test_feature_matching_compares_means_and_moments_of_constant_reals():
 
 
 def test_every_layer_of_sngans_d_has_a_largest_singular_value_of_one():
-    for net in ("resnet", "dcgan"):
-        config = sngan.Config(net=net, ngf=2, ndf=4, nz=3)
+    for arch in ("resnet", "dcgan"):
+        config = sngan.Config(arch=arch, ngf=2, ndf=4, nz=3)
         D = new_game(sngan.RECIPE, (1, 8, 8), config=config).D
         x = Tensor(random.Stream(0, "x").normal((2, 1, 8, 8)))
         for _ in range(60):  # power iterations
@@ -293,7 +293,7 @@ def test_sngans_learning_rates_fall_linearly_to_zero():
     ("name", "settings", "shape", "message"),
     [
         ("relativistic", {"form": "rms"}, (2,), "no form 'rms': use standard, least_squares, hin"),
-        ("sngan", {"net": "vgg"}, (3, 32, 32), "no net 'vgg': use resnet or dcgan"),
+        ("sngan", {"arch": "vgg"}, (3, 32, 32), "no arch 'vgg': use resnet or dcgan"),
         ("sngan", {}, (3, 30, 30), "multiple of 8"),
         ("feature_matching", {"layers": "first"}, (2,), "layers 'first': use last or all"),
         ("feature_matching", {"moments": 0}, (2,), "moments 0: use 1"),

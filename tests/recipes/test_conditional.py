@@ -10,15 +10,15 @@ from tinygan import Tensor, data, nn, optim, random
 from tinygan.cli import main
 from tinygan.cli.opening import Trained
 from tinygan.errors import DataError, OptionError
-from tinygan.gan import Game, fit, new_game
+from tinygan.gan import EMA, Game, fit, new_game
 from tinygan.gan.labelled import draw_labels
 from tinygan.gan.networks.conditional import in_turn, one_hot
 from tinygan.nn import Parameter
-from tinygan.recipes import acgan, cgan, get, projection
+from tinygan.recipes import acgan, biggan, cgan, get, projection
 
 REAL, FAKE = np.array([0.5, 2.0]), np.array([-1.0, 0.25])
 TABLE = np.array([1.0, -2.0])
-CONDITIONAL = ["cgan", "acgan", "projection"]
+CONDITIONAL = ["cgan", "acgan", "projection", "biggan"]
 TINY = {"batch": 8, "nz": 4, "ngf": 2, "ndf": 2}
 
 
@@ -38,7 +38,7 @@ class Table(nn.Module):
 
 def game_of(D):
     game = Game(nn.Identity(), D, None, optim.SGD(D.parameters(), 0.1), 1)
-    game.config = types.SimpleNamespace(num_classes=2)
+    game.config = types.SimpleNamespace(num_classes=2, ortho=0.0)
     return game
 
 
@@ -58,12 +58,28 @@ def test_cgan_judges_a_sample_with_its_class():
     assert float(loss_g) == pytest.approx(softplus(-fake).mean())
 
 
-def test_projection_is_the_hinge_on_samples_with_their_classes():
+@pytest.mark.parametrize("recipe", [projection, biggan])
+def test_the_hinge_is_of_samples_with_their_classes(recipe):
     # reals 1.5 and 0, fakes -3 and -1.75
     game = game_of(Table())
-    loss_d = projection.d_loss(game, (Tensor(REAL), Y), (Tensor(FAKE), Y_FAKE))
+    loss_d = recipe.d_loss(game, (Tensor(REAL), Y), (Tensor(FAKE), Y_FAKE))
     assert float(loss_d) == pytest.approx((0 + 1) / 2 + 0)
-    assert float(projection.g_loss(game, (Tensor(FAKE), Y_FAKE))) == pytest.approx(4.75 / 2)
+    assert float(recipe.g_loss(game, (Tensor(FAKE), Y_FAKE))) == pytest.approx(4.75 / 2)
+
+
+def test_biggan_adds_the_inner_products_of_g_s_rows():
+    game = game_of(Table())
+    game.G = nn.Linear(2, 2)
+    game.G.weight.assign_(np.array([[1.0, 2.0], [3.0, 0.0]], np.float32))  # inner product 3
+    game.config.ortho = 0.5
+    loss_g = biggan.g_loss(game, (Tensor(FAKE), Y_FAKE))
+    assert float(loss_g) == pytest.approx(4.75 / 2 + 0.5 * 2 * 9)
+
+
+def test_biggan_s_average_keeps_0_9999_a_step_of_its_batch():
+    config = biggan.Config(num_classes=3)
+    ema = EMA(nn.Linear(1, 1), half_life_kimg=config.half_life_kimg)
+    assert ema.decay(config.batch) == pytest.approx(0.9999, abs=1e-6)
 
 
 def test_acgan_adds_the_cross_entropy_of_both_to_d_and_of_fakes_to_g():

@@ -9,7 +9,7 @@ import pytest
 
 from tinygan import data, kernels, recipes
 from tinygan.errors import OptionError
-from tinygan.gan import fit, new_game
+from tinygan.gan import fit, new_game, with_procedures
 from tinygan.recipes import RECIPES
 
 PLAIN = {"batch": 8, "nz": 4, "ngf": 2, "ndf": 2, "hidden": 8}
@@ -23,6 +23,7 @@ SMALL = {
     "wgan": PLAIN | {"n_critic": 2, "n_critic_burst": 3, "warm_up": 1, "burst_every": 4},
     "dragan": PLAIN,
     "sngan": PLAIN | {"n_critic": 1, "g_batch": 12, "decay_steps": 20},
+    "sagan": {"batch": 8, "nz": 4, "ngf": 8, "ndf": 8},
     "began": {"batch": 8, "nz": 4, "nf": 2},
     "ebgan": {"batch": 8, "nz": 4, "ngf": 2, "ndf": 2, "code": 5},
     "relativistic": PLAIN,
@@ -31,18 +32,24 @@ SMALL = {
     "cgan": PLAIN | {"num_classes": 10},
     "acgan": PLAIN | {"num_classes": 10},
     "projection": {"batch": 8, "nz": 4, "ngf": 2, "ndf": 2, "n_critic": 1, "num_classes": 10},
+    "biggan": {"batch": 8, "nz": 4, "ngf": 2, "ndf": 2, "n_critic": 1, "num_classes": 10},
     "extragradient": {"batch": 8, "nz": 4, "ngf": 2, "ndf": 2, "hidden": 8},
     "pacgan": {"batch": 8, "nz": 4, "ngf": 2, "ndf": 2, "hidden_g": 8, "hidden_d": 8},
     "veegan": {"batch": 8, "nz": 4, "hidden": 8},
     "bigan": {"batch": 8, "nz": 4, "hidden": 8},
+    "infogan": PLAIN | {"categories": 3},
+    "semi_supervised": {"batch": 8, "nz": 4, "hidden_g": 8, "hidden_d": 8, "num_classes": 10},
+    "vae": PLAIN,
+    "vae_gan": PLAIN,
+    "progan": {"batch": 8, "nz": 4, "nf": 2, "stage_kimg": 0.008, "fade_kimg": 0.048},
 }
-IMAGES_ONLY = {"dcgan", "began", "ebgan", "projection"}
+IMAGES_ONLY = {"dcgan", "began", "ebgan", "projection", "sagan", "biggan", "progan"}
 ON = {name: "digits:8" for name in RECIPES} | {"unrolled": "ring", "consensus": "ring"}
 
 
-def run(name, steps, on=None, resume=None, cursor=None, **changes):
+def run(name, steps, on=None, resume=None, cursor=None, procedures=(), **changes):
     """Train a small game; return it, and the batches."""
-    recipe = recipes.get(name)
+    recipe = with_procedures(recipes.get(name), **dict(procedures))
     config = recipe.config(**SMALL[name] | changes)
     dataset = data.load(on or ON[name])
     batches = data.Batches(dataset, config.batch, seed=11)
@@ -80,6 +87,23 @@ def assert_resumes(name, steps):
 def test_a_run_in_two_halves_ends_in_the_same_bits(name, backend):
     with kernels.use_backend(backend, "numpy"):
         assert_resumes(name, 12)
+
+
+# whose D judges pairs or packs, is an autoencoder, or compares what it must see as it is
+UNAUGMENTED = {"pacgan", "veegan", "bigan", "began", "ebgan", "vae", "vae_gan", "semi_supervised"}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_d_judges_augmented_images_of_any_recipe_or_the_reason_is_given(name):
+    on = {"name": name, "steps": 2, "on": "digits:8"}
+    if name in UNAUGMENTED:
+        with pytest.raises(OptionError, match=r"autoencoder|one by one|does not suit|logits"):
+            run(**on, procedures={"augment": "diff"})
+        return
+    plain, augmented = run(**on)[0], run(**on, procedures={"augment": "diff"})[0]
+    tensors = plain.state()[0]
+    assert tensors.keys() == augmented.state()[0].keys()
+    assert any(x.tobytes() != augmented.state()[0][name].tobytes() for name, x in tensors.items())
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""``--loss`` and ``--reg`` from the command line to ``config.json`` and back, bit for bit."""
+"""Losses, regularisers and procedures from the command line to ``config.json``, bit for bit."""
 
 import json
 import re
@@ -84,6 +84,31 @@ def test_batch_norm_under_a_gradient_penalty_is_printed(command):
     assert "warning: dcgan's D has batch norm" in out
 
 
+def test_a_resumed_run_has_its_procedures_and_the_bits(command, tmp_path):
+    flags = ["--ttur", "2", "--pool", "9", "--augment", "ada:-0.9/0.1", "--pretrain-d", "3"]
+    flags += ["--diagnose-every", "1"]
+    assert command("train", "dcgan", *TINY, *flags, "--steps", "8", "--snap", "4")[0] == 0
+    assert command("train", "dcgan", *TINY, *flags, "--steps", "6", "--snap", "3")[0] == 0
+    straight, cut = sorted((tmp_path / "runs").glob("0000*"))
+    settings = json.loads((cut / "config.json").read_text())["settings"]
+    chosen = {"ttur": 2.0, "pool": 9, "augment": "ada:-0.9/0.1", "pretrain_d": 3}
+    assert {name: settings[name] for name in chosen} == chosen
+    assert command("resume", cut, "--steps", "8")[0] == 0
+    assert bits(straight) == bits(cut)
+    rows = RunDirectory.open(cut).read_rows()
+    assert [row["step"] for row in rows if "pretraining" in row] == [1, 2, 3]
+    assert rows[-1]["ada_p"] > 0
+    assert RunDirectory.open(cut).read_rows("alarms") == []  # G was not frozen but waiting
+    assert command("sample", cut, "--n", "4", "--out", tmp_path / "x.png")[0] == 0
+
+
+def test_a_head_start_for_d_under_the_saturating_loss_is_printed(command):
+    flags = ["--loss", "minimax", "--pretrain-d", "1", "--steps", "2", *TINY]
+    code, out, _ = command("train", "dcgan", *flags)
+    assert code == 0
+    assert "warning: --pretrain-d under --loss minimax" in out
+
+
 @pytest.mark.parametrize(
     ("args", "line"),
     [
@@ -92,6 +117,11 @@ def test_batch_norm_under_a_gradient_penalty_is_printed(command):
         (["dcgan", "--reg", "r1:x"], "regulariser r1:x: a weight above 0 fits"),
         (["dcgan", "--reg", "smooth"], "--reg smooth acts inside the loss"),
         (["consensus", "--loss", "hinge"], "consensus has a step of its own"),
+        (["consensus", "--pool", "5"], "consensus has a step of its own: --pool"),
+        (["dcgan", "--augment", "blur"], "--augment blur: diff:color,translation,cutout"),
+        (["dcgan", "--pretrain-d", "5", "--steps", "5"], "G never moves in 5 steps"),
+        (["gan", "--augment", "diff", "--data", "ring"], "it takes images"),
+        (["dcgan", "--reg", "dropout:1"], "dropout:1: a weight above 0 below 1 fits"),
         (["dcgan", "--los", "hinge"], "no flag --los: perhaps you meant --loss"),
     ],
 )

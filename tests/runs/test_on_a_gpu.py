@@ -22,6 +22,7 @@ TINY = {
     "wgan": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4, "n_critic_burst": 1}),
     "dragan": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4}),
     "sngan": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4, "g_batch": 4, "n_critic": 1}),
+    "sagan": ("digits:8", {"batch": 4, "ngf": 8, "ndf": 8, "nz": 4}),
     "began": ("digits:8", {"batch": 4, "nf": 2, "nz": 4}),
     "ebgan": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4}),
     "relativistic": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4}),
@@ -30,10 +31,16 @@ TINY = {
     "cgan": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4}),
     "acgan": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4}),
     "projection": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4, "n_critic": 1}),
+    "biggan": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4, "n_critic": 1}),
     "extragradient": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4}),
     "pacgan": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4}),
     "veegan": ("ring", {"batch": 4, "hidden": 6, "nz": 4}),
     "bigan": ("ring", {"batch": 4, "hidden": 6, "stochastic": True}),
+    "infogan": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4}),
+    "semi_supervised": ("digits:8", {"batch": 4, "hidden_g": 4, "hidden_d": 4, "nz": 4}),
+    "vae": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4}),
+    "vae_gan": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4}),
+    "progan": ("digits:8", {"batch": 4, "nf": 2, "nz": 4, "stage_kimg": 0.004, "fade_kimg": 0.02}),
 }
 
 

@@ -28,6 +28,7 @@ TINY = {
     "wgan": ("ring", {"batch": 16, "hidden": 8, "nz": 4, "n_critic_burst": 7, "n_critic": 1}),
     "dragan": ("ring", {"batch": 16, "hidden": 8, "nz": 4}),
     "sngan": ("ring", {"batch": 8, "hidden": 8, "nz": 4, "g_batch": 12, "n_critic": 1}),
+    "sagan": ("digits:8", {"batch": 4, "ngf": 8, "ndf": 8, "nz": 4}),
     "began": ("digits:8", {"batch": 4, "nf": 2, "nz": 4}),
     "ebgan": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4}),
     "relativistic": ("ring", {"batch": 16, "hidden": 8, "nz": 4}),
@@ -36,10 +37,16 @@ TINY = {
     "cgan": ("ring", {"batch": 16, "hidden": 8, "nz": 4}),
     "acgan": ("ring", {"batch": 16, "hidden": 8, "nz": 4}),
     "projection": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4, "n_critic": 1}),
+    "biggan": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4, "n_critic": 1}),
     "extragradient": ("digits:8", {"batch": 8, "ngf": 2, "ndf": 2, "nz": 4}),
     "pacgan": ("digits:8", {"batch": 8, "ngf": 2, "ndf": 2, "nz": 4}),
     "veegan": ("ring", {"batch": 8, "hidden": 6, "nz": 4}),
     "bigan": ("ring", {"batch": 8, "hidden": 6, "stochastic": True}),
+    "infogan": ("ring", {"batch": 16, "hidden": 8, "nz": 4, "categories": 3}),
+    "semi_supervised": ("digits:8", {"batch": 8, "hidden_g": 6, "hidden_d": 8, "nz": 4}),
+    "vae": ("ring", {"batch": 16, "hidden": 8}),
+    "vae_gan": ("ring", {"batch": 16, "hidden": 8}),
+    "progan": ("digits:8", {"batch": 4, "nf": 2, "nz": 4, "stage_kimg": 0.1, "fade_kimg": 0.2}),
 }
 
 CHILD = """

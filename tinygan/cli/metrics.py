@@ -85,10 +85,11 @@ def run(args: list[str]) -> int:
     dataset = load_data(settings)
     judge = _judge(options, settings, dataset)
     n = options.n or min(len(dataset), MOST)
+    labels = trained.labels(n) if trained.recipe.labelled else None  # codes are no classes
     with computing(settings.backend):
-        fakes = trained(trained.latent(n, options.seed))
+        fakes = trained(trained.latent(n, options.seed), labels)
     perceptual = _lpips(options.lpips, dataset)
-    pair = judge.pair(fakes, generate=trained, nz=trained.game.nz, **perceptual)
+    pair = judge.pair(fakes, labels, generate=trained, nz=trained.game.nz, **perceptual)
     names = suite.suited([*MEASURES], pair) if options.all else names_of(options.metrics)
     averaged = options.ema and trained.game.ema is not None
     card = judge.card(

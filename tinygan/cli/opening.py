@@ -11,7 +11,7 @@ from .. import nn
 from ..autograd import Tensor, no_grad
 from ..errors import CheckpointError, OptionError
 from ..gan import Game, Recipe
-from ..gan.game import evaluating
+from ..gan.game import draw_latent, evaluating
 from ..kernels.arrays import Array, Shape
 from ..random import Stream
 from ..recipes import get
@@ -62,9 +62,9 @@ class Trained:
         """The generator."""
         return self.game.ema.module if self.ema and self.game.ema is not None else self.game.G
 
-    def latent(self, n: int, seed: int) -> Array:
-        """Draw z. Shapes: -> (n, nz)."""
-        return Stream(seed, "sample").normal((n, self.game.nz))
+    def latent(self, n: int, seed: int, truncation: float | None = None) -> Array:
+        """Draw z, within a bound if there is one; see ``Game.sample``. Shapes: -> (n, nz)."""
+        return draw_latent(Stream(seed, "sample"), (n, self.game.nz), truncation)
 
     def __call__(self, z: Array, labels: Array | None = None) -> Array:
         """Make samples, of given classes if ``labels`` says so (conditional recipes only).
@@ -79,9 +79,14 @@ class Trained:
                 parts.append(net(Tensor(part), *classes).numpy())
         return np.concatenate(parts)
 
+    @property
+    def classes(self) -> int:
+        """How many classes the generator can be asked for; 0 where it takes none."""
+        return getattr(self.net, "num_classes", 0)
+
     def labels(self, n: int) -> Array | None:
-        """Return one class after the other, or None where the recipe has none. Shapes: -> (n,)."""
-        return np.arange(n) % self.game.config.num_classes if self.recipe.labelled else None
+        """Return one class after the other, or None where G takes none. Shapes: -> (n,)."""
+        return np.arange(n) % self.classes if self.classes else None
 
 
 def open_trained(path: str, *, ema: bool = True, step: int | None = None) -> Trained:

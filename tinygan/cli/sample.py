@@ -1,16 +1,21 @@
-"""``tinygan sample RUN``: make a grid of samples, or an array of them."""
+"""``tinygan sample RUN``: make a grid of samples, or an array of them.
+
+``tinygan sample RUN RUN --mix 2,1`` mixes runs: each sample is of one of them, drawn by weight.
+"""
 
 from __future__ import annotations
 
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import tyro
 
+from ..gan.mixture import choose
 from ..kernels.arrays import Array
+from ..random import Stream
 from ..runs.files import write_atomic
 from ..runs.pictures import save_samples
 from .arguments import parse
@@ -23,20 +28,26 @@ class Options:
     """Which run, how many samples, where to.
 
     Attributes:
-        run: the run's folder, or the start of its name: runs/00000.
+        run: the run's folder, or the start of its name: runs/00000. Of several runs each sample
+            is made by one, drawn at random.
         n: number of samples.
         seed: another seed gives other samples.
         label: number of the class to make, from 0; -1: one class after the other. Recipes that
-            are given labels only.
+            are given labels only, and infogan's categories.
+        mix: weights of several runs with commas between, 2,1: how often each is drawn; by
+            default all alike.
+        truncation: bound of every entry of z, above 0: less makes samples better and more alike.
         ema: use the averaged weights, where there are some.
-        out: a .png for a grid (a plot, if the samples are points), an .npz for the numbers; by
-            default samples-seedN.png in the run's folder.
+        out: a .png for a grid (a plot, if the samples are points), an .npz for the numbers, with
+            their labels; by default samples-seedN.png in the (first) run's folder.
     """
 
-    run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    run: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN [RUN ...]")]
     n: int = 64
     seed: int = 0
     label: int = -1
+    mix: str = ""
+    truncation: float | None = None
     ema: bool = True
     out: str = ""
 
@@ -48,32 +59,66 @@ def run(args: list[str]) -> int:
         raise UsageError(f"--n {options.n}: use 1 or more")
     if options.out and Path(options.out).suffix not in (".png", ".npz"):
         raise UsageError(f"--out {options.out}: the ending .png or .npz fits")
-    trained = open_trained(options.run, ema=options.ema)
-    out = Path(options.out or trained.run.path / f"samples-seed{options.seed}.png")
-    labels = trained.labels(options.n) if options.label == -1 else only(trained, options)
-    write(out, trained(trained.latent(options.n, options.seed), labels))
-    print(f"{options.n} samples of step {trained.game.step}: {out}")
+    if not options.run:
+        raise UsageError("sample: RUN is missing; see tinygan sample --help")
+    trained = [open_trained(run, ema=options.ema) for run in options.run]
+    which = mixed(trained, options)
+    first = trained[0]
+    out = Path(options.out or first.run.path / f"samples-seed{options.seed}.png")
+    samples = np.empty((options.n, *first.shape), np.float32)
+    labels = np.zeros(options.n, np.int64)
+    for k, one in enumerate(trained):
+        own = which == k
+        chosen = options.label != -1
+        given = only(one, options.label, options.n) if chosen else one.labels(options.n)
+        if given is not None:
+            given = labels[own] = given[own]
+        if own.any():
+            z = one.latent(options.n, options.seed, options.truncation)
+            samples[own] = one(z[own], given)
+    write(out, samples, labels if first.classes else None)
+    steps = ", ".join(str(one.game.step) for one in trained)
+    print(f"{options.n} samples of step {steps}: {out}")
     return OK
 
 
-def only(trained: Trained, options: Options) -> Array:
-    """Return ``options.n`` times the label that was asked for; raises ``UsageError``."""
-    if not trained.recipe.labelled:
-        raise UsageError(f"--label {options.label}: {trained.recipe.name} knows no classes")
-    classes: int = trained.game.config.num_classes
-    if not 0 <= options.label < classes:
-        raise UsageError(f"--label {options.label}: use -1 or 0 to {classes - 1}")
-    return np.full(options.n, options.label)
+def mixed(trained: list[Trained], options: Options) -> Array:
+    """Return which of the runs makes each sample; raises ``UsageError``. Shapes: -> (n,)."""
+    for run, one in zip(options.run, trained, strict=True):
+        if one.shape != trained[0].shape or one.classes != trained[0].classes:
+            raise UsageError(
+                f"{run}: samples of {one.shape}, and {options.run[0]} of {trained[0].shape}: runs "
+                "of one shape, with as many classes or none, mix"
+            )
+    try:
+        weights = (
+            [float(w) for w in options.mix.split(",")] if options.mix else [1.0] * len(trained)
+        )
+    except ValueError:
+        weights = []
+    if len(weights) != len(trained):
+        raise UsageError(f"--mix {options.mix}: {len(trained)} numbers with commas between fit")
+    return choose(options.n, weights, Stream(options.seed, "mixture"))
 
 
-def write(path: Path, samples: Array) -> None:
-    """Write samples as a picture or as the array ``images`` (N, H, W, C) or ``points``."""
+def only(trained: Trained, label: int, n: int) -> Array:
+    """Return n times the label that was asked for; raises ``UsageError``."""
+    if not trained.classes:
+        raise UsageError(f"--label {label}: {trained.recipe.name} knows no classes")
+    if not 0 <= label < trained.classes:
+        raise UsageError(f"--label {label}: use -1 or 0 to {trained.classes - 1}")
+    return np.full(n, label)
+
+
+def write(path: Path, samples: Array, labels: Array | None) -> None:
+    """Write a picture, or the arrays ``images`` (N, H, W, C) or ``points``, and ``labels``."""
     if path.suffix == ".npz":
         buffer = io.BytesIO()
-        if samples.ndim == 4:
-            np.savez_compressed(buffer, images=samples.transpose(0, 2, 3, 1))
-        else:
-            np.savez_compressed(buffer, points=samples)
+        images = samples.ndim == 4
+        nhwc = samples.transpose(0, 2, 3, 1) if images else samples
+        arrays: dict[str, Any] = {"images" if images else "points": nhwc}
+        arrays |= {} if labels is None else {"labels": labels}
+        np.savez_compressed(buffer, **arrays)
         write_atomic(path, [buffer.getvalue()])
     else:
         save_samples(path, samples, 1.25 * float(np.abs(samples).max()))

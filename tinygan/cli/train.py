@@ -20,7 +20,8 @@ class Options:
 
     Attributes:
         data: digits, digits:32, fashion-mnist, ring, grid, swiss_roll, moons, or a path: IDX
-            files, an .npz, CIFAR's batches, a folder or zip of images, parquet.
+            files, an .npz, CIFAR's batches, a folder or zip of images, parquet; stacked:digits
+            puts three of its images into the channels of one.
         steps: number of steps.
         seed: determines every random number of the run.
         size: side in pixels that images are resized to; by default their own.
@@ -42,9 +43,20 @@ class Options:
             wasserstein, hinge, relativistic, relativistic_ls, relativistic_hinge, fgan_kl,
             fgan_reverse_kl, fgan_pearson, fgan_hellinger, fgan_js, cramer.
         reg: regularisers, NAME:WEIGHT/INTERVAL with commas between, e.g. r1:10/16,noise:0.1: clip,
-            gp, r1, r2, dragan, lecam, ortho, noise, smooth, grad_norm, decay, sn.
+            gp, r1, r2, dragan, lecam, ortho, noise, adv, smooth, grad_norm, decay, sn, dropout.
+        ttur: D's learning rate over G's, e.g. 4; 0 leaves the recipe's own.
+        pool: let D judge old fakes too, from a pool of so many, e.g. 50.
+        pretrain_d: steps at the start in which D moves alone.
+        augment: let D judge augmented images alone: diff, or some of it as in
+            diff:color,translation,cutout; or ada:TARGET/KIMG, by default ada:0.6/500, whose
+            strength follows how far D overfits.
+        curriculum: begin on blurred images, blur:SIGMA/STEPS: blur:2/2000 falls from 2 pixels to 0
+            over 2000 steps.
         diagnose_every: steps between looks at gradients, updates and weights, from which alarms
             are raised; 0 never looks.
+        init: start from trained players: a run, one of its checkpoints/step-NNNNNN, or the
+            safetensors of a generator.
+        freeze_d: weighted layers of D, from its input on, that stay as --init has them (FreezeD).
     """
 
     data: str = "digits"
@@ -65,7 +77,14 @@ class Options:
     weights: str = ""
     loss: str = ""
     reg: str = ""
+    ttur: float = 0.0
+    pool: int = 0
+    pretrain_d: int = 0
+    augment: str = ""
+    curriculum: str = ""
     diagnose_every: int = 50
+    init: str = ""
+    freeze_d: int = 0
 
 
 def run(args: list[str]) -> int:

@@ -1,11 +1,12 @@
 """Find a data set by name or path and load it.
 
 Names: ``digits`` (shipped with tinygan), ``fashion-mnist`` (from Debian's package), and the toys
-``ring grid swiss_roll moons``. ``NAME:32`` is ``NAME`` at 32 pixels. Anything else is a path: an
-IDX file or a folder of them, an ``.npz``; a folder of CIFAR's batches, binary or pickled, one of
-them, or their ``tar.gz``; a folder of images, a zip of them with or without stylegan's
-``dataset.json``; a parquet file of Hugging Face or a folder of its shards. A file's kind is told
-from its first bytes.
+``ring grid swiss_roll moons``. ``NAME:32`` is ``NAME`` at 32 pixels; ``stacked:NAME`` and
+``stacked:PATH`` put three grey images into the channels of one. Anything else is a path: an IDX
+file or a folder of them, an ``.npz``; a folder of CIFAR's batches, binary or pickled, one of them,
+or their ``tar.gz``; a folder of images, a zip of them with or without stylegan's ``dataset.json``;
+a parquet file of Hugging Face or a folder of its shards. A file's kind is told from its first
+bytes.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from .dataset import Dataset, check_size
 from .digits import load_digits
 from .kinds import kind_of
 from .pixels import Colour, OnBad, Rules, parse_colour
+from .stacked import PREFIX, stack
 from .toys import TOYS
 
 FASHION_FOLDER = Path("/usr/share/datasets/fashion-mnist")
@@ -102,6 +104,16 @@ def load(
         OptionError: an argument has a value that isn't among those that fit.
     """
     _check(split, on_bad, channels)
+    if str(spec).startswith(PREFIX):
+        grey = load(
+            str(spec).removeprefix(PREFIX),
+            size=size,
+            split=split,
+            on_bad=on_bad,
+            background=background,
+            value_range=value_range,
+        )
+        return stack(grey)
     name, named_size = _split_size(str(spec))
     size = named_size if size is None else size
     if size is not None:

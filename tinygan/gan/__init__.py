@@ -1,5 +1,8 @@
 """What all GANs share: the game, its field and its loop, penalties, averaging, replay, networks."""
 
+from .augment import ADA, DiffAugment, parse_augment
+from .balance import balanced
+from .curriculum import Blur, diffuse, with_curriculum
 from .diagnostics import Watch, spectral_norms
 from .ema import EMA
 from .field import game_field, game_jacobian, game_jvp, game_vjp
@@ -8,23 +11,30 @@ from .judge import judge_both, why_apart
 from .labelled import alternating_labelled, check_classes
 from .loop import Alternating, Recipe, Source, advance, alternating, fit, new_game
 from .losses import LOSSES, NamedLoss, get_loss
+from .mixture import Mixture
 from .noise import instance_noise
 from .objective import objective_warnings, with_objective
 from .penalties import dragan, gradient_penalty, r1, r2
+from .procedures import procedure_warnings, with_procedures
 from .regularisers import KINDS as REGULARISERS
-from .regularisers import LeCam, Regulariser, orthogonal, parse_regularisers
+from .regularisers import LeCam, Regulariser, adversarial, orthogonal, parse_regularisers
 from .replay import ReplayPool
 from .snapshot import Snapshot
 from .spectrum import FieldAt, arnoldi, field_at, path_angles, rotation_share
+from .transfer import freeze_layers, start_from, with_frozen
 
 __all__ = [
+    "ADA",
     "EMA",
     "LOSSES",
     "REGULARISERS",
     "Alternating",
+    "Blur",
+    "DiffAugment",
     "FieldAt",
     "Game",
     "LeCam",
+    "Mixture",
     "NamedLoss",
     "Recipe",
     "Regulariser",
@@ -33,13 +43,17 @@ __all__ = [
     "Source",
     "Watch",
     "advance",
+    "adversarial",
     "alternating",
     "alternating_labelled",
     "arnoldi",
+    "balanced",
     "check_classes",
+    "diffuse",
     "dragan",
     "field_at",
     "fit",
+    "freeze_layers",
     "game_field",
     "game_jacobian",
     "game_jvp",
@@ -51,12 +65,18 @@ __all__ = [
     "new_game",
     "objective_warnings",
     "orthogonal",
+    "parse_augment",
     "parse_regularisers",
     "path_angles",
+    "procedure_warnings",
     "r1",
     "r2",
     "rotation_share",
     "spectral_norms",
+    "start_from",
     "why_apart",
+    "with_curriculum",
+    "with_frozen",
     "with_objective",
+    "with_procedures",
 ]

@@ -207,8 +207,8 @@ def _logit_of_fakes(game: Game, z: Tensor) -> Tensor | None:
     """Return D of G(z), one number a sample; None where the players want something else."""
     classes = getattr(game.config, "num_classes", 0)
     labels = (in_turn(z, classes),) if classes else ()
-    others = _required(game.D) - 1
-    if _required(game.G) > 1 or others > len(labels):
+    others = inputs_required(game.D) - 1
+    if inputs_required(game.G) > 1 or others > len(labels):
         return None
     try:
         out = game.D(game.G(z), *labels[:others])  # without labels G makes the classes in turn, too
@@ -218,7 +218,7 @@ def _logit_of_fakes(game: Game, z: Tensor) -> Tensor | None:
     return logit if isinstance(logit, Tensor) and logit.size == z.shape[0] else None
 
 
-def _required(player: nn.Module) -> int:
+def inputs_required(player: nn.Module) -> int:
     """Count the inputs that a player can't be called without, at least its first."""
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     parameters: Sequence[inspect.Parameter] = list(

@@ -12,7 +12,7 @@ import numpy as np
 from .. import nn, optim, random
 from ..autograd import Tensor, no_grad
 from ..errors import StateError
-from ..kernels.arrays import Array, xp_of
+from ..kernels.arrays import Array, Shape, xp_of
 from .ema import EMA
 
 Metrics = dict[str, float]
@@ -83,6 +83,25 @@ class Game:
         """Let go of the last ``fake``, and of its graph."""
         self._fake = None
 
+    @contextmanager
+    def posing(self, z: Tensor, fakes: Tensor) -> Iterator[None]:
+        """Let ``fakes`` stand for G(z) and ``fake(z)`` until the ``with`` block ends.
+
+        What ``fake`` kept before is there again afterwards, graph and all.
+        """
+        own, kept = self.G.forward, self._fake
+
+        def _forward(given: Any, *args: Any) -> Any:
+            return fakes if given is z else own(given, *args)
+
+        self.G.forward = _forward
+        self._fake = z, [p.version for p in self.opt_g.params], fakes
+        try:
+            yield
+        finally:
+            del self.G.forward  # the class's own is back
+            self._fake = kept
+
     def observe(self, real_logit: Tensor, fake_logit: Tensor) -> None:
         """Note the means of D(x) and D(G(z)), after a sigmoid, among this step's metrics."""
         for name, logit in (("d_real", real_logit), ("d_fake", fake_logit)):
@@ -90,21 +109,39 @@ class Game:
                 (0.5 + 0.5 * xp_of(logit.data).tanh(0.5 * logit.data)).mean()
             )
 
-    def sample(self, n: int, *, ema: bool = True, seed: int | None = None) -> Array:
+    def sample(
+        self,
+        n: int,
+        *,
+        labels: Array | None = None,
+        ema: bool = True,
+        seed: int | None = None,
+        truncation: float | None = None,
+    ) -> Array:
         """Make n samples in evaluation mode, from random numbers that training doesn't use.
 
         Shapes: -> (n, C, H, W) or (n, 2), NumPy.
 
         Args:
             n: number of samples.
+            labels: (n,) classes to make, of a conditional game alone; None: as G has it.
             ema: use the averaged generator where there is one.
             seed: another seed gives other samples; None gives the same z at every call.
+            truncation: bound of |z| for every entry, above 0: less makes samples better and more
+                alike (arXiv:1809.11096, section 3.1); None bounds nothing.
+
+        Raises:
+            OptionError: the truncation is not above 0.
         """
         net = self.ema.module if ema and self.ema is not None else self.G
         streams = random.Streams(self.streams.seed if seed is None else seed, self.streams.xp)
-        z = streams.stream("sample").normal((n, self.nz))
+        z = draw_latent(streams.stream("sample"), (n, self.nz), truncation)
+        given = [] if labels is None else [self.streams.xp.asarray(labels)]
         with random.using(streams), no_grad(), evaluating(net):
-            parts = [net(Tensor(z[i : i + _SAMPLE_BATCH])) for i in range(0, n, _SAMPLE_BATCH)]
+            parts = [
+                net(Tensor(z[i : i + _SAMPLE_BATCH]), *(y[i : i + _SAMPLE_BATCH] for y in given))
+                for i in range(0, n, _SAMPLE_BATCH)
+            ]
         return np.concatenate([part.numpy() for part in parts])
 
     # --- state ---
@@ -146,6 +183,17 @@ class Game:
             owner.load_state_dict(saved[part])
         self.step = int(scalars["step"])
         self.forget_fake()
+
+
+def draw_latent(stream: random.Stream, shape: Shape, truncation: float | None) -> Array:
+    """Draw z from N(0, 1), or within [-truncation, truncation] of it.
+
+    Raises:
+        OptionError: the truncation is not above 0.
+    """
+    if truncation is None:
+        return stream.normal(shape)
+    return stream.truncated_normal(shape, truncation)
 
 
 @contextmanager

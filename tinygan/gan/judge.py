@@ -7,7 +7,7 @@ each half (``ops.batch_norm(..., segments=2)``), and its running statistics move
 reals and then for the fakes, as in two passes. *Not* the same, and so judged in two passes:
 
 - spectral norm in training mode, as a power iteration moves sigma between the passes;
-- dropout in training mode, as a mask is drawn a pass;
+- dropout in training mode, as a mask is drawn a pass; so is an augmentation;
 - minibatch statistics, which would compare reals with fakes;
 - a module that tinygan doesn't know, unless its class says ``per_sample = True``.
 
@@ -81,6 +81,8 @@ def why_apart(D: nn.Module, real: Tensor, fake: Tensor) -> str | None:
 
 def _why_not_per_sample(module: nn.Module) -> str | None:
     kind = type(module)
+    if module.training and module._inputs:
+        return "its input is changed at random, anew a pass"
     if module.training and any(isinstance(c, SpectralNorm) for c in module._computed):
         return "spectral norm takes a power iteration a pass"
     if kind is nn.Dropout:

@@ -13,8 +13,8 @@ uninterrupted one would have had.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from ..kernels.arrays import Array, Shape, as_channels_last
 from ..kernels.memory import caching, trim_memory
 from . import finite
 from .game import Game, Metrics, State
+from .settings import check_settings
 from .snapshot import Snapshot
 
 Loss = Callable[..., Tensor]
@@ -43,10 +44,12 @@ class Recipe:
         step: ``step(game, batches) -> metrics``; every metric must be finite.
         config: the dataclass of its settings; the defaults are the canonical ones.
         labelled: the batches are pairs of samples and labels, and the settings have
-            ``num_classes``; G(z) without labels makes one class after the other.
+            ``num_classes``. A G that takes classes has ``num_classes`` of its own, and without
+            labels makes one class after the other.
         loss: the loss in words, for the list of recipes; so are ``reg`` and ``data``.
         reg: what holds D, or the pair, in bounds.
         data: kinds of data that it takes: points, images, labelled images.
+        unfit: why a procedure of ``with_procedures`` does not suit it, by the procedure's name.
     """
 
     name: str
@@ -58,6 +61,7 @@ class Recipe:
     loss: str = ""
     reg: str = ""
     data: str = ""
+    unfit: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def summary(self) -> str:
@@ -196,7 +200,7 @@ def new_game(
         resume: what ``Game.state`` returned.
 
     Raises:
-        OptionError: ``config`` is of another recipe.
+        OptionError: ``config`` is of another recipe, or a number in it is out of range.
         StateError: ``resume`` doesn't fit.
     """
     config = recipe.config() if config is None else config
@@ -204,6 +208,7 @@ def new_game(
         raise OptionError(
             f"{recipe.name} takes a {recipe.config.__qualname__} of its own, got {config!r}"
         )
+    check_settings(recipe.name, config)
     streams = random.Streams(seed, random.current().xp)
     with random.using(streams):
         game = recipe.setup(config, tuple(data_shape))

@@ -7,9 +7,9 @@ is the same recipe, with its networks, optimizers and configuration, and
     L_D = d(D(x), D(G(z))) + penalties,   L_G = g(D(G(z)), D(x)) + penalties
 
 of ``losses.LOSSES`` and ``regularisers.KINDS``. Without ``loss`` the recipe keeps its own losses,
-whatever they are, and penalties are added; what acts inside a loss (``lecam``, ``noise``,
-``smooth``) then has nothing to act on and is refused. With ``loss`` both losses of the recipe go,
-a penalty in them included.
+whatever they are, and penalties are added; what acts inside a loss (``adv``, ``lecam``,
+``noise``, ``smooth``) then has nothing to act on and is refused. With ``loss`` both losses of the
+recipe go, a penalty in them included.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any
 
-from .. import nn, random
+from .. import nn, ops, random
 from ..autograd import Tensor, no_grad
 from ..errors import OptionError, ShapeError
 from ..kernels.arrays import Shape
@@ -31,7 +31,7 @@ from .judge import judge_both
 from .loop import Alternating, Recipe
 from .losses import AUTOENCODERS, NamedLoss, get_loss
 from .noise import instance_noise
-from .regularisers import KINDS, LeCam, Regulariser, parse_regularisers
+from .regularisers import KINDS, LeCam, Regulariser, adversarial, parse_regularisers
 
 # Fields of a recipe's configuration that its own losses alone read, and what replaces them.
 _OF_LOSSES = {
@@ -77,7 +77,7 @@ def with_objective(recipe: Recipe, *, loss: str = "", reg: str = "") -> Recipe:
         g_sees_real=recipe.step.g_sees_real if named is None else named.needs_real,
         descend=objective.descend,
     )
-    return replace(recipe, setup=_setup, step=step)
+    return replace(recipe, setup=_setup, step=step, loss=loss or recipe.loss)
 
 
 @dataclass(frozen=True)
@@ -112,11 +112,11 @@ class _Objective:
         """Change D as asked, add what has state, and see that D returns logits."""
         for reg in self.regs:
             if reg.kind.module is not None:
-                reg.kind.module(game.D)
+                reg.kind.module(game.D, reg.weight)
         if self.weight("lecam"):
             game.extra["lecam"] = LeCam()
         if self.loss is not None:
-            _check_logits(game.D, data_shape, self.loss.embeds, what)
+            check_logits(game.D, data_shape, self.loss.embeds, what)
 
     # --- D ---
 
@@ -139,18 +139,36 @@ class _Objective:
 
     def _of_logits(self, named: NamedLoss, game: Game, real: Tensor, fake: Tensor) -> Tensor:
         """A named loss of D, and LeCam's penalty on the same logits."""
-        std = self.weight("noise")
-        real_logit, fake_logit = judge_both(
-            game.D, instance_noise(real, std=std), instance_noise(fake, std=std)
-        )
-        game.observe(real_logit, fake_logit)
+        std, eps = self.weight("noise"), self.weight("adv")
         target = {"smooth": self.weight("smooth")} if self.weight("smooth") else {}
+        real, fake = instance_noise(real, std=std), instance_noise(fake, std=std)
+        real_logit, fake_logit = judge_both(game.D, real, fake)
+        game.observe(real_logit, fake_logit)
         loss = named.d_loss(real_logit, fake_logit, **target)
+        if eps:
+            moved = self._at_worst(named, game, (real, fake), eps, target)
+            loss = (loss + _noted(game, "adv", moved)) * 0.5
         lecam = game.extra.get("lecam")
         if isinstance(lecam, LeCam):
             penalty = lecam(real_logit, fake_logit) * self.weight("lecam")
             loss = loss + _noted(game, "lecam", penalty)
         return loss
+
+    def _at_worst(
+        self,
+        named: NamedLoss,
+        game: Game,
+        pair: tuple[Tensor, Tensor],
+        eps: float,
+        target: dict[str, float],
+    ) -> Tensor:
+        """D's loss where each real and fake has moved by eps to raise it."""
+
+        def _loss(real: Tensor, fake: Tensor) -> Tensor:
+            return named.d_loss(*judge_both(game.D, real, fake), **target)
+
+        moved = adversarial(lambda both: _loss(*ops.split(both, 2)), ops.concatenate(pair), eps)
+        return _loss(*ops.split(moved, 2))
 
     # --- G ---
 
@@ -192,8 +210,18 @@ def _noted(game: Game, name: str, penalty: Tensor) -> Tensor:
     return penalty
 
 
-def _check_logits(D: nn.Module, data_shape: Shape, embeds: bool, what: str) -> None:
-    """Let D judge two blank samples in evaluation mode, which changes nothing in it."""
+def check_logits(D: nn.Module, data_shape: Shape, embeds: bool, what: str) -> None:
+    """Let D judge two blank samples in evaluation mode, which changes nothing in it.
+
+    Args:
+        D: discriminator.
+        data_shape: shape of one sample.
+        embeds: vectors serve as well as logits.
+        what: asks for it; it begins the message.
+
+    Raises:
+        OptionError: D does not return one logit a sample, or its logit's sigmoid.
+    """
     if isinstance(D.modules()[-1], nn.Sigmoid):
         raise OptionError(f"{what}: D ends in a sigmoid, and every loss here takes logits")
     blank = Tensor(random.current().xp.zeros((2, *data_shape), dtype="float32"))
@@ -220,6 +248,8 @@ def objective_warnings(recipe: Recipe, game: Game, *, loss: str = "", reg: str =
     regs = parse_regularisers(reg)
     names = {r.name for r in regs}
     lines = _of_slopes(recipe.name, game.D, [r.name for r in regs if r.kind.slopes])
+    if "dropout" in names and any(isinstance(m, nn.Dropout) for m in game.D.modules()):
+        lines.append(f"warning: {recipe.name}'s D has dropout of its own: --reg dropout is on top")
     if not loss:
         return lines
     bounded = names & set(_BOUNDS) or _has_spectral_norm(game.D)

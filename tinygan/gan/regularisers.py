@@ -11,10 +11,12 @@
     lecam       lambda, 0.3  + lambda (E (r - m_f)^2 + E (f - m_r)^2)              2104.03310
     ortho       beta, 1e-4   G: + beta sum_W |W W^T (1 - I)|^2, off the diagonal   1809.11096
     noise       std, 0.1     N(0, std^2) on all that D's loss and G's loss judge   1610.04490
+    adv         eps, 0.1     half of D's loss at x + eps sign(grad_x L_D), for all 1412.6572
     smooth      s, 0.1       D's target for reals is 1 - s, for fakes it stays     1606.03498
     grad_norm   c, 1         g <- g min(1, c / |g|), each player's g as a whole    1211.5063
     decay       w, 1e-4      g <- g + w theta, both players (L2)
     sn          none         W / sigma(W) for each layer of D                      1802.05957
+    dropout     p, 0.3       drops inputs of D's layers, but not of its first      1207.0580
 
 ``lecam``: m_r and m_f are moving averages (decay 0.99) of D's mean logit of reals and of fakes.
 They start at the first means, and are saved with the run.
@@ -23,6 +25,8 @@ An interval n evaluates the penalty at every n-th step of its player, n times as
 pull is the same and most steps are cheaper (lazy regularisation, arXiv:1912.04958, section 3.2; it
 also changes Adam's constants by n / (n + 1), which is left out here). ``clip``, ``grad_norm`` and
 ``decay`` act on all parameters, biases and batch norm's included, as the papers' code does.
+``adv`` moves reals and fakes to where D's loss is highest in a cube of half-side eps, as far as its
+slope tells; D's loss is the mean of that before and that after, as in the paper's section 6.
 """
 
 from __future__ import annotations
@@ -34,12 +38,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .. import nn, ops
-from ..autograd import Tensor
+from .. import nn, ops, random
+from ..autograd import Tensor, enable_grad, grad
 from ..errors import OptionError, StateError
 from ..kernels.arrays import xp_of
 from .game import Game
-from .networks.spectral import TRANSPOSED, WEIGHTED, normalise_spectrally
+from .networks.spectral import TRANSPOSED, WEIGHTED, normalise_spectrally, raw_weight
 from .penalties import dragan, gradient_penalty, r1, r2
 
 _DECAY = 0.99  # of LeCam's moving averages, as in the paper
@@ -60,7 +64,7 @@ class Kind:
         g_penalty: ``(game, weight) -> scalar`` to add to G's loss.
         gradients: ``(params, gradients, weight) -> gradients`` of one player.
         weights: ``(params of D, weight)``, called after a step of D.
-        module: ``(D)``, called once, when the game is set up.
+        module: ``(D, weight)``, called once, when the game is set up.
         in_loss: the named loss itself takes it.
         most: the weight lies below this.
     """
@@ -72,7 +76,7 @@ class Kind:
     g_penalty: Callable[[Game, float], Tensor] | None = None
     gradients: Callable[[Sequence[Tensor], list[Tensor], float], list[Tensor]] | None = None
     weights: Callable[[Sequence[Tensor], float], None] | None = None
-    module: Callable[[nn.Module], None] | None = None
+    module: Callable[[nn.Module, float], None] | None = None
     in_loss: bool = False
     most: float = math.inf
 
@@ -165,8 +169,7 @@ def orthogonal(module: nn.Module) -> Tensor:
     terms = []
     for layer in module.modules():
         if isinstance(layer, WEIGHTED):
-            tensors = vars(layer)
-            w: Tensor = tensors["weight_orig" if "weight_orig" in tensors else "weight"]
+            w = raw_weight(layer)
             axes = list(range(w.ndim))
             if isinstance(layer, TRANSPOSED):  # (inputs, outputs, ...)
                 axes[:2] = 1, 0
@@ -210,10 +213,51 @@ def clip_weights(params: Sequence[Tensor], c: float) -> None:
         p.assign_(xp_of(p.data).clip(p.data, -c, c))
 
 
-def _spectral_norm(D: nn.Module) -> None:
+def adversarial(loss: Callable[[Tensor], Tensor], x: Tensor, eps: float) -> Tensor:
+    """Return x + eps sign(grad_x loss(x)), a constant. Shapes: x (N, ...) -> (N, ...).
+
+    Args:
+        loss: ``loss(x) -> scalar``.
+        x: where to start from.
+        eps: how far each number moves.
+
+    Differentiable: no, on purpose. Source: arXiv:1412.6572, section 4.
+    """
+    start = Tensor(x.data, requires_grad=True)
+    with enable_grad():
+        slope = grad(loss(start), start)
+    return Tensor(x.data + x.dtype.type(eps) * xp_of(x.data).sign(slope.data))
+
+
+def _spectral_norm(D: nn.Module, _: float) -> None:
     if not any(isinstance(m, WEIGHTED) for m in D.modules()):
         raise OptionError(f"sn: {type(D).__name__} has no convolution and no dense layer")
     normalise_spectrally(D)
+
+
+@dataclass(frozen=True)
+class DropInput:
+    """Drop part of what a layer is called with, in training mode; see ``nn.Dropout``.
+
+    Attributes:
+        p: probability of dropping a number.
+    """
+
+    p: float
+
+    def __call__(self, module: nn.Module, x: Tensor) -> Tensor:
+        """Return what the layer's ``forward`` gets."""
+        if not module.training:
+            return x
+        return ops.dropout(x, self.p, mask_stream=random.current().stream("dropout"))
+
+
+def _dropout(D: nn.Module, p: float) -> None:
+    layers = [m for m in D.modules() if isinstance(m, WEIGHTED)]
+    if len(layers) < 2:
+        raise OptionError(f"dropout: {type(D).__name__} has no hidden layer to drop units of")
+    for layer in layers[1:]:
+        layer._inputs += (DropInput(p),)
 
 
 KINDS: dict[str, Kind] = {
@@ -225,10 +269,12 @@ KINDS: dict[str, Kind] = {
     "lecam": Kind(0.3, in_loss=True),
     "ortho": Kind(1e-4, g_penalty=lambda game, w: orthogonal(game.G) * w),
     "noise": Kind(0.1, in_loss=True),
+    "adv": Kind(0.1, in_loss=True),
     "smooth": Kind(0.1, in_loss=True, most=0.5),
     "grad_norm": Kind(1.0, gradients=_clip_norm),
     "decay": Kind(1e-4, gradients=_decay),
     "sn": Kind(None, module=_spectral_norm),
+    "dropout": Kind(0.3, module=_dropout, most=1.0),
 }
 
 

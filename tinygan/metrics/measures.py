@@ -151,6 +151,13 @@ def _ifid(pair: Pair) -> Values:
     return {"fd_class_mean": found.mean, **{f"fd_class_{k}": v for k, v in found.classes.items()}}
 
 
+def _agreement(pair: Pair) -> Values:
+    """Share of fakes in which the net sees the class that was asked for."""
+    assert pair.fake.labels is not None
+    told = pair.fake.embedding.probabilities.argmax(1)
+    return {"agreement": float((told == pair.fake.labels).mean())}
+
+
 def _cas(pair: Pair) -> Values:
     sides = [_dataset(side) for side in (pair.fake, pair.real, pair.held_out) if side is not None]
     found = classification_accuracy_score(*sides, seed=pair.seed)
@@ -255,6 +262,13 @@ def _needs_digits(pair: Pair) -> str | None:
     return "it needs images of three stacked digits, and a net of digits"
 
 
+def _needs_told_labels(pair: Pair) -> str | None:
+    if pair.fake.labels is None:
+        return "it needs the classes that the fakes were asked for"
+    told, known = pair.fake.embedding.probabilities.shape[1], int(pair.fake.labels.max()) + 1
+    return None if told >= known else f"{pair.net_name} tells {told} classes of {known}"
+
+
 def _needs_labels(pair: Pair) -> str | None:
     known = pair.real.labels is not None and pair.fake.labels is not None
     return None if known else "it needs classes of the real and of the fake samples"
@@ -282,6 +296,11 @@ MEASURES = {
     "c2st": Measure(_c2st, "accuracy of a classifier of real against fake", resampled=False),
     "one_nn": Measure(_one_nn, "leave-one-out 1-NN accuracy", resampled=False),
     "ifid": Measure(_ifid, "Frechet distance of each class, and its mean", _needs_labels),
+    "agreement": Measure(
+        _agreement,
+        "share of fakes in which the net sees the class that was asked for",
+        _needs_told_labels,
+    ),
     "cas": Measure(
         _cas,
         "classification accuracy score: trained on fakes, tested on held-out reals",

@@ -58,6 +58,13 @@ class Computed(Protocol):
         """Compute the tensor from the module's parameters and buffers."""
 
 
+class InputChange(Protocol):
+    """A change of what a module is called with, such as dropout before a layer."""
+
+    def __call__(self, module: Any, x: Any) -> Any:
+        """Return what ``forward`` gets in place of its first argument."""
+
+
 class IncompatibleKeys(NamedTuple):
     """What ``load_state_dict(strict=False)`` passed over."""
 
@@ -88,9 +95,12 @@ class Module:
     training: bool = True
     forward: Callable[..., Any] = _not_implemented
     _computed: tuple[Computed, ...] = ()
+    _inputs: tuple[InputChange, ...] = ()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run ``forward``, with the computed attributes in place while it runs."""
+        """Run ``forward`` on the changed input, with the computed attributes in place meanwhile."""
+        if self._inputs:
+            args = (self.changed_input(args[0]), *args[1:])
         if not self._computed:
             return self.forward(*args, **kwargs)
         attributes = vars(self)
@@ -101,6 +111,12 @@ class Module:
         finally:
             for item in self._computed:
                 attributes.pop(item.name, None)
+
+    def changed_input(self, x: Any) -> Any:
+        """Return what a call with ``x`` gives to ``forward``: changed by each of ``_inputs``."""
+        for change in self._inputs:
+            x = change(self, x)
+        return x
 
     # --- walking ---
 

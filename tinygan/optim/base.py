@@ -97,6 +97,36 @@ class Optimizer(ABC):
                 raise DtypeError(f"step: params[{i}] is {p.dtype}, its gradient {g.dtype}")
         return found
 
+    def leave_out(self, params: Iterable[Tensor]) -> None:
+        """Train some of the parameters no more: they get no step, and their state is dropped.
+
+        Lists change in place, so that a ``Transform`` and the optimizer inside agree.
+
+        Args:
+            params: the ones to leave as they are; those that are not trained here don't matter.
+
+        Raises:
+            OptionError: nothing would be left to train.
+        """
+        out = {id(p) for p in params}
+        gone = [i for i, p in enumerate(self.params) if id(p) in out]
+        if len(gone) == len(self.params):
+            raise OptionError(f"leave_out: all {len(gone)} parameters, so none would be trained")
+        lists: list[list[Any]] = [self.params, self.steps, *self.slots.values()]
+        for kept in lists:
+            for i in reversed(gone):
+                del kept[i]
+
+    def reset(self) -> None:
+        """Begin anew: moments become 0, and the count of each parameter's steps too.
+
+        ``step_count``, by which lazy regularisers take turns, goes on.
+        """
+        for arrays in self.slots.values():
+            for a in arrays:
+                a[...] = 0
+        self.steps = [0] * len(self.params)
+
     def zero_grad(self) -> None:
         """Forget ``.grad`` of all parameters."""
         for p in self.params:

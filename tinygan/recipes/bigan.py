@@ -7,10 +7,11 @@ Donahue, Krahenbuhl & Darrell, arXiv:1605.09782, sections 2 and 3: at the optimu
 distribution, and E is G's inverse almost everywhere. ALI (Dumoulin et al., arXiv:1606.00704) is the
 same game with an E that draws its z: ``--stochastic``. Settings of the paper's
 permutation-invariant MNIST: two layers of 1024 units each, z of 50 numbers, batch 128,
-Adam(2e-4, 0.5), weight decay 2.5e-5.
+Adam(2e-4, 0.5), weight decay 2.5e-5; ``--decay-steps`` lowers the rates over the second half.
 
-Deviations: z is normal, not uniform; batch norm in G and E but not in D; no decay of the rate over
-the second half. Points get layers of 256 units and z of 2 numbers, as many as data have.
+Deviations: z is normal, not uniform; batch norm in G and E but not in D; rates stay by default, and
+fall in a line, not exponentially. Points get layers of 256 units and z of 2 numbers, as many as
+data have.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ class Config:
         lr: learning rate of all players.
         beta1: decay of Adam's first moment.
         weight_decay: L2 penalty on all parameters.
+        decay_steps: the step at which learning rates reach 0, from its half on; 0: they stay.
         nz: length of z; 0: 50 for images, 2 for points.
         hidden: units of each of the two hidden layers; 0: 1024 for images, 256 for points.
         stochastic: let E draw z from a normal distribution that depends on x, as in ALI.
@@ -47,6 +49,7 @@ class Config:
     lr: float = 2e-4
     beta1: float = 0.5
     weight_decay: float = 2.5e-5
+    decay_steps: int = 0
     nz: int = 0
     hidden: int = 0
     stochastic: bool = False
@@ -71,16 +74,15 @@ def setup(config: Config, data_shape: Shape) -> Game:
         (prod(data_shape) + config.nz,), hidden=hidden, act=lambda: nn.LeakyReLU(0.2)
     )
     betas, decay = (config.beta1, 0.999), config.weight_decay
-    return Game(
-        G,
-        D,
-        optim.Adam([*G.parameters(), *E.parameters()], config.lr, betas=betas, weight_decay=decay),
-        optim.Adam(D.parameters(), config.lr, betas=betas, weight_decay=decay),
-        config.nz,
-        config=config,
-        ema=EMA.maybe(G, config.half_life_kimg),
-        extra={"E": E},
-    )
+    both = [*G.parameters(), *E.parameters()]
+    opt_g = optim.Adam(both, config.lr, betas=betas, weight_decay=decay)
+    opt_d = optim.Adam(D.parameters(), config.lr, betas=betas, weight_decay=decay)
+    ema = EMA.maybe(G, config.half_life_kimg)
+    game = Game(G, D, opt_g, opt_d, config.nz, config=config, ema=ema, extra={"E": E})
+    if config.decay_steps:
+        half = optim.LinearDecay(start=config.decay_steps // 2, total=config.decay_steps)
+        game.schedules = [(opt_g, half), (opt_d, half)]
+    return game
 
 
 def step(game: Game, batches: Iterator[Array]) -> Metrics:

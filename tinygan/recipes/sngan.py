@@ -9,7 +9,7 @@ in D, Adam(2e-4, 0, 0.9), five D steps a G step, D's batch 64 and G's 128, and l
 fall linearly to 0 over 50,000 steps.
 
 Deviations: sigma is that of the weight as a matrix (O, C R S), as in their code, which isn't the
-norm of the convolution. ``--net dcgan`` takes DCGAN's networks, smaller than the paper's standard
+norm of the convolution. ``--arch dcgan`` takes DCGAN's networks, smaller than the paper's standard
 CNN, for sides such as 28 pixels; points get three dense layers.
 """
 
@@ -35,7 +35,7 @@ class Config:
     """Settings; the defaults are those of the authors' code for CIFAR-10.
 
     Attributes:
-        net: resnet or dcgan, images only.
+        arch: resnet or dcgan, images only.
         batch: samples a D step.
         g_batch: samples a G step.
         lr: learning rate of both players.
@@ -50,7 +50,7 @@ class Config:
         half_life_kimg: half-life of G's moving average in thousands of images; 0: no average.
     """
 
-    net: str = "resnet"
+    arch: str = "resnet"
     batch: int = 64
     g_batch: int = 128
     lr: float = 2e-4
@@ -67,10 +67,10 @@ class Config:
 
 def players(config: Config, data_shape: Shape) -> tuple[nn.Module, nn.Module]:
     """Make G and a D with spectral norm on every layer."""
-    if config.net not in ("resnet", "dcgan"):
-        raise OptionError(f"no net {config.net!r}: use resnet or dcgan")
+    if config.arch not in ("resnet", "dcgan"):
+        raise OptionError(f"no arch {config.arch!r}: use resnet or dcgan")
     nz, ngf, ndf = config.nz, config.ngf, config.ndf
-    if config.net == "resnet" and len(data_shape) == 3:
+    if config.arch == "resnet" and len(data_shape) == 3:
         return (
             ResNetGenerator(nz, data_shape, ngf=ngf),
             ResNetDiscriminator(data_shape, ndf=ndf),

@@ -1,6 +1,7 @@
 """Watch a run for what goes wrong silently, and raise alarms that carry their evidence.
 
-    frozen player    no bit of a player's parameters changed between three looks
+    frozen player    no bit of a player's parameters changed between three looks; G may stand
+                     still while D gets a head start (``--pretrain-d``)
     saturated        G's loss lets less than 1 % of D's slope through (``slope_g``) at three looks
                      running, where D gives fakes less than 5 %; or nothing at all
     mode collapse    at three measurements running, one of these:
@@ -101,7 +102,10 @@ class Alarms:
             game: after the step.
             seen: what ``Watch.report`` and the step's metrics say.
         """
+        waiting = "G" if "pretraining" in seen else ""  # while D gets a head start
         for name, player in (("G", game.G), ("D", game.D)):
+            if name == waiting:
+                continue
             now = fingerprint(player)
             looks = self._streak(f"frozen {name}", self.fingerprints.get(name) == now)
             self.fingerprints[name] = now

@@ -77,7 +77,7 @@ def to_uint8(image: Array) -> npt.NDArray[np.uint8]:
 
 
 def save_png(path: PathLike, image: Array) -> None:
-    """Write an image (3, H, W) in [0, 1] as a PNG file, atomically.
+    """Write an image (1 or 3, H, W) in [0, 1] as a PNG file, atomically.
 
     Raises:
         SaveError: it could not be written.
@@ -86,11 +86,12 @@ def save_png(path: PathLike, image: Array) -> None:
 
 
 def png_bytes(image: Array) -> bytes:
-    """Return the PNG file of an image (3, H, W) in [0, 1]."""
+    """Return the PNG file of an image (1 or 3, H, W) in [0, 1]."""
     from PIL import Image
 
     buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(to_uint8(image))).save(buffer, "PNG")
+    pixels = np.ascontiguousarray(to_uint8(image))
+    Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(buffer, "PNG")
     return buffer.getvalue()
 
 

@@ -10,8 +10,16 @@ from typing import Any
 from .. import data, random
 from ..data import catalog
 from ..data.npz import parse_range
+from ..data.stacked import PREFIX as STACKED
 from ..errors import CheckpointError, DataError, OptionError
-from ..gan import Game, Recipe, new_game, with_objective
+from ..gan import (
+    Game,
+    Recipe,
+    new_game,
+    with_frozen,
+    with_objective,
+    with_procedures,
+)
 from ..kernels.arrays import Array, Shape
 from ..random import Streams
 from .checkpoint import load_checkpoint
@@ -46,7 +54,15 @@ class Settings:
         metrics_n: samples to measure, and real ones at most.
         loss: named loss in place of the recipe's own; see ``gan.losses``.
         reg: regularisers on top, ``r1:10/16,noise:0.1``; see ``gan.regularisers``.
+        ttur: D's learning rate over G's; 0 for the recipe's own. See ``gan.procedures``, also for
+            the three that follow.
+        pool: old fakes kept for D; 0 for none.
+        pretrain_d: steps in which D moves alone.
+        augment: what D's images go through, ``diff:color,cutout``, ``ada:0.6/500``.
+        curriculum: blur that fades away, ``blur:2/2000``; see ``gan.curriculum``.
         diagnose_every: steps between looks at gradients, updates and weights; 0 for none.
+        init: what the players start from, see ``runs.init``; "" for random weights.
+        freeze_d: D's first layers that are left as ``init`` has them.
     """
 
     data: str
@@ -65,7 +81,14 @@ class Settings:
     metrics_n: int = 2048
     loss: str = ""
     reg: str = ""
+    ttur: float = 0.0
+    pool: int = 0
+    pretrain_d: int = 0
+    augment: str = ""
+    curriculum: str = ""
     diagnose_every: int = 50
+    init: str = ""
+    freeze_d: int = 0
 
     def checked(self) -> Settings:
         """Return these settings with ``snap`` filled in and a path that holds from anywhere.
@@ -82,8 +105,17 @@ class Settings:
             )
         if self.diagnose_every < 0:
             raise OptionError(f"diagnose_every={self.diagnose_every}: use 0 or more steps")
+        if self.freeze_d < 0 or (self.freeze_d and not self.init):
+            raise OptionError(
+                f"freeze_d={self.freeze_d}: 0 or more of the layers that --init brings fit"
+            )
+        if self.pretrain_d >= self.steps:
+            raise OptionError(
+                f"pretrain_d={self.pretrain_d}: G never moves in {self.steps} steps; fewer fit"
+            )
         snap = self.snap or max(1, self.steps // FRAMES)
-        return replace(self, data=_absolute(self.data), snap=snap)
+        init = str(Path(self.init).expanduser().resolve()) if self.init else ""
+        return replace(self, data=_absolute(self.data), snap=snap, init=init)
 
 
 def recipe_name(run: RunDirectory) -> str:
@@ -113,12 +145,20 @@ def read_settings(run: RunDirectory, recipe: Recipe) -> tuple[Settings, Any, Sha
 
 
 def with_settings(recipe: Recipe, settings: Settings) -> Recipe:
-    """Return a run's recipe with the loss and the regularisers that its settings name.
+    """Return a run's recipe with the losses, procedures and frozen layers of its settings.
 
     Raises:
         OptionError: they do not fit the recipe.
     """
-    return with_objective(recipe, loss=settings.loss, reg=settings.reg)
+    chosen = with_procedures(
+        with_objective(recipe, loss=settings.loss, reg=settings.reg),
+        ttur=settings.ttur,
+        pool=settings.pool,
+        pretrain_d=settings.pretrain_d,
+        curriculum=settings.curriculum,
+        augment=settings.augment,
+    )
+    return with_frozen(chosen, settings.freeze_d)
 
 
 def load_game(
@@ -169,6 +209,7 @@ def with_classes(recipe: Recipe, config: Any, dataset: data.Dataset) -> Any:
 
     Raises:
         DataError: the recipe needs labels, and the data have none.
+        OptionError: the configuration has fewer classes than the data.
     """
     if not recipe.labelled:
         return config
@@ -176,6 +217,10 @@ def with_classes(recipe: Recipe, config: Any, dataset: data.Dataset) -> Any:
         raise DataError(
             f"{recipe.name} needs labels, which {dataset.name} has none of: a folder of folders "
             "has, one for each class"
+        )
+    if 0 < config.num_classes < len(dataset.classes):
+        raise OptionError(
+            f"--num-classes {config.num_classes}: {dataset.name} has {len(dataset.classes)} classes"
         )
     return config if config.num_classes else replace(config, num_classes=len(dataset.classes))
 
@@ -187,6 +232,8 @@ def batches_of(dataset: data.Dataset, config: Any, seed: int, device: Device) ->
 
 def _absolute(spec: str) -> str:
     """Return a data set's name as it is, and a path (``PATH`` or ``PATH:32``) from the root on."""
+    if spec.startswith(STACKED):
+        return STACKED + _absolute(spec.removeprefix(STACKED))
     path, colon, size = spec.rpartition(":")
     if not (colon and size.isdecimal()) or Path(spec).expanduser().exists():
         path, colon, size = spec, "", ""

@@ -24,7 +24,16 @@ from typing import Any
 
 from .. import data
 from ..errors import DivergedError, SaveError
-from ..gan import Game, Recipe, Source, Watch, advance, objective_warnings, spectral_norms
+from ..gan import (
+    Game,
+    Recipe,
+    Source,
+    Watch,
+    advance,
+    objective_warnings,
+    procedure_warnings,
+    spectral_norms,
+)
 from ..kernels.memory import trim_memory
 from ..metrics.suite import metric_name
 from ..random import Stream
@@ -33,6 +42,7 @@ from .alarms import Alarm, Alarms
 from .checkpoint import has_checkpoint, load_checkpoint, remove_stale, save_checkpoint
 from .device import Device, choose_device, computing
 from .files import PathLike
+from .init import start_players
 from .judge import Judge, best_step, judge_of, names_of
 from .memory import peak_memory, peak_text
 from .rundir import RunDirectory
@@ -153,7 +163,7 @@ class Training:
         with Watch(game) as watch:
             advance(self.recipe, game, source)
         self._seen = watch.report(source.before)
-        self._raise(self._alarms.look(game, self._seen))
+        self._raise(self._alarms.look(game, self._seen | game.metrics))
         norms = {
             f"{part}.{k}": x
             for part, net in (("G", game.G), ("D", game.D))
@@ -316,6 +326,7 @@ def train(
     Raises:
         OptionError: a setting is out of range, or the recipe does not take such data.
         DataError: the data can't be read.
+        CheckpointError: ``init`` can't be read, or does not fit the players.
         DeviceError: the device can't be used.
         SaveError: the run folder can't be written.
     """
@@ -327,10 +338,14 @@ def train(
     settings, dataset, game = fitting(recipe, settings, config, device, notices)
     batches_of(dataset, config, settings.seed, device)  # refuses a batch that is too large
     notices += objective_warnings(recipe, game, loss=settings.loss, reg=settings.reg)
+    notices += procedure_warnings(recipe, pretrain_d=settings.pretrain_d)
     judge = judge_of(dataset, settings)
+    notices += start_players(game, settings.init) if settings.init else []
     run = RunDirectory.create(outdir, dataset.name, recipe.name, desc or None)
-    training = Training(run, recipe, settings, (device, dataset, game), judge).begin()
-    training.notices = notices
+    training = Training(run, recipe, settings, (device, dataset, game), judge)
+    if settings.init:
+        training.save()  # before there is a run to resume, which must not start from other weights
+    training.begin().notices = notices
     return training
 
 

@@ -105,18 +105,28 @@ class ClassifyingDiscriminator(nn.Module):
         return self.head(h).reshape(-1), self.classes(h)
 
 
-class _ConditionalUpBlock(UpBlock):
-    """Residual block of G with conditional batch norm."""
+class ConditionalUpBlock(UpBlock):
+    """Residual block of G with conditional batch norm. Shapes: x (N, C, H, W) -> (N, C, 2H, 2W).
 
-    def __init__(self, channels: int, num_classes: int) -> None:
+    Args:
+        channels: C.
+        num_classes: the condition is one of so many classes, (N,).
+        cond_dim: the condition is a vector, (N, cond_dim). One of the two is given.
+    """
+
+    def __init__(
+        self, channels: int, num_classes: int | None = None, *, cond_dim: int | None = None
+    ) -> None:
         super().__init__(channels, channels)
-        norms = [nn.ConditionalBatchNorm2d(channels, num_classes, eps=EPS) for _ in range(2)]
-        self.b1, self.b2 = norms  # type: ignore[assignment] # forward below knows
+        self.b1, self.b2 = (  # type: ignore[assignment] # forward below knows
+            nn.ConditionalBatchNorm2d(channels, num_classes, cond_dim=cond_dim, eps=EPS)
+            for _ in range(2)
+        )
 
-    def forward(self, x: Tensor, y: Array) -> Tensor:  # type: ignore[override]
+    def forward(self, x: Tensor, c: Array | Tensor) -> Tensor:  # type: ignore[override]
         """Add the residual to the skip."""
-        h = self.c1(ops.relu(self.b1(x, y)))
-        h = self.c2(ops.relu(self.b2(h, y)))
+        h = self.c1(ops.relu(self.b1(x, c)))
+        h = self.c2(ops.relu(self.b2(h, c)))
         out: Tensor = h + ops.upsample_nearest(self.c_sc(x), 2)
         return out
 
@@ -137,9 +147,9 @@ class ProjectionGenerator(ResNetGenerator):
     def __init__(self, nz: int, image_shape: Shape, *, num_classes: int, ngf: int = 256) -> None:
         super().__init__(nz, image_shape, ngf=ngf)
         self.num_classes = num_classes
-        self.block2 = _ConditionalUpBlock(ngf, num_classes)
-        self.block3 = _ConditionalUpBlock(ngf, num_classes)
-        self.block4 = _ConditionalUpBlock(ngf, num_classes)
+        self.block2 = ConditionalUpBlock(ngf, num_classes)
+        self.block3 = ConditionalUpBlock(ngf, num_classes)
+        self.block4 = ConditionalUpBlock(ngf, num_classes)
 
     def forward(self, z: Tensor, y: Array | None = None) -> Tensor:
         """Make images of the classes ``y``, or of all in turn."""

@@ -22,15 +22,15 @@ _SLOPE = 0.2  # of LeakyReLU, section 3 of the paper
 _STD = 0.02  # of the initial weights, the same section
 
 
-def stages(image_shape: Shape) -> tuple[int, int]:
-    """Return (base, k) with side = base * 2^k and base 4 to 7.
+def stages(image_shape: Shape, name: str = "DCGAN") -> tuple[int, int]:
+    """Return (base, k) with side = base * 2^k and base 4 to 7; errors call the network ``name``.
 
     Raises:
         OptionError: the samples are not square images of such a side.
     """
     if len(image_shape) != 3 or image_shape[1] != image_shape[2]:
         raise OptionError(
-            f"DCGAN makes square images (C, S, S), the data have {image_shape}; "
+            f"{name} makes square images (C, S, S), the data have {image_shape}; "
             "recipe gan also takes points"
         )
     base, k = image_shape[1], 0
@@ -38,7 +38,7 @@ def stages(image_shape: Shape) -> tuple[int, int]:
         base, k = base // 2, k + 1
     if not 4 <= base <= 7 or k == 0:
         raise OptionError(
-            f"DCGAN: a side of {image_shape[1]} pixels is not 4, 5, 6 or 7 times a power of 2; "
+            f"{name}: a side of {image_shape[1]} pixels is not 4, 5, 6 or 7 times a power of 2; "
             "8, 16, 28, 32, 64, 128 are"
         )
     return base, k

@@ -21,6 +21,7 @@ def hidden_features(D: DCGANDiscriminator | MLPDiscriminator, x: Tensor) -> list
 
     Differentiable: any order.
     """
+    x = D.changed_input(x)
     h = x.reshape(x.shape[0], -1) if isinstance(D, MLPDiscriminator) else x
     found = []
     for i, module in enumerate(D.main):
@@ -29,6 +30,17 @@ def hidden_features(D: DCGANDiscriminator | MLPDiscriminator, x: Tensor) -> list
         if i < len(D.main) - 1:
             h = module(h)
     return found
+
+
+def features_and_logit(D: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Return h_k and D(x) of one pass, D one of those that ``hidden_features`` takes.
+
+    Shapes: x (N, ...) -> h_k (N, ...), logit (N,). Differentiable: any order.
+    """
+    assert isinstance(D, DCGANDiscriminator | MLPDiscriminator)
+    h = hidden_features(D, x)[-1]
+    logit: Tensor = list(D.main)[-1](h)
+    return h, logit.reshape(-1)
 
 
 def without_head(D: DCGANDiscriminator | MLPDiscriminator) -> tuple[nn.Sequential, int]:

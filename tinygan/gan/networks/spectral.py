@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ... import nn
+from ...autograd import Tensor
 from ...nn.utils import SpectralNorm
 
 TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
@@ -23,3 +24,10 @@ def normalise_spectrally(net: nn.Module) -> nn.Module:
 def has_spectral_norm(layer: nn.Module) -> bool:
     """Tell whether a weight of the layer itself is normalised."""
     return any(isinstance(c, SpectralNorm) for c in layer._computed)
+
+
+def raw_weight(layer: nn.Module) -> Tensor:
+    """Return the parameter behind ``layer.weight``: what spectral norm divides, where it is."""
+    tensors = vars(layer)
+    weight: Tensor = tensors["weight_orig" if "weight_orig" in tensors else "weight"]
+    return weight
