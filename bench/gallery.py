@@ -16,10 +16,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import timing
 from trainings import TRAININGS, train
 
-from tinygan import recipes
 from tinygan.gan import Game
 from tinygan.runs.grids import make_grid, save_png
 
@@ -40,8 +40,10 @@ page.
 
 def save_picture(name: str, game: Game, *, cpu_seconds: float) -> None:
     """Write the grid of a trained game, and its line."""
-    rows, columns = (10, 10) if recipes.get(name).labelled else (8, 8)
-    samples = game.sample(rows * columns)
+    rows, columns, labels = 8, 8, None
+    if getattr(game.G, "num_classes", 0):
+        rows, columns, labels = 10, 10, np.arange(100) % game.G.num_classes
+    samples = game.sample(rows * columns, labels=labels)
     times = max(1, SIDE // samples.shape[-1])
     large = samples.repeat(times, axis=2).repeat(times, axis=3)
     save_png(FOLDER / f"{name}.png", make_grid(large, nrow=columns))

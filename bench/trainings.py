@@ -37,6 +37,8 @@ class Training:
 
 
 _SMALL = {"batch": 32, "lr": 5e-4, "ngf": 16, "ndf": 16, "half_life_kimg": 5.0}
+_NARROW = {"batch": 32, "ngf": 16, "ndf": 16}
+_CODED = {"batch": 64, "ngf": 32, "ndf": 16, "nz": 20, "half_life_kimg": 3.0}
 
 TRAININGS = {
     "gan": Training(
@@ -71,6 +73,44 @@ TRAININGS = {
     "acgan": Training(steps=1500, settings=_SMALL),
     "projection": Training(
         steps=1000, data="digits:8", settings={**_SMALL, "lr": 2e-3, "n_critic": 1}
+    ),
+    "sagan": Training(
+        steps=2000,
+        settings={**_NARROW, "nz": 16, "lr": 1e-3, "lr_d": 2e-3, "half_life_kimg": 2.0},
+    ),
+    "biggan": Training(
+        steps=800,
+        settings={
+            **_NARROW,
+            "nz": 16,
+            "shared": 16,
+            "n_critic": 1,
+            "lr": 1e-3,
+            "lr_d": 1e-3,
+            "half_life_kimg": 2.0,
+        },
+    ),
+    "wgan": Training(steps=1500, settings={**_SMALL, "lr": 2e-4}),
+    "infogan": Training(steps=1400, settings={"ngf": 32, "ndf": 16, "lr_d": 1e-4}),
+    "pacgan": Training(steps=1000, settings=_SMALL),
+    "bigan": Training(
+        steps=2000, settings={"batch": 50, "lr": 5e-4, "hidden": 256, "half_life_kimg": 5.0}
+    ),
+    "semi_supervised": Training(
+        steps=600, settings={"hidden_d": 400, "hidden_g": 200, "half_life_kimg": 3.0}
+    ),
+    "vae": Training(steps=600, settings={**_CODED, "sigma": 0.7}),
+    "vae_gan": Training(steps=600, settings=_CODED),
+    "progan": Training(
+        steps=1800,
+        settings={
+            "nf": 16,
+            "nf_max": 64,
+            "nz": 32,
+            "lr": 4e-3,
+            "stage_kimg": 0.8,
+            "fade_kimg": 1.6,
+        },
     ),
 }
 
