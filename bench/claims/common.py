@@ -103,11 +103,9 @@ def figure(values: Sequence[float]) -> str:
     if len(values) == 1:
         return f"{mean:.4g}"
     error = statistics.stdev(values) / math.sqrt(len(values))
-    if 0 < abs(mean) < 1e-3:
+    if 0 < abs(mean) < 1e-3 or abs(mean) >= 1e6:
         return f"{mean:.2g} +- {error:.1g}"
     digits = 2 if error == 0 else max(0, 1 - math.floor(math.log10(error)))
-    if digits > 6 or abs(mean) >= 1e6:
-        return f"{mean:.1e} +- {error:.1e}"
     return f"{mean:.{digits}f} +- {error:.{digits}f}"
 
 

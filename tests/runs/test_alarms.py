@@ -31,7 +31,7 @@ TINY = {"batch": 8, "hidden_g": 8, "hidden_d": 8, "nz": 4}
 def _script():
     """Import the script, with its folder on the path as when it is run."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "path", [str(SCRIPT.parent), *sys.path])
+        patch.setattr(sys, "path", [str(SCRIPT.parent), str(SCRIPT.parents[1]), *sys.path])
         return importlib.import_module("alarms")
 
 
