@@ -20,14 +20,14 @@ from tinygan.kernels.arrays import Array
 from tinygan.metrics.modes import toy_modes
 from tinygan.nn import Module
 
-RUNS, STEPS, SAMPLES = 3, 2000, 2500
+RUNS, STEPS, SAMPLES, NZ = 3, 1500, 2500, 2
 TOY = TOYS["grid"]
 
 
 def generators(seed: int) -> list[Module]:
     """Train the GANs of a seed: each has a seed of its own."""
     recipe = recipes.get("gan")
-    config = recipe.config()
+    config = recipe.config(nz=NZ)
     found = []
     for own in range(RUNS * seed, RUNS * seed + RUNS):
         batches = data.Batches(data.load("grid"), config.batch, seed=own)
@@ -38,7 +38,7 @@ def generators(seed: int) -> list[Module]:
 
 def sampled(nets: list[Module], seed: int, *, average: bool = False) -> Array:
     """Sample a mixture of generators, or the mean of their outputs."""
-    z = random.Stream(seed, "z").normal((SAMPLES, recipes.get("gan").config().nz))
+    z = random.Stream(seed, "z").normal((SAMPLES, NZ))
     with no_grad(), random.using(random.Streams(seed)):
         if average:
             return np.mean([net(Tensor(z)).numpy() for net in nets], axis=0)
