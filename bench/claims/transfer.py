@@ -113,8 +113,8 @@ CLAIMS = (
         1.0,
         "better images where data are few (arXiv:1805.01677, no figure taken)",
         "No clear gain: 1.10, 1.09 and 0.77. Players that know 0 to 4 are slow to leave them. On "
-        "exploratory seeds 1.75, with 32 images 1.3; with wider nets (24), 3,000 steps before and a "
-        "slower average, 0.78 after 2,000 steps.",
+        "exploratory seeds 1.75, with 32 images 1.3; with wider nets (24), 3,000 steps before and "
+        "a slower average, 0.78 after 2,000 steps.",
     ),
     _ratio(
         "transfer-freeze-d",

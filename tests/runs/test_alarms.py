@@ -1,6 +1,6 @@
 """Alarms: each on a planted fault, silent on healthy runs, the same in a resumed run.
 
-The claims of ten seeds are in ``bench/claims/alarms.py``; here one seed of each of its quick faults.
+The claims of ten seeds are in ``bench/claims/alarms.py``; here one seed of its quick faults.
 """
 
 import dataclasses
