@@ -56,7 +56,7 @@ def flip(path, place=-1):
         (["train", "wgan_gp", "--n-critc", "2"], "no flag --n-critc: perhaps you meant --n-critic"),
         (["train", "gan", "--batch", "many"], "train gan: Error parsing --batch: invalid literal"),
         (["train", "gan", "--batch"], "train gan: "),
-        (["train", "gan", "--batch", "0"], "batch size 0 doesn't fit digits"),
+        (["train", "gan", "--batch", "0"], "gan: --batch 0: 1 or more fits"),
         (["train", "gan", "--steps", "0"], "steps=0"),
         (["train", "gan", "--seed", "-1"], "seed -1 is out of range"),
         (["train", "gan", "surplus"], "train gan: "),

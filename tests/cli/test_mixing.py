@@ -81,8 +81,8 @@ def test_the_archive_of_a_conditional_run_can_be_trained_on(sampled, tmp_path):
 @pytest.mark.parametrize(
     ("numbers", "flags", "line"),
     [
-        ((0, 4), {}, "runs of one shape, all with classes or none, mix"),
-        ((0, 2), {}, "runs of one shape, all with classes or none, mix"),
+        ((0, 4), {}, "runs of one shape, with as many classes or none, mix"),
+        ((0, 2), {}, "runs of one shape, with as many classes or none, mix"),
         ((0, 1), {"mix": "1"}, "--mix 1: 2 numbers with commas between fit"),
         ((0, 1), {"mix": "a,b"}, "--mix a,b: 2 numbers with commas between fit"),
         ((0, 1), {"mix": "0,0"}, "one of them above 0"),
