@@ -8,13 +8,13 @@ two; the papers train for tens to hundreds of epochs of MNIST or of faces.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from common import Claim, Row, main
 from scipy.optimize import linear_sum_assignment
+from trainings import DIGITS, TRAININGS, dataset, train
 
-from tinygan import data, nn, optim, random, recipes
+from tinygan import data, nn, optim, random
 from tinygan.autograd import Tensor, no_grad
 from tinygan.data import Dataset
 from tinygan.gan import Game, fit
@@ -25,24 +25,7 @@ from tinygan.random import Stream
 from tinygan.recipes import vae
 
 SAMPLES = 1797  # as many as there are digits
-CODE_STEPS, CODE_SETTINGS = 1000, {"ngf": 32, "ndf": 16, "lr_d": 1e-4}
-SHARP_STEPS, SHARP_SETTINGS = (
-    600,
-    {"ngf": 32, "ndf": 16, "batch": 64, "nz": 20, "half_life_kimg": 3.0},
-)
-VAE_SIGMA = 0.7  # the best of 0.3, 0.5, 0.7, 1 and the likeliest, for seeds that are not reported
 ENTRIES, LATENT, POINTS = 10, 3, 2000  # of the linear toy
-
-
-def trained(name: str, dataset: Dataset, *, steps: int, seed: int, **settings: Any) -> Game:
-    """Train a recipe; return the game after its last step."""
-    config = recipes.get(name).config(**settings)
-    batches = data.Batches(dataset, config.batch, seed=seed)
-    for game in fit(  # noqa: B007 - the last one is asked for
-        recipes.get(name), batches, steps=steps, seed=seed, config=config
-    ):
-        pass
-    return game
 
 
 def best_map(counts: np.ndarray) -> float:
@@ -53,7 +36,7 @@ def best_map(counts: np.ndarray) -> float:
 
 def codes_are_classes(seed: int) -> Row:
     """Train InfoGAN on digits without labels; see which digit each category makes."""
-    game = trained("infogan", data.load("digits:16"), steps=CODE_STEPS, seed=seed, **CODE_SETTINGS)
+    *_, game = train("infogan", seed=seed)
     net, classes = house_net("digits_lenet"), game.config.categories
     y = np.arange(2000) % classes
     z = Stream(seed, "claim").normal((len(y), game.nz))
@@ -67,32 +50,30 @@ def codes_are_classes(seed: int) -> Row:
         "purity": 100 * float(counts.max(1).sum() / counts.sum()),
         "digits": int((counts.max(0) > 0.5 * len(y) / classes).sum()),
         "guessed": 100 * game.metrics["code_accuracy"],
-        "steps": CODE_STEPS,
-        "settings": CODE_SETTINGS,
+        "steps": game.step,
+        "settings": TRAININGS["infogan"].settings,
     }
 
 
-def frechet(game: Game, dataset: Dataset) -> float:
+def frechet(game: Game, digits: Dataset) -> float:
     """Return the Frechet distance of samples to the data, in features of ``digits_lenet``."""
     net = house_net("digits_lenet")
     fakes = net.embed(game.sample(SAMPLES)).features
-    return frechet_distance_of_features(net.embed(dataset.arrays).features, fakes)
+    return frechet_distance_of_features(net.embed(digits.arrays).features, fakes)
 
 
 def sharper(seed: int) -> Row:
     """Train VAE and VAE-GAN alike; compare their samples' distances to the data."""
-    digits = data.load("digits:16")
-    own: dict[str, dict[str, Any]] = {"vae": {"sigma": VAE_SIGMA}, "vae_gan": {}}
     found = {}
-    for name, more in own.items():
-        game = trained(name, digits, steps=SHARP_STEPS, seed=seed, **SHARP_SETTINGS, **more)
-        found[name] = frechet(game, digits)
+    for name in ("vae", "vae_gan"):
+        *_, game = train(name, seed=seed)
+        found[name] = frechet(game, dataset(DIGITS))
     return {
         "ratio": found["vae_gan"] / found["vae"],
         **{f"fd_{name}": fd for name, fd in found.items()},
-        "steps": SHARP_STEPS,
-        "settings": SHARP_SETTINGS,
-        "sigma": VAE_SIGMA,
+        "steps": game.step,
+        "settings": TRAININGS["vae_gan"].settings,
+        "sigma": TRAININGS["vae"].settings["sigma"],
     }
 
 
@@ -159,7 +140,7 @@ CLAIMS = (
         sense=">=",
         threshold=90.0,
         paper="5 % error on MNIST, of Q as a classifier (section 7.2)",
-        budget=f"{CODE_STEPS} steps, 1,797 digits at 16 pixels",
+        budget=f"{TRAININGS['infogan'].steps} steps, 1,797 digits at 16 pixels",
         measure=codes_are_classes,
         note="each category makes one digit (see purity), but two or three digits get two and as "
         "many none, which a one-to-one map counts as wrong. Tried, on other seeds: D's rate 2e-4, "
@@ -187,7 +168,7 @@ CLAIMS = (
         sense="<=",
         threshold=0.8,
         paper="no such figure: faces that look less blurred (figure 3)",
-        budget=f"{SHARP_STEPS} steps, 1,797 digits at 16 pixels",
+        budget=f"{TRAININGS['vae'].steps} steps, 1,797 digits at 16 pixels",
         measure=sharper,
         note="sigma of the VAE is the best of five for another seed; a step of VAE-GAN takes three "
         "times as long",
