@@ -11,7 +11,7 @@ import pytest
 
 from tinygan import data, nn, ops, optim, random
 from tinygan.autograd import Tensor, grad
-from tinygan.gan import Game, fit
+from tinygan.gan import Game, fit, freeze_layers
 from tinygan.metrics import frechet_distance, gaussian_statistics
 from tinygan.nn import Parameter
 from tinygan.recipes import consensus, dcgan, gan, unrolled
@@ -153,6 +153,13 @@ def test_unrolling_differs_from_treating_the_future_d_as_a_constant():
         ops.nonsaturating_g_loss(nn.functional_call(game.D, frozen, fake)), game.opt_g.params
     )
     assert not np.allclose(through[0].data, around[0].data, rtol=0.05)
+
+
+def test_layers_of_d_that_are_frozen_do_not_move_in_the_imagined_steps_either():
+    game = tiny_game(unrolling=2, eta=0.4)
+    freeze_layers(game, 1)
+    psi = unrolled.look_ahead(game, Tensor(np.zeros((2, 2))), game.G(game.latent(2)))
+    assert set(psi) == {"2.weight", "2.bias"}
 
 
 def test_zero_unrolling_is_the_plain_game():

@@ -80,7 +80,8 @@ def d_loss(game: Game, psi: dict[str, Tensor], real: Tensor, fake: Tensor) -> Te
 
 def look_ahead(game: Game, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
     """Return psi_K, on the graph of the fakes: K recorded gradient steps of D."""
-    psi = dict(game.D.named_parameters())
+    trained = {id(p) for p in game.opt_d.params}  # all of D's, unless some are frozen
+    psi = {n: p for n, p in game.D.named_parameters().items() if id(p) in trained}
     for _ in range(game.config.unrolling):
         loss = d_loss(game, psi, real, fake)
         steps = grad(loss, list(psi.values()), create_graph=True)
