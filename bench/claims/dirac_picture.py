@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import dirac
+import dirac_gan
 import numpy as np
 from plots import COLOURS, TITLE, Sheet
 
@@ -36,7 +36,7 @@ def main() -> None:
     for place, (training, title) in enumerate(TITLES.items()):
         row, column = divmod(place, COLUMNS)
         left, top = GAP + column * (SIDE + GAP), GAP + HEAD + row * (SIDE + HEAD + GAP)
-        panel(sheet, left, top, title, dirac.path(training, SEED, steps=STEPS))
+        panel(sheet, left, top, title, dirac_gan.path(training, SEED, steps=STEPS))
     sheet.save(PAGE)
 
 
