@@ -6,7 +6,8 @@ DCGAN's networks of 16 channels, without batch norm in D (a penalty on slopes ne
 are judged alone), 16-pixel digits, batch 64, Adam(2e-4, 0.5), one D step a G step, 3,000 steps.
 Every 500 steps the Frechet distance of 2,000 samples to the data in the features of
 ``digits_lenet`` is taken; shown are the last and the best. Weights of regularisers are the defaults
-of ``gan.regularisers`` but r1's, which is 1: of these settings none was tuned.
+of ``gan.regularisers`` but r1's, which is 1: of these settings none was tuned. Pairs whose line is
+in the file are skipped, so a tournament that was stopped goes on.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import statistics
 import time
 from pathlib import Path
 
-from common import Row, append, figure
+from common import Row, append, figure, read_lines
 
 from tinygan import data, recipes
 from tinygan.errors import DivergedError
@@ -80,15 +81,18 @@ def _cell(rows: list[Row], bold: bool) -> str:
 
 
 def main() -> None:
-    """Play all pairs, seed by seed, and append a line each."""
+    """Play the pairs that the file lacks, seed by seed, and append a line each."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--only", choices=LOSSES, help="one loss")
     parser.add_argument("--json", type=Path, default=RESULTS)
     args = parser.parse_args()
+    played = {(row["loss"], row["reg"], row["seed"]) for row in read_lines(args.json)}
     for seed in range(args.first, args.first + args.seeds):
         for loss, reg in itertools.product([args.only] if args.only else LOSSES, REGS):
+            if (loss, reg, seed) in played:
+                continue
             row = play(loss, reg, seed)
             append(row, args.json)
             print(json.dumps(row), flush=True)
