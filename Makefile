@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := $(shell find csrc -type f) setup.py pyproject.toml
-NATIVE_SOURCES := $(shell find csrc -name '*.cpp' -o -name '*.hpp')
+NATIVE_SOURCES := $(shell find csrc -name '*.[ch]pp' -o -name '*.cu' -o -name '*.cuh')
 
 .PHONY: demo test soak mutants sanitize check format bench bench-peers errata clean
 

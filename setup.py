@@ -22,6 +22,7 @@ from pathlib import Path
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
 OBJECTS = ROOT / "build" / "native"
@@ -148,4 +149,21 @@ NATIVE = Extension(  # the lists are for source distributions; OptionalBuild fin
     sorted({str(path.relative_to(ROOT)) for path, _ in units()}),
     depends=sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("csrc/*/*.hpp")),
 )
-setup(ext_modules=[NATIVE], cmdclass={"build_ext": OptionalBuild})
+
+
+class WithCudaSources(build_py):
+    """Copy the CUDA sources, and the emulator's, into the package: they are compiled when used."""
+
+    def run(self) -> None:
+        """Copy the modules, then the sources to ``tinygan/csrc``."""
+        super().run()
+        if self.editable_mode:
+            return  # a checkout has them beside the package
+        for path in sorted((ROOT / "csrc").rglob("*")):
+            if path.suffix in (".cu", ".cuh") or path.parent.name == "cusim":
+                target = Path(self.build_lib, "tinygan", path.relative_to(ROOT))
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, target)
+
+
+setup(ext_modules=[NATIVE], cmdclass={"build_ext": OptionalBuild, "build_py": WithCudaSources})

@@ -31,6 +31,14 @@ class NoKernelError(TinyganError, RuntimeError):
     """No registered kernel accepts this call; the message lists every kernel with its reason."""
 
 
+class CompileError(TinyganError, RuntimeError):
+    """A kernel's source does not compile, or there is no compiler for it."""
+
+
+class LaunchError(TinyganError, RuntimeError):
+    """A CUDA kernel can't be launched like this, or did what a GPU leaves undefined."""
+
+
 class NotDifferentiableError(TinyganError, RuntimeError):
     """A derivative was asked for through an op that has none; the message names op and path."""
 

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from tinygan.errors import CheckpointError, OptionError, SaveError
+from tinygan.kernels.variables import cache_root
 from tinygan.metrics import weights
 from tinygan.metrics.weights import (
     PUBLISHED,
     Published,
-    cache_folder,
     download,
     find_weights,
     load_weights,
@@ -79,11 +79,11 @@ def left_in(cache):
 def test_the_cache_is_tinygans_own_or_the_users(monkeypatch):
     monkeypatch.setenv("TINYGAN_CACHE", "/a")
     monkeypatch.setenv("XDG_CACHE_HOME", "/b")
-    assert cache_folder() == Path("/a")
+    assert cache_root() == Path("/a")
     monkeypatch.delenv("TINYGAN_CACHE")
-    assert cache_folder() == Path("/b/tinygan")
+    assert cache_root() == Path("/b/tinygan")
     monkeypatch.delenv("XDG_CACHE_HOME")
-    assert cache_folder() == Path.home() / ".cache" / "tinygan"
+    assert cache_root() == Path.home() / ".cache" / "tinygan"
 
 
 def test_a_path_is_taken_as_it_is(tmp_path):

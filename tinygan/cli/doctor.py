@@ -15,7 +15,7 @@ import numpy as np
 from .. import __version__, kernels
 from ..kernels import native
 from ..kernels.registry import backend_order
-from ..metrics.weights import cache_folder
+from ..kernels.variables import cache_root
 from ..runs.device import gpu_name, why_no_gpu
 from ..runs.environment import collect_environment
 from .arguments import parse
@@ -72,7 +72,7 @@ def examine() -> dict[str, Any]:
         "gpu": why_no_gpu() or gpu_name(),
         "threads": _threads(),
         "ops by backend": per_op,
-        "cache": str(cache_folder()),
+        "cache": str(cache_root()),
         "variables": {n: v for n, v in sorted(os.environ.items()) if n.startswith("TINYGAN_")},
         "executable": sys.executable,
     }

@@ -7,7 +7,7 @@ import time
 
 from .. import kernels
 from ..kernels import native
-from ..metrics.weights import cache_folder
+from ..kernels.variables import cache_root
 from ..runs.device import why_no_backend
 from ..runs.memory import peak_text
 from ..runs.train import Stopped, Training
@@ -62,7 +62,7 @@ def once(line: str | None) -> None:
     """Print a line that this user has not been told before; an unwritable cache does no harm."""
     if line is None:
         return
-    folder = cache_folder()
+    folder = cache_root()
     told = folder / "notices"
     try:
         if told.is_file() and line in told.read_text().splitlines():

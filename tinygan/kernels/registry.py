@@ -6,11 +6,12 @@ and any number of fast ones. A fast kernel declares what it can do with ``suppor
 that returns ``None`` for yes and a short reason for no; ``explain`` prints those reasons.
 
 The type of the arrays picks the backend family: NumPy arrays run on ``cpp``, ``numba`` or
-``numpy``, CuPy arrays on ``cuda`` or ``cupy`` (the reference again). Within a family the first
-kernel that accepts the call runs, unless it predicts that another one is faster: an algorithm that
-pays for some shapes only declares ``predict``, a measured cost model. ``use_backend`` narrows the
-choice and is strict: a backend that the user named never falls back to another, and a variant that
-the user named runs whether it pays or not.
+``numpy``, CuPy arrays on ``cuda`` or ``cupy`` (the reference again); ``cusim``, which runs the
+kernels of ``cuda`` on NumPy arrays, must be asked for by name. Within a family the first kernel
+that accepts the call runs, unless it predicts that another one is faster: an algorithm that pays
+for some shapes only declares ``predict``, a measured cost model. ``use_backend`` narrows the choice
+and is strict: a backend that the user named never falls back to another, and a variant that the
+user named runs whether it pays or not.
 
 Asking every kernel at every call would cost more than a small kernel does. So a choice is kept for
 calls of the same *signature*: types, dtypes, shapes and strides of the arrays, the parameters, the
@@ -39,9 +40,16 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 Trace = Callable[["Kernel", "tuple[Any, ...]", "dict[str, Any]"], None]
 Setting = Callable[[], str]
 
-HOST_BACKENDS = ("cpp", "numba", "numpy")
+HOST_BACKENDS = ("cpp", "numba", "numpy", "cusim")
 DEVICE_BACKENDS = ("cuda", "cupy")
 BACKENDS = HOST_BACKENDS + DEVICE_BACKENDS
+UNASKED = (
+    "cpp",
+    "numba",
+    "numpy",
+    "cuda",
+    "cupy",
+)  # cusim runs where it is named, and nowhere else
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,12 +249,12 @@ def use_backend(*names: str) -> Iterator[None]:
 
 
 def backend_order() -> tuple[str, ...]:
-    """Return the backends in force: ``use_backend``, else ``TINYGAN_BACKEND``, else all."""
+    """Return the backends in force: ``use_backend``, ``TINYGAN_BACKEND``, or all but cusim."""
     strict = _STRICT.get()
     if strict is not None:
         return strict
     named = _named_by_environment()
-    return _check_backends(tuple(named.split(","))) if named else BACKENDS
+    return _check_backends(tuple(named.split(","))) if named else UNASKED
 
 
 def in_order(op: str) -> tuple[Kernel, ...]:

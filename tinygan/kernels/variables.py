@@ -1,9 +1,10 @@
-"""Variables of the environment that are looked up whenever a kernel is chosen, at little cost."""
+"""Variables of the environment: one that is looked up at little cost, and where the cache lies."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 
 def variable(name: str) -> Callable[[], str]:
@@ -18,3 +19,14 @@ def variable(name: str) -> Callable[[], str]:
         return lambda: os.environ.get(name, "")
     key = os.environ.encodekey(name)
     return lambda: os.environ.get(name, "") if key in encoded else ""
+
+
+def cache_root() -> Path:
+    """Return the user's cache, which need not exist.
+
+    That is ``$TINYGAN_CACHE``, else ``$XDG_CACHE_HOME/tinygan``, else ``~/.cache/tinygan``.
+    """
+    if own := os.environ.get("TINYGAN_CACHE"):
+        return Path(own).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "tinygan"

@@ -25,6 +25,7 @@ from urllib.request import urlopen
 
 from ..errors import CheckpointError, OptionError, SaveError
 from ..kernels.arrays import Array
+from ..kernels.variables import cache_root
 from ..nn import load_pth
 
 _BLOCK = 1 << 20
@@ -87,14 +88,6 @@ PUBLISHED = {
 }
 
 
-def cache_folder() -> Path:
-    """Return the user's cache; see the module. It need not exist."""
-    if own := os.environ.get("TINYGAN_CACHE"):
-        return Path(own).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "tinygan"
-
-
 def published(name: str) -> Published:
     """Return what is known of published weights.
 
@@ -124,7 +117,7 @@ def sha256_of(path: str | os.PathLike[str]) -> str:
 
 def is_cached(name: str) -> bool:
     """Tell whether the user's cache has a file by the name of published weights, whole or not."""
-    return (cache_folder() / published(name).filename).is_file()
+    return (cache_root() / published(name).filename).is_file()
 
 
 def find_weights(name: str, path: str | os.PathLike[str] | None = None) -> Path:
@@ -143,7 +136,7 @@ def find_weights(name: str, path: str | os.PathLike[str] | None = None) -> Path:
         if not os.path.isfile(path):
             raise CheckpointError(f"{os.fspath(path)}: there is no such file of weights")
         return Path(path)
-    cached = cache_folder() / known.filename
+    cached = cache_root() / known.filename
     if not os.path.isfile(cached):
         raise CheckpointError(
             f"{name}: no weights at {cached}: download them, or name a copy of {known.url}"
@@ -206,7 +199,7 @@ def download(name: str, *, url: str | None = None) -> Path:
     url = known.url if url is None else url
     if not url.startswith(("http://", "https://")):
         raise OptionError(f"{url}: an http or https address fits")
-    target = cache_folder() / known.filename
+    target = cache_root() / known.filename
     with suppress(CheckpointError):
         return find_weights(name)
     part = target.with_name(f"{known.filename}.{os.getpid()}.part")

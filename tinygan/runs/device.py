@@ -14,6 +14,7 @@ import numpy as np
 
 from ..errors import DeviceError, OptionError
 from ..kernels import native, use_backend
+from ..kernels.cuda import cusim
 from .environment import cpu_name
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -79,6 +80,8 @@ def why_no_backend(name: str) -> str | None:
         return None if native.native is not None else f"C++ kernels {native.why_not()}"
     if name == "numba":
         return None if importlib.util.find_spec("numba") else "Numba is not installed"
+    if name == "cusim":
+        return cusim.why_not()
     return why_no_gpu() if name in ("cuda", "cupy") else None
 
 

@@ -1,4 +1,4 @@
-"""Host arrays as the C++ and Numba kernels take them: a matrix (rows, channels) in C order.
+"""Arrays as the fast kernels take them: a matrix (rows, channels) in C order.
 
 An NHWC activation is such a matrix already, with rows = N * H * W; so is (N, C). Every other layout
 is copied into one.
@@ -7,10 +7,11 @@ is copied into one.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
-from ..arrays import FLOATS, Array, Shape
+from ..arrays import FLOATS, Array, Shape, is_numpy, xp_of
 from ..native import why_not
 from ..numba_pool import why_no_numba
 
@@ -37,9 +38,10 @@ def numba_refusal(*arrays: Array | None) -> str | None:
 
 def c_order(x: Array) -> Array:
     """Return x in C order and aligned: itself, or a copy."""
-    if x.flags.c_contiguous and x.flags.aligned:
+    if x.flags.c_contiguous and (x.flags.aligned if is_numpy(x) else True):
         return x
-    return np.array(x, order="C")
+    out: Array = xp_of(x).array(x, order="C")
+    return out
 
 
 def as_rows(x: Array, axis: int = 1) -> Array:
@@ -49,10 +51,12 @@ def as_rows(x: Array, axis: int = 1) -> Array:
     return c_order(x).reshape(-1, x.shape[-1])
 
 
-def empty_rows(shape: Shape, dtype: np.dtype, axis: int = 1) -> tuple[Array, Array]:
+def empty_rows(
+    shape: Shape, dtype: np.dtype, axis: int = 1, *, xp: Any = np
+) -> tuple[Array, Array]:
     """Allocate (rows, C), and return it with its view of this shape (N, C, ...), channels last."""
     channels = shape[axis]
-    rows = np.empty((math.prod(shape) // channels, channels), dtype)
+    rows = xp.empty((math.prod(shape) // channels, channels), dtype)
     if len(shape) <= axis + 1:
         return rows, rows.reshape(shape)
     others = (*shape[:axis], *shape[axis + 1 :])

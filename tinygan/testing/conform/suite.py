@@ -21,6 +21,7 @@ from typing import Any
 
 from ... import kernels
 from ...errors import ConformanceError, OptionError
+from ...kernels.cuda import cusim
 from ...kernels.native import why_not
 from ...kernels.numba_pool import why_no_numba
 from ...kernels.registry import HOST_BACKENDS, Kernel
@@ -146,6 +147,8 @@ def _is_asked(kernel: Kernel, backend: str | None) -> bool:
 
 def why_absent(backend: str) -> str | None:
     """Return why a host backend can't run here, or None."""
+    if backend == "cusim":
+        return cusim.why_not()
     if backend == "cpp":
         return why_not()
     return why_no_numba() if backend == "numba" else None

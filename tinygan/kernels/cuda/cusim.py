@@ -1,0 +1,114 @@
+"""The CUDA kernels on a CPU: each ``.cu`` compiled by g++ against csrc/cusim, launched in place.
+
+It is there to run every kernel where no GPU is, with its launch, grid and shared memory as they
+are on one. From launch to launch the order in which a block's threads run changes (ascending,
+descending, random), so that kernels whose result depends on it are caught. It is slow: some
+thousand times slower than a GPU.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import itertools
+import os
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+from ...errors import CompileError, LaunchError
+from . import sources
+from .cache import cached
+
+_RUNTIME = "cusim/cusim.hpp"
+_FLAGS = (
+    "-std=c++17 -O2 -fPIC -shared -w -ffp-contract=off -fvisibility=hidden -fno-gnu-unique"
+    " -Wl,-Bsymbolic"
+)
+_ORDERS = itertools.cycle((0, 1, 2))  # enum Order in block.hpp
+_SEEDS = itertools.count(1)
+_ERROR_BYTES = 256
+
+
+class _Launch(ctypes.Structure):
+    _fields_ = (
+        ("grid", ctypes.c_uint * 3),
+        ("block", ctypes.c_uint * 3),
+        ("shared_bytes", ctypes.c_size_t),
+        ("order", ctypes.c_int),
+        ("seed", ctypes.c_uint),
+    )
+
+
+def _compiler() -> list[str]:
+    named = shlex.split(os.environ.get("CXX", ""))
+    for name in [named[:1]] if named else [["g++"], ["clang++"]]:
+        if name and shutil.which(name[0]):
+            return named or name
+    return []
+
+
+@functools.cache
+def why_not() -> str | None:
+    """Return why the emulator can't run here, or None."""
+    return None if _compiler() else "no C++ compiler: the emulator of CUDA needs g++ or clang++"
+
+
+@functools.cache
+def _library(file: str, defines: tuple[str, ...]) -> ctypes.CDLL:
+    """Compile a source for the CPU, or find it compiled."""
+    if reason := why_not():
+        raise CompileError(reason)
+    extra = shlex.split(os.environ.get("TINYGAN_CUSIM_FLAGS", ""))
+    command = [*_compiler(), *shlex.split(_FLAGS), *extra, *(f"-D{d}" for d in defines)]
+    name = f"cusim-{sources.digest(file, *command, sources.digest(_RUNTIME))}.so"
+    entries = "".join(f"TG_CUSIM_KERNEL({entry})\n" for entry in sources.kernels_of(file))
+
+    def _build(path: Path) -> None:
+        root = sources.root()
+        command.extend([f"-I{root}", "-include", str(root / _RUNTIME), "-x", "c++", "-"])
+        done = subprocess.run(
+            [*command, "-o", str(path)],
+            input=f'#include "{file}"\n{entries}',
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            wrong = [line for line in done.stderr.splitlines() if "error" in line]
+            raise CompileError(f"{file} for the emulator: {[*wrong, done.stderr][0].strip()}")
+
+    return ctypes.CDLL(str(cached(name, _build)))
+
+
+def run(
+    file: str,
+    entry: str,
+    grid: tuple[int, int, int],
+    block: tuple[int, int, int],
+    shared_bytes: int,
+    values: ctypes.Array[ctypes.c_void_p],
+    defines: tuple[str, ...] = (),
+) -> None:
+    """Run one launch to its end.
+
+    Args:
+        file: the source, relative to csrc/.
+        entry: the kernel's name.
+        grid: blocks.
+        block: threads of a block.
+        shared_bytes: dynamic shared memory.
+        values: pointers to the arguments, as ``cuLaunchKernel`` takes them.
+        defines: macros, ``NAME`` or ``NAME=VALUE``.
+
+    Raises:
+        CompileError: the source does not compile.
+        LaunchError: the kernel did what a GPU would leave undefined: it says what and where.
+    """
+    function = getattr(_library(file, defines), f"cusim_{entry}")
+    how = _Launch(grid, block, shared_bytes, next(_ORDERS), next(_SEEDS))
+    error = ctypes.create_string_buffer(_ERROR_BYTES)
+    function(ctypes.byref(how), values, error)
+    if error.value:
+        raise LaunchError(f"{entry}: {error.value.decode()}")

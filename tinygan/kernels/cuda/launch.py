@@ -1,0 +1,126 @@
+"""The one door to the GPU: check the arguments of a kernel, pack them and launch it.
+
+CuPy checks nothing that it passes to a kernel of one's own: a float64 array where float32 is due, a
+view with gaps, a forgotten argument all run, and write anywhere. So every launch is checked against
+the kernel's signature here: names, dtypes, contiguity, ranges of scalars, one library for all
+arrays. NumPy arrays go to the emulator, CuPy arrays to the GPU; grid, packing and shared memory are
+the same for both.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ...errors import LaunchError
+from ..arrays import Array, is_numpy
+from . import cusim, driver
+from .sources import Parameter
+from .spec import MOST_BLOCKS, CudaKernel
+from .table import TABLE
+
+_SCALARS: dict[str, type[Any]] = {
+    "f4": ctypes.c_float,
+    "f8": ctypes.c_double,
+    "i4": ctypes.c_int32,
+    "u4": ctypes.c_uint32,
+    "i8": ctypes.c_int64,
+    "u8": ctypes.c_uint64,
+}
+_STRUCT_ALIGNMENT = 16
+
+
+def launch(entry: str, **arguments: Any) -> None:
+    """Launch a kernel of the table on its whole grid.
+
+    Args:
+        entry: its name.
+        arguments: one for each parameter in the source, by name. Arrays are NumPy's (emulator) or
+            CuPy's (the current stream), C contiguous; None is a null pointer. A struct is bytes.
+
+    Raises:
+        LaunchError: no such kernel, or an argument does not fit; the message names it.
+        CompileError: the source does not compile, or there is no compiler.
+    """
+    row = TABLE.get(entry)
+    if row is None:
+        raise LaunchError(f"no CUDA kernel {entry!r} in the table: {', '.join(TABLE)} fit")
+    if arguments.keys() != _names(entry).keys():
+        raise LaunchError(f"{entry}: takes {', '.join(_names(entry))}, got {', '.join(arguments)}")
+    on_host: set[bool] = set()
+    kept = [_pack(entry, p, arguments[p.name], on_host) for p in row.parameters]
+    if len(on_host) != 1:
+        raise LaunchError(f"{entry}: all arrays must be NumPy's, or all CuPy's on one device")
+    scalars = {p.name: arguments[p.name] for p in row.parameters if not p.pointer}
+    if row.needs is not None and (reason := row.needs(**scalars)):
+        raise LaunchError(f"{entry}: {reason}")
+    grid = row.grid(**scalars)
+    if 0 in grid:
+        return
+    if any(not 0 < count <= most for count, most in zip(grid, MOST_BLOCKS, strict=True)):
+        raise LaunchError(f"{entry}: a grid of {grid} blocks, at most {MOST_BLOCKS} fit")
+    values = (ctypes.c_void_p * len(kept))(*map(ctypes.addressof, kept))
+    shared = 0 if row.shared is None else row.shared(**scalars)
+    run: Callable[..., None] = cusim.run if on_host.pop() else driver.run
+    run(row.file, entry, grid, (row.threads, 1, 1), shared, values, row.defines)
+
+
+@functools.cache
+def _names(entry: str) -> dict[str, None]:
+    return dict.fromkeys(p.name for p in TABLE[entry].parameters)
+
+
+def _pack(entry: str, p: Parameter, value: Any, on_host: set[bool]) -> Any:
+    """Return an argument as C holds it; note where its array lives."""
+    if p.pointer:
+        return ctypes.c_void_p(_address(entry, p, value, on_host))
+    if p.struct:
+        if not isinstance(value, bytes):
+            raise LaunchError(f"{entry}: {p.name} must be the bytes of a {p.struct}")
+        return _aligned(value)
+    assert p.dtype is not None
+    if p.dtype.kind != "f" and not _fits(value, p.dtype):
+        raise LaunchError(f"{entry}: {p.name} must be a whole number of {p.dtype}, got {value!r}")
+    return _SCALARS[p.dtype.str[1:]](value)
+
+
+def _fits(value: Any, dtype: np.dtype) -> bool:
+    limits = np.iinfo(dtype)
+    return isinstance(value, int | np.integer) and bool(limits.min <= value <= limits.max)
+
+
+def _aligned(value: bytes) -> Any:
+    """Copy bytes to where a struct of any kind may begin."""
+    raw = ctypes.create_string_buffer(len(value) + _STRUCT_ALIGNMENT)
+    offset = -ctypes.addressof(raw) % _STRUCT_ALIGNMENT
+    placed = (ctypes.c_char * len(value)).from_buffer(raw, offset)
+    ctypes.memmove(placed, value, len(value))
+    return placed
+
+
+def _address(entry: str, p: Parameter, a: Array | None, on_host: set[bool]) -> int:
+    if a is None:
+        return 0
+    host = is_numpy(a)
+    on_host.add(host)
+    if a.dtype != p.dtype and not (a.dtype == np.bool_ and p.dtype == np.uint8):
+        raise LaunchError(f"{entry}: {p.name} must be {p.dtype}, got {a.dtype}")
+    if not a.flags.c_contiguous:
+        raise LaunchError(f"{entry}: {p.name} must be C contiguous, got strides {a.strides}")
+    if not host:
+        return int(a.data.ptr)  # type: ignore[attr-defined]
+    if p.written and not a.flags.writeable:
+        raise LaunchError(f"{entry}: {p.name} is written to, and must not be read-only")
+    address: int = a.__array_interface__["data"][0]
+    if address % a.dtype.itemsize:
+        raise LaunchError(f"{entry}: {p.name} must be aligned to {a.dtype.itemsize} bytes")
+    return address
+
+
+def workspace(row: CudaKernel, **scalars: Any) -> int:
+    """Return how many floats of scratch memory a launch of a row needs."""
+    return 0 if row.workspace is None else row.workspace(**scalars)
