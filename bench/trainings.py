@@ -69,7 +69,7 @@ TRAININGS = {
     "ebgan": Training(steps=1000, settings=_SMALL),
     "minibatch": Training(steps=1500, settings={**_SMALL, "lr": 2e-4, "distances": 16}),
     "feature_matching": Training(steps=1500, settings=_SMALL),
-    "cgan": Training(steps=2000, settings=_SMALL),
+    "cgan": Training(steps=4000, settings=_SMALL),
     "acgan": Training(steps=1500, settings=_SMALL),
     "projection": Training(
         steps=1000, data="digits:8", settings={**_SMALL, "lr": 2e-3, "n_critic": 1}
