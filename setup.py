@@ -160,7 +160,7 @@ class WithCudaSources(build_py):
         if self.editable_mode:
             return  # a checkout has them beside the package
         for path in sorted((ROOT / "csrc").rglob("*")):
-            if path.suffix in (".cu", ".cuh") or path.parent.name == "cusim":
+            if path.suffix in (".cu", ".cuh", ".hpp"):
                 target = Path(self.build_lib, "tinygan", path.relative_to(ROOT))
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, target)

@@ -37,10 +37,10 @@ def need(found, what):
 
 
 @functools.cache
-def assembly(file, arch, defines, folder):
+def assembly(file, arch, options, folder):
     """Return the instructions of every kernel of a source, by its name."""
     path = folder / f"{file.replace('/', '-')}.{arch}.cubin"
-    path.write_bytes(nvrtc.cubin(file, arch, defines)[0])
+    path.write_bytes(nvrtc.cubin(file, arch, options)[0])
     done = subprocess.run([tool(), "-c", path], capture_output=True, text=True, check=True)
     parts = re.split(r"^\.text\.(\w+):", done.stdout, flags=re.MULTILINE)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
@@ -55,12 +55,12 @@ def folder(tmp_path_factory):
 def test_a_kernel_compiles_to_what_its_row_promises(entry, arch, folder):
     need(nvrtc.why_not() is None, "NVRTC")
     row = TABLE[entry]
-    found = nvrtc.resources(nvrtc.cubin(row.file, arch, row.defines)[1])[entry]
+    found = nvrtc.resources(nvrtc.cubin(row.file, arch, row.options)[1])[entry]
     assert found.spills == 0
     assert found.registers <= row.registers
     assert row.local or found.stack == 0
     need(tool(), "nvdisasm")
-    text = assembly(row.file, arch, row.defines, folder)[entry]
+    text = assembly(row.file, arch, row.options, folder)[entry]
     assert not [opcode for opcode in row.opcodes if opcode not in text]
     assert row.local or not LOCAL_MEMORY.search(text)
 

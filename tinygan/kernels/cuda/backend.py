@@ -13,9 +13,8 @@ import numpy as np
 
 from ..arrays import Array
 from ..registry import Accumulate, Function, Supports, register
-from . import cusim, driver
+from .launch import why_not
 
-_ABSENT: dict[str, Callable[[], str | None]] = {"cuda": driver.why_not, "cusim": cusim.why_not}
 _FLOAT32 = np.dtype(np.float32)
 
 
@@ -49,18 +48,19 @@ def register_cuda(
         by_signature: as in ``register``.
     """
 
+    def _supports(*arrays: Any, **params: Any) -> str | None:
+        return why_not(*arrays) or supports(*arrays, **params)
+
+    declared: dict[str, Any] = {
+        "supports": _supports,
+        "accumulate": accumulate,
+        "exact": exact,
+        "by_signature": by_signature,
+    }
+
     def _add(fn: Function) -> Function:
-        for backend, why_absent in _ABSENT.items():
-
-            def _supports(
-                *arrays: Any, _absent: Callable[[], str | None] = why_absent, **params: Any
-            ) -> str | None:
-                return _absent() or supports(*arrays, **params)
-
-            declared: dict[str, Any] = {"accumulate": accumulate, "exact": exact}
-            register(
-                op, backend, variant, supports=_supports, by_signature=by_signature, **declared
-            )(fn)
+        for backend in ("cuda", "cusim"):
+            register(op, backend, variant, **declared)(fn)
         return fn
 
     return _add

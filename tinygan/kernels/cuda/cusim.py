@@ -20,6 +20,7 @@ from pathlib import Path
 from ...errors import CompileError, LaunchError
 from . import sources
 from .cache import cached
+from .spec import CudaKernel, Grid, Values
 
 _RUNTIME = "cusim/cusim.hpp"
 _FLAGS = (
@@ -56,12 +57,12 @@ def why_not() -> str | None:
 
 
 @functools.cache
-def _library(file: str, defines: tuple[str, ...]) -> ctypes.CDLL:
+def _library(file: str) -> ctypes.CDLL:
     """Compile a source for the CPU, or find it compiled."""
     if reason := why_not():
         raise CompileError(reason)
     extra = shlex.split(os.environ.get("TINYGAN_CUSIM_FLAGS", ""))
-    command = [*_compiler(), *shlex.split(_FLAGS), *extra, *(f"-D{d}" for d in defines)]
+    command = [*_compiler(), *shlex.split(_FLAGS), *extra]
     name = f"cusim-{sources.digest(file, *command, sources.digest(_RUNTIME))}.so"
     entries = "".join(f"TG_CUSIM_KERNEL({entry})\n" for entry in sources.kernels_of(file))
 
@@ -82,33 +83,22 @@ def _library(file: str, defines: tuple[str, ...]) -> ctypes.CDLL:
     return ctypes.CDLL(str(cached(name, _build)))
 
 
-def run(
-    file: str,
-    entry: str,
-    grid: tuple[int, int, int],
-    block: tuple[int, int, int],
-    shared_bytes: int,
-    values: ctypes.Array[ctypes.c_void_p],
-    defines: tuple[str, ...] = (),
-) -> None:
+def run(row: CudaKernel, grid: Grid, shared_bytes: int, values: Values) -> None:
     """Run one launch to its end.
 
     Args:
-        file: the source, relative to csrc/.
-        entry: the kernel's name.
+        row: the kernel.
         grid: blocks.
-        block: threads of a block.
         shared_bytes: dynamic shared memory.
         values: pointers to the arguments, as ``cuLaunchKernel`` takes them.
-        defines: macros, ``NAME`` or ``NAME=VALUE``.
 
     Raises:
         CompileError: the source does not compile.
         LaunchError: the kernel did what a GPU would leave undefined: it says what and where.
     """
-    function = getattr(_library(file, defines), f"cusim_{entry}")
-    how = _Launch(grid, block, shared_bytes, next(_ORDERS), next(_SEEDS))
+    function = getattr(_library(row.file), f"cusim_{row.entry}")
+    how = _Launch(grid, (row.threads, 1, 1), shared_bytes, next(_ORDERS), next(_SEEDS))
     error = ctypes.create_string_buffer(_ERROR_BYTES)
     function(ctypes.byref(how), values, error)
     if error.value:
-        raise LaunchError(f"{entry}: {error.value.decode()}")
+        raise LaunchError(f"{row.entry}: {error.value.decode()}")

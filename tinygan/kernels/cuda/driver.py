@@ -13,6 +13,7 @@ from typing import Any
 
 from ...errors import LaunchError
 from . import nvrtc
+from .spec import CudaKernel, Grid, Values
 
 _MOST_SHARED_BY_DEFAULT = 48 * 1024
 _MAX_DYNAMIC_SHARED = 8  # CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
@@ -47,15 +48,15 @@ def architecture(device: int) -> str:
 
 
 @functools.cache
-def _function(file: str, entry: str, defines: tuple[str, ...], device: int) -> ctypes.c_void_p:
-    module, function = _module(file, defines, device), ctypes.c_void_p()
-    _call("cuModuleGetFunction", ctypes.byref(function), module, entry.encode())
+def _function(row: CudaKernel, device: int) -> ctypes.c_void_p:
+    module, function = _module(row.file, row.options, device), ctypes.c_void_p()
+    _call("cuModuleGetFunction", ctypes.byref(function), module, row.entry.encode())
     return function
 
 
 @functools.cache
-def _module(file: str, defines: tuple[str, ...], device: int) -> ctypes.c_void_p:
-    binary, _ = nvrtc.cubin(file, architecture(device), defines)
+def _module(file: str, options: tuple[str, ...], device: int) -> ctypes.c_void_p:
+    binary, _ = nvrtc.cubin(file, architecture(device), options)
     module = ctypes.c_void_p()
     _call("cuModuleLoadData", ctypes.byref(module), binary)
     return module
@@ -67,15 +68,7 @@ def _allow_shared(function_at: int, shared_bytes: int) -> None:
     _call("cuFuncSetAttribute", function, _MAX_DYNAMIC_SHARED, shared_bytes)
 
 
-def run(
-    file: str,
-    entry: str,
-    grid: tuple[int, int, int],
-    block: tuple[int, int, int],
-    shared_bytes: int,
-    values: ctypes.Array[ctypes.c_void_p],
-    defines: tuple[str, ...] = (),
-) -> None:
+def run(row: CudaKernel, grid: Grid, shared_bytes: int, values: Values) -> None:
     """Launch a kernel on CuPy's current device and stream; arguments as in ``cusim.run``.
 
     Raises:
@@ -83,8 +76,9 @@ def run(
         LaunchError: the driver refuses.
     """
     cuda: Any = sys.modules["cupy"].cuda
-    function = _function(file, entry, defines, cuda.Device().id)
+    function = _function(row, cuda.Device().id)
     if shared_bytes > _MOST_SHARED_BY_DEFAULT:
         _allow_shared(function.value or 0, shared_bytes)
     stream = ctypes.c_void_p(cuda.get_current_stream().ptr)
+    block = (row.threads, 1, 1)
     _call("cuLaunchKernel", function, *grid, *block, shared_bytes, stream, values, None)

@@ -4,20 +4,19 @@ CuPy checks nothing that it passes to a kernel of one's own: a float64 array whe
 view with gaps, a forgotten argument all run, and write anywhere. So every launch is checked against
 the kernel's signature here: names, dtypes, contiguity, ranges of scalars, one library for all
 arrays. NumPy arrays go to the emulator, CuPy arrays to the GPU; grid, packing and shared memory are
-the same for both.
+the same for both. ``RUNNERS`` says which module runs the arrays of a library.
 """
 
 from __future__ import annotations
 
 import ctypes
 import functools
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ...errors import LaunchError
-from ..arrays import Array, is_numpy
+from ..arrays import Array, is_numpy, xp_of
 from . import cusim, driver
 from .sources import Parameter
 from .spec import MOST_BLOCKS, CudaKernel
@@ -32,6 +31,17 @@ _SCALARS: dict[str, type[Any]] = {
     "u8": ctypes.c_uint64,
 }
 _STRUCT_ALIGNMENT = 16
+
+RUNNERS: dict[str, Any] = {"numpy": cusim, "cupy": driver}  # by the name of the array library
+
+
+def why_not(*arrays: Array | None) -> str | None:
+    """Return why kernels can't run on arrays of this library here, or None."""
+    for a in arrays:
+        if a is not None:
+            runner = RUNNERS.get(xp_of(a).__name__)
+            return "takes NumPy or CuPy arrays" if runner is None else runner.why_not()
+    return None
 
 
 def launch(entry: str, **arguments: Any) -> None:
@@ -51,9 +61,9 @@ def launch(entry: str, **arguments: Any) -> None:
         raise LaunchError(f"no CUDA kernel {entry!r} in the table: {', '.join(TABLE)} fit")
     if arguments.keys() != _names(entry).keys():
         raise LaunchError(f"{entry}: takes {', '.join(_names(entry))}, got {', '.join(arguments)}")
-    on_host: set[bool] = set()
-    kept = [_pack(entry, p, arguments[p.name], on_host) for p in row.parameters]
-    if len(on_host) != 1:
+    libraries: set[str] = set()
+    kept = [_pack(entry, p, arguments[p.name], libraries) for p in row.parameters]
+    if len(libraries) != 1:
         raise LaunchError(f"{entry}: all arrays must be NumPy's, or all CuPy's on one device")
     scalars = {p.name: arguments[p.name] for p in row.parameters if not p.pointer}
     if row.needs is not None and (reason := row.needs(**scalars)):
@@ -65,8 +75,7 @@ def launch(entry: str, **arguments: Any) -> None:
         raise LaunchError(f"{entry}: a grid of {grid} blocks, at most {MOST_BLOCKS} fit")
     values = (ctypes.c_void_p * len(kept))(*map(ctypes.addressof, kept))
     shared = 0 if row.shared is None else row.shared(**scalars)
-    run: Callable[..., None] = cusim.run if on_host.pop() else driver.run
-    run(row.file, entry, grid, (row.threads, 1, 1), shared, values, row.defines)
+    RUNNERS[libraries.pop()].run(row, grid, shared, values)
 
 
 @functools.cache
@@ -74,10 +83,10 @@ def _names(entry: str) -> dict[str, None]:
     return dict.fromkeys(p.name for p in TABLE[entry].parameters)
 
 
-def _pack(entry: str, p: Parameter, value: Any, on_host: set[bool]) -> Any:
-    """Return an argument as C holds it; note where its array lives."""
+def _pack(entry: str, p: Parameter, value: Any, libraries: set[str]) -> Any:
+    """Return an argument as C holds it; note the library of its array."""
     if p.pointer:
-        return ctypes.c_void_p(_address(entry, p, value, on_host))
+        return ctypes.c_void_p(_address(entry, p, value, libraries))
     if p.struct:
         if not isinstance(value, bytes):
             raise LaunchError(f"{entry}: {p.name} must be the bytes of a {p.struct}")
@@ -102,16 +111,15 @@ def _aligned(value: bytes) -> Any:
     return placed
 
 
-def _address(entry: str, p: Parameter, a: Array | None, on_host: set[bool]) -> int:
+def _address(entry: str, p: Parameter, a: Array | None, libraries: set[str]) -> int:
     if a is None:
         return 0
-    host = is_numpy(a)
-    on_host.add(host)
+    libraries.add(xp_of(a).__name__)
     if a.dtype != p.dtype and not (a.dtype == np.bool_ and p.dtype == np.uint8):
         raise LaunchError(f"{entry}: {p.name} must be {p.dtype}, got {a.dtype}")
     if not a.flags.c_contiguous:
         raise LaunchError(f"{entry}: {p.name} must be C contiguous, got strides {a.strides}")
-    if not host:
+    if not is_numpy(a):
         return int(a.data.ptr)  # type: ignore[attr-defined]
     if p.written and not a.flags.writeable:
         raise LaunchError(f"{entry}: {p.name} is written to, and must not be read-only")

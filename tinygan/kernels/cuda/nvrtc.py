@@ -112,16 +112,16 @@ def architectures() -> tuple[str, ...]:
     return tuple(f"sm_{arch}" for arch in found)
 
 
-def cubin(file: str, arch: str, defines: tuple[str, ...] = ()) -> tuple[bytes, str]:
+def cubin(file: str, arch: str, own_options: tuple[str, ...] = ()) -> tuple[bytes, str]:
     """Return a source's binary for an architecture, and what the assembler said of its kernels.
 
-    Both are kept on disk under a digest of the source, every header, the defines, the
-    architecture, NVRTC's version and the options.
+    Both are kept on disk under a digest of the source, every header, the architecture, NVRTC's
+    version and the options.
 
     Raises:
         CompileError: there is no NVRTC, or the source does not compile.
     """
-    options = (f"-arch={arch}", *OPTIONS, *(f"-D{define}" for define in defines))
+    options = (f"-arch={arch}", *OPTIONS, *own_options)
     name = sources.digest(file, *map(str, version()), *options)
     made: dict[str, bytes] = {}
 

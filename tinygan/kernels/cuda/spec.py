@@ -11,13 +11,15 @@ and ``workspace`` are functions of the kernel's scalar parameters, taken by name
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from . import sources
 
 Grid = tuple[int, int, int]
+Values: TypeAlias = "ctypes.Array[ctypes.c_void_p]"  # pointers to a launch's arguments
 Mode = Literal["fp32", "tf32", "bf16"]
 
 ARCHITECTURES = ("sm_80", "sm_90", "sm_100")
@@ -43,7 +45,7 @@ class CudaKernel:
         local: it may use local memory (arrays of its own that are indexed at run time).
         mode: its arithmetic.
         needs: ``needs(**scalars)`` -> why it can't take them, or None.
-        defines: macros of its source.
+        contract: a product and a sum may become one rounding (FMA).
     """
 
     entry: str
@@ -58,7 +60,12 @@ class CudaKernel:
     local: bool = False
     mode: Mode = "fp32"
     needs: Callable[..., str | None] | None = None
-    defines: tuple[str, ...] = ()
+    contract: bool = True
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """What NVRTC is told beside the architecture."""
+        return () if self.contract else ("-fmad=false",)
 
     @property
     def parameters(self) -> tuple[sources.Parameter, ...]:
