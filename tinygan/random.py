@@ -26,7 +26,7 @@ import numpy as np
 
 from .errors import DtypeError, OptionError
 from .kernels.arrays import Array, Shape
-from .kernels.philox import fill_refusal, fill_with, normal_from_uniform, words
+from .kernels.philox import filler, normal_from_uniform, words
 
 _HOST_CHUNK = 1 << 16  # words a pass: its temporaries stay in the L2 cache
 _DEVICE_CHUNK = 1 << 24
@@ -135,14 +135,15 @@ class Stream:
         return out.reshape(shape)
 
     def _draw(self, draw: str, shape: Shape | int, dtype: Any, convert: Convert) -> Array:
-        """Draw floats, in C++ where that is there: the bits are the same."""
+        """Draw floats, in C++ or CUDA where those are there: the bits are the same."""
         per_value = _words_per_float(dtype)
-        if fill_refusal(self.xp, dtype) is not None:
+        compiled = filler(self.xp, dtype)
+        if compiled is None:
             return self._fill(shape, dtype, per_value, convert)
-        out: Array = np.empty(_shape(shape), dtype=dtype)
+        out: Array = self.xp.empty(_shape(shape), dtype=dtype)
         start, self.index = self.index, self.index + out.size * per_value
         place = {"seed": self.seed, "stream": stream_id(self.name), "step": self.step}
-        fill_with(draw, out, **place, start=start)
+        compiled.fill_with(draw, out, **place, start=start)
         return out
 
     def uniform(

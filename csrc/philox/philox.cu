@@ -37,9 +37,9 @@ __device__ __forceinline__ float draw_of(unsigned word, int draw) {
   return static_cast<float>(fabs(q) <= 0.425 ? central_quantile(q) : outer_quantile(p));
 }
 
-TG_KERNEL __launch_bounds__(256) philox(float* __restrict__ out, long long n, int draw,
-                                        unsigned long long seed, unsigned stream, unsigned step,
-                                        const unsigned* step_at, unsigned long long start) {
+TG_KERNEL __launch_bounds__(256)
+    philox(float* __restrict__ out, long long n, int draw, unsigned long long seed, unsigned stream,
+           unsigned step, const unsigned* step_at, unsigned long long start) {
   if (step_at) step = *step_at;
   long long first = static_cast<long long>(start / 4), skip = static_cast<long long>(start % 4);
   for (long long b = global_thread(); 4 * b < n + skip; b += global_threads()) {

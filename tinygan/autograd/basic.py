@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..kernels.arrays import Array, elementwise, empty_like, xp_of
+from ..kernels.arrays import Array, elementwise, empty_like, is_numpy, xp_of
 from .axes import check_broadcast
 from .linear import (
     as_tensor,
@@ -43,7 +43,17 @@ def _unary(name: str, f: _Forward, derivative: _Derivative, reads: Reads = "inpu
 
 
 def _ufunc(name: str) -> Callable[..., Array]:
-    return lambda *xs: elementwise(name, *xs)
+    """Make a forward rule: NumPy's ufunc on the host, a kernel on a GPU where there is one."""
+    if name not in kernels.elementwise.FUNCTIONS:
+        return lambda *xs: elementwise(name, *xs)
+
+    def _forward(*xs: Array) -> Array:
+        if is_numpy(xs[0]):
+            return elementwise(name, *xs)
+        out: Array = kernels.call("elementwise", *xs, fn=name)
+        return out
+
+    return _forward
 
 
 def _binary(name: str, da: _Partial, db: _Partial, reads: Reads = "values") -> _Binary:

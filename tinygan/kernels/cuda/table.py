@@ -25,6 +25,8 @@ _WIDE = ("LDG.E.128", "STG.E.128")  # reads and writes four floats at once
 _ROWS = (
     _row("bias_act/bias_act.cu", "bias_act", spread("n"), 40, opcodes=_WIDE),
     _row("bias_act/bias_act.cu", "bias_act_vjp", column_grid, 40),
+    _row("elementwise/elementwise.cu", "elementwise_flat", spread("n", 4), 64, opcodes=_WIDE),
+    _row("elementwise/elementwise.cu", "elementwise_strided", spread("n"), 64),
     _row("philox/philox.cu", "philox", spread("n", 4), 64, contract=False),
     _row("reduce/columns.cu", "column_totals", lambda channels, **_: (over(channels, 8), 1, 1), 32),
 )

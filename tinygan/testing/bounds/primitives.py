@@ -7,14 +7,16 @@ move entries, choose between them or change their sign.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ...errors import OptionError
-from ...kernels.arrays import Array
-from .running import Machine, Running, select
+from ...kernels.arrays import Array, elementwise
+from .running import Machine, Running, errors, select
+from .table import Errors, bound
 
 Forward = Callable[..., Any]
 Primitive = Callable[..., "Running | None"]
@@ -166,3 +168,11 @@ def _collects(m: Machine, forward: Forward, g: Array, **params: Any) -> Running:
 def _sums(m: Machine, terms: int, value: Array, size: Array) -> Running:
     """Bound sums of at most so many products, whose absolute values add up to ``size``."""
     return Running(m, value, m.gamma(terms + 1) * size + m.unit * abs(value) + terms * m.tiny)
+
+
+@bound("elementwise")
+def _elementwise(m: Machine, *xs: Array, fn: str) -> Errors:
+    """A kernel op of the same functions, for arrays on a GPU."""
+    forward = functools.partial(elementwise, fn)
+    found = primitive_of(fn)(m, forward, *xs)
+    return (None,) if found is None else errors(found)

@@ -15,6 +15,7 @@ import numpy as np
 from ...kernels.arrays import Array, Shape
 from ...kernels.bias_act.spec import ACTS
 from ...kernels.conv2d.spec import ConvSpec
+from ...kernels.elementwise.spec import BINARY, FUNCTIONS
 from ...kernels.gan_loss.spec import KINDS
 from ..choices import Choices
 
@@ -145,6 +146,19 @@ def _state_finite(c: Choices) -> Operands:
 
 
 # --- large operands ---
+
+
+@generator("elementwise")
+def _elementwise(c: Choices) -> Operands:
+    fn, shape = c.pick(*FUNCTIONS), c.shape(c.integer(0, 4), 6)
+    if c.chance(4):  # more than a block, and a tail behind its groups of four
+        shape = (c.pick(3, 4), c.pick(257, 1025))
+    a = c.positive(shape) if fn in ("power", "sqrt", "log", "log1p") else c.normal(shape)
+    if fn not in BINARY:
+        return [a], {"fn": fn}
+    stretched = tuple(1 if c.chance(3) else extent for extent in shape[c.integer(0, 1) :])
+    b = c.off_zero(stretched) if fn == "true_divide" else c.normal(stretched)
+    return ([a, b] if fn == "power" or c.chance(2) or fn == "true_divide" else [b, a]), {"fn": fn}
 
 
 def _convolution(c: Choices) -> tuple[ConvSpec, Shape, Shape, Shape]:
