@@ -7,8 +7,12 @@ import os
 from pathlib import Path
 
 import pytest
+import strict_arrays
 
 from tinygan.autograd import outline
+from tinygan.kernels import registry
+from tinygan.kernels.cuda import cusim
+from tinygan.kernels.cuda.launch import RUNNERS
 from tinygan.kernels.native import native, why_not
 from tinygan.runs.environment import collect_environment
 
@@ -48,6 +52,17 @@ def require(backend):
     why = available(backend)
     if why:
         pytest.skip(why)
+
+
+@pytest.fixture
+def emulated_gpu(monkeypatch):
+    """Let the emulator run CUDA kernels on CuPy-like arrays; return their library."""
+    if reason := cusim.why_not():
+        pytest.skip(reason)
+    monkeypatch.setitem(RUNNERS, strict_arrays.NAME, cusim)
+    registry._forget()
+    yield strict_arrays.strictcupy
+    registry._forget()
 
 
 @pytest.fixture(params=["numpy", "numba", "cpp"])

@@ -13,6 +13,8 @@ Code that runs on it
 - expects C order from ufuncs, and a 0-d array where NumPy would give a scalar;
 - uses ``ufunc.at`` for add, subtract, maximum and minimum alone, of the dtypes with GPU atomics.
 
+With the fixture ``emulated_gpu`` the CUDA kernels run on it, by the emulator.
+
 What it can't show: rounding on a GPU, atomics in another order, indices out of bounds (NumPy raises
 where CuPy wraps around).
 """
@@ -175,6 +177,12 @@ class StrictArray:
     flags = property(lambda s: Flags(s._array.flags))
     base = property(lambda s: None if s._array.base is None else StrictArray(s._array.base))
     T, mT = _forward_property("T"), _forward_property("mT")
+
+    @property
+    def data(self):
+        """Where the array begins in the pretended device's memory, as CuPy's MemoryPointer says."""
+        return SimpleNamespace(ptr=self._array.__array_interface__["data"][0])
+
     real, imag = _forward_property("real"), _forward_property("imag")
 
     def get(self):

@@ -39,6 +39,10 @@ class LaunchError(TinyganError, RuntimeError):
     """A CUDA kernel can't be launched like this, or did what a GPU leaves undefined."""
 
 
+class CaptureError(TinyganError, RuntimeError):
+    """A training step can't be captured as one graph; the message says at what, and why."""
+
+
 class NotDifferentiableError(TinyganError, RuntimeError):
     """A derivative was asked for through an op that has none; the message names op and path."""
 
