@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import strict_arrays
+import strict_cuda
 
 from tinygan.autograd import outline
 from tinygan.kernels import registry
@@ -59,7 +60,7 @@ def emulated_gpu(monkeypatch):
     """Let the emulator run CUDA kernels on CuPy-like arrays; return their library."""
     if reason := cusim.why_not():
         pytest.skip(reason)
-    monkeypatch.setitem(RUNNERS, strict_arrays.NAME, cusim)
+    monkeypatch.setitem(RUNNERS, strict_arrays.NAME, strict_cuda.Runner)
     registry._forget()
     yield strict_arrays.strictcupy
     registry._forget()

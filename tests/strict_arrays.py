@@ -19,6 +19,7 @@ What it can't show: rounding on a GPU, atomics in another order, indices out of 
 where CuPy wraps around).
 """
 
+import importlib
 import operator
 import sys
 from types import ModuleType, SimpleNamespace
@@ -27,6 +28,8 @@ import cupy_names
 import numpy as np
 
 NAME = "strictcupy"
+tape = None  # what a stream that is being captured is to do; strict_cuda sets it
+
 _DOORS = frozenset({"array", "asarray", "asanyarray", "ascontiguousarray", "asfortranarray"})
 _KEEP_ORDER = _DOORS | {"copy", "empty_like", "zeros_like", "ones_like", "full_like", "astype"}
 _NO_KEYWORDS = frozenset({"where", "initial", "subok", "like", "device", "signature", "extobj"})
@@ -34,6 +37,7 @@ _SCATTER = frozenset({"add", "subtract", "maximum", "minimum"})
 _SCATTER_DTYPES = frozenset(
     {"int32", "uint32", "uint64", "float16", "float32", "float64", "complex64", "complex128"}
 )
+_IN_PLACE = frozenset({"copyto", "fill", "put", "sort"})  # and return nothing
 _SCALARS = (bool, int, float, complex, np.generic, str, bytes, type, np.dtype, slice, type(None))
 
 
@@ -73,9 +77,49 @@ def _check_keywords(name, kwargs, allowed=None):
 def _run(fn, name, args, kwargs, order):
     """Call a NumPy function on unwrapped arguments; ``out`` comes back as the object it was."""
     out = kwargs.get("out")
-    with np.errstate(all="ignore"):  # a GPU does not warn
-        result = fn(*_unwrap(args), **{k: _unwrap(v) for k, v in kwargs.items()})
-    return out if out is not None else _wrap(result, order)
+    raw, named = _unwrap(args), {k: _unwrap(v) for k, v in kwargs.items()}
+
+    def call():
+        with np.errstate(all="ignore"):  # a GPU does not warn
+            return fn(*raw, **named)
+
+    if out is not None or name in _IN_PLACE:
+        _later_or_now(call)
+        return out
+    return _recorded(call, _wrap(call(), order), [*raw, *named.values()])
+
+
+def _later_or_now(change):
+    """Make a change to an array's values; while a stream is captured, put it on its tape."""
+    if tape is None:
+        change()
+    else:
+        tape.append(change)
+
+
+def _recorded(call, result, operands):
+    """Return a result; while a stream is captured, let a replay compute it anew in its memory."""
+    made = result if isinstance(result, tuple | list) else [result]
+    targets = [a._array for a in made if isinstance(a, StrictArray)]
+    sources = [a for a in operands if isinstance(a, np.ndarray)]
+    is_view = any(np.may_share_memory(t, s) for t in targets for s in sources)
+    if tape is None or is_view or not targets:
+        return result
+
+    def again():
+        values = call()
+        for target, value in zip(
+            targets, values if isinstance(values, tuple | list) else [values], strict=True
+        ):
+            target[...] = value
+
+    tape.append(again)
+    return result
+
+
+def _forbid_capture(what):
+    if tape is not None:
+        raise RuntimeError(f"cudaErrorStreamCaptureUnsupported: {what}")
 
 
 class StrictUfunc:
@@ -96,7 +140,8 @@ class StrictUfunc:
             raise NotImplementedError(f"cupy.{self.__name__}.at is not supported")
         if a.dtype.name not in _SCATTER_DTYPES:
             raise TypeError(f"cupy.{self.__name__}.at has no atomics for {a.dtype}")
-        self._fn.at(_unwrap(a), _unwrap(indices), _unwrap(b))
+        args = _unwrap(a), _unwrap(indices), _unwrap(b)
+        _later_or_now(lambda: self._fn.at(*args))
 
 
 class Flags:
@@ -112,6 +157,7 @@ def _forward_method(name):
     def method(self, *args, **kwargs):
         _check_keywords(name, kwargs)
         if name in ("item", "tolist", "tobytes"):
+            _forbid_capture(f"{name} waits for the device")
             return getattr(self._array, name)(*args, **kwargs)
         order = "K" if name in _KEEP_ORDER else "C"
         return _run(getattr(self._array, name), name, args, kwargs, order)
@@ -187,14 +233,21 @@ class StrictArray:
 
     def get(self):
         """Copy to the host: the explicit door."""
+        _forbid_capture("get waits for the device")
         return np.array(self._array)
 
     def __getitem__(self, index):
-        return _wrap(self._array[self._index(index)])
+        array, at = self._array, self._index(index)
+        return _recorded(lambda: array[at], _wrap(array[at]), [array])
 
     def __setitem__(self, index, value):
-        with np.errstate(all="ignore"):
-            self._array[self._index(index)] = _unwrap(value)
+        array, at, value = self._array, self._index(index), _unwrap(value)
+
+        def assign():
+            with np.errstate(all="ignore"):
+                array[at] = value
+
+        _later_or_now(assign)
 
     def _index(self, index):
         """Unwrap an index; integers alone get an Ellipsis, so that they give a 0-d view."""
@@ -217,15 +270,19 @@ class StrictArray:
         return format(self._array, spec)
 
     def __bool__(self):
+        _forbid_capture("its value is on the device")
         return bool(self._array)
 
     def __int__(self):
+        _forbid_capture("its value is on the device")
         return int(self._array)
 
     def __float__(self):
+        _forbid_capture("its value is on the device")
         return float(self._array)
 
     def __index__(self):
+        _forbid_capture("its value is on the device")
         return operator.index(self._array)
 
     def __matmul__(self, other):
@@ -270,6 +327,8 @@ def _function(name, fn):
 
     def call(*args, **kwargs):
         if name in _DOORS:  # from the host, explicitly
+            if not all(isinstance(a, StrictArray) for a in args[:1]):
+                _forbid_capture(f"{name} copies from pageable memory of the host")
             args = [_wrap(a) if isinstance(a, np.ndarray) else a for a in args]
         elif name != "copyto":  # the one function that has where=
             _check_keywords(name, kwargs)
@@ -311,6 +370,8 @@ class StrictModule(ModuleType):
             return StrictUfunc(name)
         if name == "asnumpy":
             return lambda x: x.get() if isinstance(x, StrictArray) else np.asarray(x)
+        if name == "cuda":
+            return importlib.import_module("strict_cuda")
         if name == "get_array_module":
             return lambda *xs: strictcupy if any(isinstance(x, StrictArray) for x in xs) else np
         if name == "linalg":

@@ -26,7 +26,7 @@ import numpy as np
 
 from .errors import DtypeError, OptionError
 from .kernels.arrays import Array, Shape
-from .kernels.philox import filler, normal_from_uniform, words
+from .kernels.philox import filler, normal_from_uniform, speller
 
 _HOST_CHUNK = 1 << 16  # words a pass: its temporaries stay in the L2 cache
 _DEVICE_CHUNK = 1 << 24
@@ -115,14 +115,9 @@ class Stream:
     def words(self, count: int) -> Array:
         """Return the next 32-bit words. Shapes: -> (count,) uint64."""
         start, self.index = self.index, self.index + count
-        return words(
-            self.xp,
-            seed=self.seed,
-            stream=stream_id(self.name),
-            step=self.step,
-            start=start,
-            count=count,
-        )
+        place = {"seed": self.seed, "stream": stream_id(self.name), "step": self.step}
+        out: Array = speller(self.xp)(self.xp, **place, start=start, count=count)
+        return out
 
     def _fill(self, shape: Shape | int, dtype: Any, per_value: int, convert: Convert) -> Array:
         """Draw an array; ``convert`` maps words (n, per_value) to n values."""

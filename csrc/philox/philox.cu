@@ -50,3 +50,19 @@ TG_KERNEL __launch_bounds__(256)
     }
   }
 }
+
+// The words themselves, for draws of other kinds: each in 64 bits, as the references hold them.
+TG_KERNEL __launch_bounds__(256)
+    philox_words(unsigned long long* __restrict__ out, long long n, unsigned long long seed,
+                 unsigned stream, unsigned step, const unsigned* step_at,
+                 unsigned long long start) {
+  if (step_at) step = *step_at;
+  long long first = static_cast<long long>(start / 4), skip = static_cast<long long>(start % 4);
+  for (long long b = global_thread(); 4 * b < n + skip; b += global_threads()) {
+    Words words = philox4x32(first + b, step, stream, seed);
+    for (int k = 0; k < 4; ++k) {
+      long long i = 4 * b + k - skip;
+      if (0 <= i && i < n) out[i] = words.w[k];
+    }
+  }
+}

@@ -10,6 +10,7 @@ from strict_arrays import to_numpy, to_strict
 from tinygan import kernels
 from tinygan.kernels.bias_act.spec import ACTS
 from tinygan.kernels.conv2d.spec import ConvSpec
+from tinygan.kernels.elementwise.spec import BINARY, UNARY
 from tinygan.kernels.gan_loss.spec import KINDS
 from tinygan.kernels.resize2d import ResizeSpec
 from tinygan.kernels.unfold import UnfoldSpec
@@ -104,6 +105,10 @@ CASES = {
     "conv2d": [((a(*X), a(*W)), {"spec": SPEC})],
     "conv2d_dgrad": [((a(*Y), a(*W)), {"spec": SPEC, "x_shape": X})],
     "conv2d_wgrad": [((a(*X), a(*Y)), {"spec": SPEC, "w_shape": W})],
+    "elementwise": [
+        *[((abs(a(*X)) + 0.5,), {"fn": fn}) for fn in UNARY],
+        *[((abs(a(*X)) + 0.5, abs(a(4, 1, 1, seed=1)) + 0.5), {"fn": fn}) for fn in BINARY],
+    ],
     "fold": [((a(*UNFOLD.cols_shape("unfold", X)),), {"spec": UNFOLD, "x_shape": X})],
     "gan_loss": loss_cases(),
     "gan_loss_vjp": [((x, np.array(2.0)), params) for (x,), params in loss_cases()],

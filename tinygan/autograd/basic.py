@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..kernels.arrays import Array, elementwise, empty_like, is_numpy, xp_of
+from ..kernels.arrays import Array, elementwise, empty_like, is_numpy, scalar, xp_of
 from .axes import check_broadcast
 from .linear import (
     as_tensor,
@@ -92,7 +92,7 @@ def _like(value: Any, t: Tensor) -> Tensor:
     if not isinstance(value, bool | int | float | np.generic):
         return Tensor(value)
     keeps = t.dtype.kind == "f" or isinstance(value, bool | int | np.integer)
-    return Tensor(xp_of(t.data).asarray(value, dtype=t.dtype if keeps else np.float32))
+    return Tensor(scalar(xp_of(t.data), value, t.dtype if keeps else np.float32))
 
 
 # --- arithmetic ---
@@ -142,7 +142,7 @@ def pow(x: Any, exponent: Any) -> Tensor:
 
 
 def _power_forward(x: Array, *, exponent: float) -> Any:
-    return elementwise("power", x, xp_of(x).asarray(exponent, dtype=x.dtype))
+    return elementwise("power", x, scalar(xp_of(x), exponent, x.dtype))
 
 
 _power: Op = Op("power", _power_forward, reads="inputs")

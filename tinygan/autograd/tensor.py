@@ -17,6 +17,7 @@ import numpy as np
 
 from ..errors import DtypeError, ShapeError
 from ..kernels.arrays import Array, Shape
+from ..kernels.cuda.graph import active, refuse
 
 if TYPE_CHECKING:
     from .op import Op
@@ -130,13 +131,14 @@ class Tensor:
         return (self[i] for i in range(len(self)))
 
     def __float__(self) -> float:
-        return float(self._data.item())
+        recording = active()
+        return float(self._data.item()) if recording is None else recording.promise(self._data)
 
     def __int__(self) -> int:
-        return int(self._data.item())
+        return int(self.item())
 
     def __bool__(self) -> bool:
-        return bool(self._data.item())
+        return bool(self.item())
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         return np.array(self._data, dtype=dtype, copy=copy)
@@ -149,6 +151,7 @@ class Tensor:
 
     def item(self) -> Any:
         """Return the only element as a Python number."""
+        refuse("it reads the value of a tensor, and does more with it than to report it")
         return self._data.item()
 
     def numpy(self) -> Array:

@@ -105,9 +105,8 @@ class Game:
     def observe(self, real_logit: Tensor, fake_logit: Tensor) -> None:
         """Note the means of D(x) and D(G(z)), after a sigmoid, among this step's metrics."""
         for name, logit in (("d_real", real_logit), ("d_fake", fake_logit)):
-            self.metrics[name] = float(
-                (0.5 + 0.5 * xp_of(logit.data).tanh(0.5 * logit.data)).mean()
-            )
+            mean = (0.5 + 0.5 * xp_of(logit.data).tanh(0.5 * logit.data)).mean()
+            self.metrics[name] = float(Tensor(mean))
 
     def sample(
         self,

@@ -15,6 +15,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,12 +26,14 @@ from ..errors import DataError, OptionError, ShapeError
 from ..kernels.arrays import Array, Shape, as_channels_last
 from ..kernels.memory import caching, trim_memory
 from . import finite
+from .captured import Captured
 from .game import Game, Metrics, State
 from .settings import check_settings
 from .snapshot import Snapshot
 
 Loss = Callable[..., Tensor]
 Step = Callable[[Game, Iterator[Array]], Metrics]
+Take = Callable[[Game, Any], None]  # a whole step of a run, its batches from a ``Source``
 
 
 @dataclass(frozen=True)
@@ -229,6 +232,7 @@ def fit(
     config: Any = None,
     resume: State | None = None,
     data_shape: Shape | None = None,
+    capture: bool = False,
 ) -> Iterator[Game]:
     """Train: yield the game after every step, until ``steps`` in all have been taken.
 
@@ -243,8 +247,10 @@ def fit(
         config: an instance of ``recipe.config``; None takes the defaults.
         resume: what ``Game.state`` returned; ``batches`` must go on where they were then.
         data_shape: shape of one sample; None looks at the first batch.
+        capture: on a GPU, record a whole step once as a graph and replay it; see ``captured``.
 
     Raises:
+        CaptureError: a step can't be captured; the message says at which op, and why.
         DivergedError: a loss or a parameter isn't finite; the game is as before that step.
         DataError: the batches ended.
         ShapeError: a batch has another shape than the first.
@@ -255,37 +261,41 @@ def fit(
         data_shape = (first[0] if isinstance(first, tuple) else first).shape[1:]
     game = new_game(recipe, data_shape, seed=seed, config=config, resume=resume)
     source.shape = tuple(data_shape)
+    take = Captured(partial(_take_step, recipe)) if capture else None
     try:
         while game.step < steps:
-            advance(recipe, game, source)
+            advance(recipe, game, source, take)
             yield game
     finally:
         trim_memory()
 
 
-def advance(recipe: Recipe, game: Game, source: Source) -> None:
-    """Take one step and check that all is finite.
+def advance(recipe: Recipe, game: Game, source: Source, take: Take | None = None) -> None:
+    """Take one step, by ``take`` or else eagerly, and check that all is finite.
 
     Raises:
         DivergedError: a loss or a parameter isn't finite; the game is put back to before the step.
     """
     before = source.before
 
-    def _attempt() -> None:
+    def _attempt(take: Take) -> None:
         source.rewind()
         game.step = before.step + 1
-        _take_step(recipe, game, source)
+        take(game, source)
 
+    eagerly = partial(_take_step, recipe)
     with caching():
         before.take(game)
-        _attempt()
+        _attempt(take or eagerly)
         fault = finite.find_fault(game.metrics, before.tensors)
         if fault is not None:
-            raise finite.diagnose(fault, game, before, list(source.used), _attempt)
+            raise finite.diagnose(
+                fault, game, before, list(source.used), partial(_attempt, eagerly)
+            )
         source.accept()
 
 
-def _take_step(recipe: Recipe, game: Game, source: Source) -> None:
+def _take_step(recipe: Recipe, game: Game, source: Any) -> None:
     # The ambient streams are set around the step and not around the caller's loop body: between
     # two yields of a generator a context variable would leak into the caller.
     game.streams.step = game.step

@@ -98,6 +98,12 @@ def empty_like(x: Array, *, dtype: Any = None) -> Array:
     return out
 
 
+def scalar(xp: Any, value: Any, dtype: Any) -> Array:
+    """Return a 0-d array; on a GPU without a copy from the host, which would wait for the host."""
+    out: Array = np.asarray(value, dtype) if xp is np else xp.full((), value, dtype)
+    return out
+
+
 def writable(a: Array) -> Array:
     """Return ``a``, or a copy where it must not be written to (a broadcast, a mapped file)."""
     return a.copy() if is_numpy(a) and not a.flags.writeable else a

@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +20,22 @@ from ..errors import DtypeError, OptionError, ShapeError, StateError
 from ..kernels.arrays import Array, writable, xp_of
 
 Gradients = Sequence[Tensor | None]
+Noted = list[tuple["Optimizer", Gradients]]
+
+_NOTED: ContextVar[Noted | None] = ContextVar("noted_steps", default=None)
+
+
+@contextmanager
+def noting(steps: Noted) -> Iterator[None]:
+    """Add every optimizer that takes a step, and its gradients, until the ``with`` block ends.
+
+    A captured training step notes them: their counts and rates go on on the host. Per thread.
+    """
+    token = _NOTED.set(steps)
+    try:
+        yield
+    finally:
+        _NOTED.reset(token)
 
 
 class Move(NamedTuple):
@@ -65,9 +83,13 @@ class Optimizer(ABC):
             ShapeError: another number of gradients, or one of another shape.
             DtypeError: a gradient of another dtype.
         """
+        given = self._gradients(grads)
+        noted = _NOTED.get()
+        if noted is not None:
+            noted.append((self, given))
         moves = [
             Move(i, writable(p.data), g.data)
-            for i, (p, g) in enumerate(zip(self.params, self._gradients(grads), strict=True))
+            for i, (p, g) in enumerate(zip(self.params, given, strict=True))
             if g is not None
         ]
         owners = {id(_owner(p)) for _, p, _ in moves}

@@ -20,7 +20,7 @@ from pathlib import Path
 from ...errors import CompileError, LaunchError
 from . import sources
 from .cache import cached
-from .spec import CudaKernel, Grid, Values
+from .spec import Arguments, CudaKernel, Grid, pointers
 
 _RUNTIME = "cusim/cusim.hpp"
 _FLAGS = (
@@ -83,14 +83,14 @@ def _library(file: str) -> ctypes.CDLL:
     return ctypes.CDLL(str(cached(name, _build)))
 
 
-def run(row: CudaKernel, grid: Grid, shared_bytes: int, values: Values) -> None:
+def run(row: CudaKernel, grid: Grid, shared_bytes: int, arguments: Arguments) -> None:
     """Run one launch to its end.
 
     Args:
         row: the kernel.
         grid: blocks.
         shared_bytes: dynamic shared memory.
-        values: pointers to the arguments, as ``cuLaunchKernel`` takes them.
+        arguments: in the order of the kernel's parameters, each as C holds it.
 
     Raises:
         CompileError: the source does not compile.
@@ -99,6 +99,6 @@ def run(row: CudaKernel, grid: Grid, shared_bytes: int, values: Values) -> None:
     function = getattr(_library(row.file), f"cusim_{row.entry}")
     how = _Launch(grid, (row.threads, 1, 1), shared_bytes, next(_ORDERS), next(_SEEDS))
     error = ctypes.create_string_buffer(_ERROR_BYTES)
-    function(ctypes.byref(how), values, error)
+    function(ctypes.byref(how), pointers(arguments), error)
     if error.value:
         raise LaunchError(f"{row.entry}: {error.value.decode()}")

@@ -13,7 +13,7 @@ from typing import Any
 
 from ...errors import LaunchError
 from . import nvrtc
-from .spec import CudaKernel, Grid, Values
+from .spec import Arguments, CudaKernel, Grid, pointers
 
 _MOST_SHARED_BY_DEFAULT = 48 * 1024
 _MAX_DYNAMIC_SHARED = 8  # CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
@@ -68,7 +68,7 @@ def _allow_shared(function_at: int, shared_bytes: int) -> None:
     _call("cuFuncSetAttribute", function, _MAX_DYNAMIC_SHARED, shared_bytes)
 
 
-def run(row: CudaKernel, grid: Grid, shared_bytes: int, values: Values) -> None:
+def run(row: CudaKernel, grid: Grid, shared_bytes: int, arguments: Arguments) -> None:
     """Launch a kernel on CuPy's current device and stream; arguments as in ``cusim.run``.
 
     Raises:
@@ -81,4 +81,5 @@ def run(row: CudaKernel, grid: Grid, shared_bytes: int, values: Values) -> None:
         _allow_shared(function.value or 0, shared_bytes)
     stream = ctypes.c_void_p(cuda.get_current_stream().ptr)
     block = (row.threads, 1, 1)
+    values = pointers(arguments)
     _call("cuLaunchKernel", function, *grid, *block, shared_bytes, stream, values, None)

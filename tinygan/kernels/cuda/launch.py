@@ -18,6 +18,7 @@ import numpy as np
 from ...errors import LaunchError
 from ..arrays import Array, is_numpy, xp_of
 from . import cusim, driver
+from .graph import active
 from .sources import Parameter
 from .spec import MOST_BLOCKS, CudaKernel
 from .table import TABLE
@@ -73,9 +74,10 @@ def launch(entry: str, **arguments: Any) -> None:
         return
     if any(not 0 < count <= most for count, most in zip(grid, MOST_BLOCKS, strict=True)):
         raise LaunchError(f"{entry}: a grid of {grid} blocks, at most {MOST_BLOCKS} fit")
-    values = (ctypes.c_void_p * len(kept))(*map(ctypes.addressof, kept))
     shared = 0 if row.shared is None else row.shared(**scalars)
-    RUNNERS[libraries.pop()].run(row, grid, shared, values)
+    recording = active()
+    if recording is None or recording.phase == "recording":
+        RUNNERS[libraries.pop()].run(row, grid, shared, kept)
 
 
 @functools.cache

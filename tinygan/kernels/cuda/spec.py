@@ -12,14 +12,14 @@ and ``workspace`` are functions of the kernel's scalar parameters, taken by name
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from . import sources
 
 Grid = tuple[int, int, int]
-Values: TypeAlias = "ctypes.Array[ctypes.c_void_p]"  # pointers to a launch's arguments
+Arguments: TypeAlias = Sequence[Any]  # of a launch, each as C holds it
 Mode = Literal["fp32", "tf32", "bf16"]
 
 ARCHITECTURES = ("sm_80", "sm_90", "sm_100")
@@ -71,6 +71,11 @@ class CudaKernel:
     def parameters(self) -> tuple[sources.Parameter, ...]:
         """The kernel's parameters, read from its source."""
         return sources.kernels_of(self.file)[self.entry]
+
+
+def pointers(arguments: Arguments) -> ctypes.Array[ctypes.c_void_p]:
+    """Return the addresses of a launch's arguments, as ``cuLaunchKernel`` takes them."""
+    return (ctypes.c_void_p * len(arguments))(*map(ctypes.addressof, arguments))
 
 
 def over(extent: int, size: int) -> int:

@@ -28,6 +28,7 @@ _ROWS = (
     _row("elementwise/elementwise.cu", "elementwise_flat", spread("n", 4), 64, opcodes=_WIDE),
     _row("elementwise/elementwise.cu", "elementwise_strided", spread("n"), 64),
     _row("philox/philox.cu", "philox", spread("n", 4), 64, contract=False),
+    _row("philox/philox.cu", "philox_words", spread("n", 4), 48, contract=False),
     _row("reduce/columns.cu", "column_totals", lambda channels, **_: (over(channels, 8), 1, 1), 32),
 )
 

@@ -6,7 +6,7 @@ from . import cpp, cuda
 from .normal import log, normal_from_uniform
 from .reference import philox4x32, words
 
-__all__ = ["cpp", "cuda", "filler", "log", "normal_from_uniform", "philox4x32", "words"]
+__all__ = ["cpp", "cuda", "filler", "log", "normal_from_uniform", "philox4x32", "speller", "words"]
 
 
 def filler(xp: Any, dtype: Any) -> Any:
@@ -15,3 +15,8 @@ def filler(xp: Any, dtype: Any) -> Any:
         if module.fill_refusal(xp, dtype) is None:
             return module
     return None
+
+
+def speller(xp: Any) -> Any:
+    """Return the function that makes ``words`` for arrays of ``xp``."""
+    return words if cuda.refusal(xp) is not None else cuda.words
