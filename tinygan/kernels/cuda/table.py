@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .spec import CudaKernel, Grid, column_grid, over, spread
+from .spec import CudaKernel, Grid, column_grid, over, segment_grid, spread, warps
 
 
 def _row(
@@ -23,9 +23,15 @@ def _row(
 _WIDE = ("LDG.E.128", "STG.E.128")  # reads and writes four floats at once
 
 _ROWS = (
+    _row("batch_norm/batch_norm.cu", "batch_norm", segment_grid, 48, opcodes=_WIDE),
+    _row("batch_norm/batch_norm.cu", "batch_norm_vjp_sums", segment_grid, 40),
+    _row("batch_norm/batch_norm.cu", "batch_norm_vjp_totals", warps("channels"), 48),
+    _row("batch_norm/batch_norm.cu", "batch_norm_vjp", segment_grid, 72, opcodes=_WIDE),
     _row("bias_act/bias_act.cu", "bias_act", spread("n"), 40, opcodes=_WIDE),
     _row("bias_act/bias_act.cu", "bias_act_vjp", column_grid, 40),
     _row("reduce/columns.cu", "column_totals", lambda channels, **_: (over(channels, 8), 1, 1), 32),
+    _row("reduce/moments.cu", "segment_moments", segment_grid, 48),
+    _row("reduce/moments.cu", "segment_moments_totals", warps("segments", "groups"), 48),
 )
 
 TABLE = {row.entry: row for row in _ROWS}

@@ -1,0 +1,110 @@
+"""CUDA normalisations, softmax and attention in the emulator, where random cases do not reach.
+
+Everything is held to the float64 reference within the bound that its op derives, and gives the same
+bits in all three orders of a block's threads.
+"""
+
+import itertools
+
+import numpy as np
+import pytest
+from kernel_checks import assert_within, normal
+
+from tinygan import kernels
+from tinygan.kernels.cuda import cusim
+from tinygan.testing.bounds import bound_of, reference
+
+pytestmark = pytest.mark.skipif(cusim.why_not() is not None, reason=str(cusim.why_not()))
+
+EPS = 1e-5
+ORDERS = (0, 1, 2)  # ascending, descending, random
+
+
+@pytest.fixture
+def check(monkeypatch):
+    """Return a function that runs an op in every order and compares it with the reference."""
+
+    def tuples(out):
+        return out if isinstance(out, tuple) else (out,)
+
+    def run(op, *arrays, **params):
+        found = []
+        for order in ORDERS:
+            monkeypatch.setattr(cusim, "_ORDERS", itertools.repeat(order))
+            with kernels.use_backend("cusim"):
+                found.append(tuples(kernels.call(op, *arrays, **params)))
+        assert len({b"".join(a.tobytes() for a in got) for got in found}) == 1
+        wide = [a.astype(np.float64) for a in arrays]
+        exact = tuples(reference(op).fn(*wide, **params))
+        kernel = next(k for k in kernels.kernels(op) if k.backend == "cusim")
+        bounds = [
+            bound_of(k, dtype, *wide, **params)
+            for k, dtype in ((kernel, np.float32), (reference(op), np.float64))
+        ]
+        for got, right, own, its in zip(found[0], exact, *bounds, strict=True):
+            assert_within(got, right, own + its)
+        return found[0]
+
+    return run
+
+
+def batch(shape, segments=1, mean=0.0, seed=0):
+    """Return the operands of batch_norm and its cotangent; the statistics are exact."""
+    x = normal(seed, shape, np.float32) + np.float32(mean)
+    weight, bias = (
+        normal(seed + 1, shape[1:2], np.float32),
+        normal(seed + 2, shape[1:2], np.float32),
+    )
+    statistics = reference("batch_norm_stats").fn(x.astype(np.float64), segments=segments)
+    return (x, weight, bias), normal(seed + 3, shape, np.float32), statistics
+
+
+BATCHES = {
+    "31 channels, rows folded or not": ((70, 31), 1),
+    "32 channels": ((70, 32), 1),
+    "33 channels": ((70, 33), 1),
+    "127 channels": ((40, 127), 1),
+    "128 channels, as float4": ((40, 128), 1),
+    "129 channels": ((40, 129), 1),
+    "3 channels and a short last wide row": ((7, 3, 37, 41), 1),
+    "several blocks along the rows": ((2700, 5), 1),
+    "two segments": ((10, 12, 7, 3), 2),
+    "a segment a sample": ((6, 36, 5), 6),
+    "one value a channel and segment": ((3, 8), 3),
+}
+
+
+@pytest.mark.parametrize(("shape", "segments"), BATCHES.values(), ids=BATCHES)
+def test_batch_norm_at_the_edges_of_its_tiles(check, shape, segments):
+    operands, gy, statistics = batch(shape, segments)
+    check("batch_norm_stats", operands[0], segments=segments)
+    for slope in (1.0, 0.2, 0.0):
+        params = {"eps": EPS, "negative_slope": slope}
+        check("batch_norm", *operands, *statistics, **params)
+        check("batch_norm_vjp", *operands, gy, *statistics, **params)
+
+
+@pytest.mark.parametrize("shape", [(500, 7), (9, 64, 5, 5)])
+def test_batch_norm_keeps_its_digits_where_the_mean_is_far_larger_than_the_deviation(check, shape):
+    operands, gy, statistics = batch(shape, mean=1e3)
+    mean, var = check("batch_norm_stats", operands[0])
+    np.testing.assert_allclose(mean, statistics[0], rtol=1e-14)
+    np.testing.assert_allclose(var, statistics[1], rtol=1e-10)
+    check("batch_norm", *operands, *statistics, eps=EPS)
+    check("batch_norm_vjp", *operands, gy, *statistics, eps=EPS)
+
+
+def test_batch_norm_statistics_survive_an_outlier_that_is_read_first(check):
+    x = normal(0, (300, 4), np.float32)
+    x[0] = 1e6
+    check("batch_norm_stats", x)
+
+
+def test_batch_norm_refuses_what_it_cannot_take():
+    (x, weight, bias), _, statistics = batch((4, 3))
+    with kernels.use_backend("cusim"):
+        wide = [a.astype(np.float64) for a in (x, weight, bias)]
+        said = kernels.explain("batch_norm", *wide, *statistics, eps=EPS)
+        assert "takes float32, got float64" in said
+        huge = np.broadcast_to(np.float32(0), (2**20, 2**11))
+        assert "takes at most 2**31 - 1 elements" in kernels.explain("batch_norm_stats", huge)
