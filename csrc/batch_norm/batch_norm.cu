@@ -96,8 +96,8 @@ TG_KERNEL __launch_bounds__(256)
       gx_hat_sum += g * of.normal.x_hat(v);
     }
   }
-  write_sum(tile, g_sum, scratch, partial, 0);
-  write_sum(tile, gx_hat_sum, scratch, partial, 1);
+  write_sum(tile, g_sum, scratch, partial, 0, 2);
+  write_sum(tile, gx_hat_sum, scratch, partial, 1, 2);
 }
 
 // means (S, 2, C): of g and of g * x_hat. n = R C, so a mean is of n / channels values.

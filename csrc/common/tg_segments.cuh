@@ -43,15 +43,15 @@ __device__ __forceinline__ long long partial_at(int segment, int block, int bloc
   return row * width + column;
 }
 
-// Add what the eight threads of a column found, and let the first write it: the k-th of two sums.
+// Add what the eight threads of a column found, and let the first write it: the k-th of `kinds`.
 __device__ __forceinline__ void write_sum(const SegmentTile<1>& tile, double sum, double* scratch,
-                                          double* partial, int k) {
+                                          double* partial, int k, int kinds) {
   __syncthreads();  // the scratch may still be read from the sum before
   scratch[threadIdx.x] = sum;
   __syncthreads();
   if (threadIdx.x >= kColumns || tile.column >= tile.width) return;
   for (int row = 1; row < kRowsAtOnce; ++row) sum += scratch[row * kColumns + threadIdx.x];
-  partial[partial_at(tile.segment, blockIdx.y, gridDim.y, k, 2, tile.width, tile.column)] = sum;
+  partial[partial_at(tile.segment, blockIdx.y, gridDim.y, k, kinds, tile.width, tile.column)] = sum;
 }
 
 // The k-th of two sums of a channel and segment, from partial (S, blocks, 2, W): lane l of a warp

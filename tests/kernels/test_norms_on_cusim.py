@@ -108,3 +108,23 @@ def test_batch_norm_refuses_what_it_cannot_take():
         assert "takes float32, got float64" in said
         huge = np.broadcast_to(np.float32(0), (2**20, 2**11))
         assert "takes at most 2**31 - 1 elements" in kernels.explain("batch_norm_stats", huge)
+
+
+# --- spectral_norm ---
+
+WEIGHTS = ((1, 7), (3, 1), (31, 32), (33, 129), (8, 3, 4, 4), (700, 5), (130, 9), (2, 2000))
+
+
+@pytest.mark.parametrize("shape", WEIGHTS)
+def test_spectral_norm_of_matrices_of_every_kind(check, shape):
+    w, gy, u = (normal(seed, shape, np.float32) for seed in range(3))
+    u, v = check("power_iteration", w, u.reshape(len(w), -1)[:, 0].copy(), steps=2, eps=1e-12)
+    check("spectral_norm", w, u, v)
+    check("spectral_norm_vjp", w, u, v, gy)
+
+
+def test_power_iteration_of_a_zero_weight_gives_zeros(check):
+    for a in check(
+        "power_iteration", np.zeros((4, 6), np.float32), np.ones(4, np.float32), steps=1, eps=1e-12
+    ):
+        assert not a.any()

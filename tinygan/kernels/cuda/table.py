@@ -20,6 +20,14 @@ def _row(
     return CudaKernel(entry=entry, file=file, grid=grid, registers=registers, **promises)
 
 
+def _a_row_a_block(*, rows: int, **_: Any) -> Grid:
+    return rows, 1, 1
+
+
+def _one_block(**_: Any) -> Grid:
+    return 1, 1, 1
+
+
 _WIDE = ("LDG.E.128", "STG.E.128")  # reads and writes four floats at once
 
 _ROWS = (
@@ -32,6 +40,11 @@ _ROWS = (
     _row("reduce/columns.cu", "column_totals", lambda channels, **_: (over(channels, 8), 1, 1), 32),
     _row("reduce/moments.cu", "segment_moments", segment_grid, 48),
     _row("reduce/moments.cu", "segment_moments_totals", warps("segments", "groups"), 48),
+    _row("spectral_norm/spectral_norm.cu", "spectral_rows", _a_row_a_block, 40),
+    _row("spectral_norm/spectral_norm.cu", "spectral_columns", segment_grid, 40),
+    _row("spectral_norm/spectral_norm.cu", "spectral_unit", _one_block, 36, threads=1024),
+    _row("spectral_norm/spectral_norm.cu", "spectral_norm", spread("n", 4), 40, opcodes=_WIDE),
+    _row("spectral_norm/spectral_norm.cu", "spectral_norm_vjp", spread("n", 4), 48),
 )
 
 TABLE = {row.entry: row for row in _ROWS}
