@@ -128,3 +128,35 @@ def test_power_iteration_of_a_zero_weight_gives_zeros(check):
         "power_iteration", np.zeros((4, 6), np.float32), np.ones(4, np.float32), steps=1, eps=1e-12
     ):
         assert not a.any()
+
+
+# --- softmax ---
+
+ROWS = ((1, 1), (9, 31), (8, 32), (7, 33), (17, 3), (3, 1024), (3, 1025), (2, 5000))
+
+
+@pytest.mark.parametrize("shape", ROWS)
+def test_softmax_of_short_and_long_rows(check, shape):
+    x, gy = normal(0, shape, np.float32) * np.float32(5), normal(1, shape, np.float32)
+    (y,) = check("softmax", x, axis=1)
+    check("softmax_vjp", y, gy, axis=1)
+    check("logsumexp", x, axis=1)
+
+
+def test_softmax_along_another_axis(check):
+    x = normal(0, (3, 1100, 2), np.float32)
+    check("softmax", x, axis=1)
+    check("logsumexp", x, axis=0)
+
+
+@pytest.mark.parametrize("width", [5, 1500])
+def test_softmax_of_infinite_rows_is_what_its_definition_says(width):
+    x = np.zeros((4, width), np.float32)
+    x[0, 3], x[1], x[2, 1], x[3] = np.inf, -np.inf, np.nan, 1e4
+    with kernels.use_backend("cusim"), np.errstate(all="ignore"):
+        y, total = kernels.call("softmax", x, axis=1), kernels.call("logsumexp", x, axis=1)
+    assert np.isnan(y[0, 3])
+    assert not np.delete(y[0], 3).any()
+    assert np.isnan(y[1:3]).all()
+    np.testing.assert_allclose(y[3], 1 / width, rtol=1e-5)
+    np.testing.assert_array_equal(total[:3, 0], [np.inf, -np.inf, np.nan])

@@ -98,3 +98,8 @@ def warps(*counts: str) -> Callable[..., Grid]:
         return over(math.prod(scalars[count] for count in counts), 8), 1, 1
 
     return _grid
+
+
+def row_grid(*, rows: int, row_threads: int, **_: Any) -> Grid:
+    """Return the grid of a kernel along rows, of which row_threads threads share one."""
+    return over(rows * row_threads, 256), 1, 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .spec import CudaKernel, Grid, column_grid, over, segment_grid, spread, warps
+from .spec import CudaKernel, Grid, column_grid, over, row_grid, segment_grid, spread, warps
 
 
 def _row(
@@ -40,6 +40,9 @@ _ROWS = (
     _row("reduce/columns.cu", "column_totals", lambda channels, **_: (over(channels, 8), 1, 1), 32),
     _row("reduce/moments.cu", "segment_moments", segment_grid, 48),
     _row("reduce/moments.cu", "segment_moments_totals", warps("segments", "groups"), 48),
+    _row("softmax/softmax.cu", "softmax", row_grid, 40),
+    _row("softmax/softmax.cu", "softmax_vjp", row_grid, 40),
+    _row("softmax/softmax.cu", "logsumexp", row_grid, 40),
     _row("spectral_norm/spectral_norm.cu", "spectral_rows", _a_row_a_block, 40),
     _row("spectral_norm/spectral_norm.cu", "spectral_columns", segment_grid, 40),
     _row("spectral_norm/spectral_norm.cu", "spectral_unit", _one_block, 36, threads=1024),
