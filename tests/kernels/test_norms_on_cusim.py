@@ -160,3 +160,59 @@ def test_softmax_of_infinite_rows_is_what_its_definition_says(width):
     assert np.isnan(y[1:3]).all()
     np.testing.assert_allclose(y[3], 1 / width, rtol=1e-5)
     np.testing.assert_array_equal(total[:3, 0], [np.inf, -np.inf, np.nan])
+
+
+# --- group_norm and layer_norm ---
+
+
+def affine(shape, extents, mean=0.0):
+    """Return x, weight and bias, and a cotangent of y."""
+    x = normal(0, shape, np.float32) + np.float32(mean)
+    return (x, normal(1, extents, np.float32), normal(2, extents, np.float32)), normal(
+        3, shape, np.float32
+    )
+
+
+GROUPS = {
+    "groups of 3 of 33 channels": ((3, 33, 5, 4), 11),
+    "one group of 127": ((2, 127, 3), 1),
+    "a group a channel, as float4": ((3, 128, 2, 2), 128),
+    "3 channels and several blocks a sample": ((2, 3, 50, 50), 1),
+    "no axis after the channels": ((5, 36), 9),
+    "one channel": ((4, 1, 9), 1),
+}
+
+
+@pytest.mark.parametrize(("shape", "num_groups"), GROUPS.values(), ids=GROUPS)
+@pytest.mark.parametrize("mean", [0.0, 1e3])
+def test_group_norm_at_the_edges_of_its_tiles(check, shape, num_groups, mean):
+    operands, gy = affine(shape, shape[1:2], mean)
+    check("group_norm", *operands, num_groups=num_groups, eps=EPS)
+    check("group_norm_vjp", *operands, gy, num_groups=num_groups, eps=EPS)
+
+
+LAYERS = {
+    "short rows": ((70, 3), 1),
+    "a lane each": ((9, 32), 1),
+    "a lane more": ((9, 33), 1),
+    "a block a row": ((3, 1025), 1),
+    "all that is left of a sample": ((3, 7, 9, 11), 3),
+    "several blocks along the rows": ((1500, 10), 1),
+    "one value a row": ((40, 1), 1),
+}
+
+
+@pytest.mark.parametrize(("shape", "axes"), LAYERS.values(), ids=LAYERS)
+@pytest.mark.parametrize("mean", [0.0, 1e3])
+def test_layer_norm_of_short_and_long_rows(check, shape, axes, mean):
+    operands, gy = affine(shape, shape[-axes:], mean)
+    check("layer_norm", *operands, eps=EPS)
+    check("layer_norm_vjp", *operands, gy, eps=EPS)
+
+
+def test_a_channels_last_image_is_normalised_as_it_lies(check):
+    (x, weight, bias), gy = affine((2, 3, 4, 5), (3, 4, 5))
+    x = np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+    (y,) = check("layer_norm", x, weight, bias, eps=EPS)
+    assert y.strides == x.strides
+    check("layer_norm_vjp", x, weight, bias, gy, eps=EPS)
