@@ -216,3 +216,35 @@ def test_a_channels_last_image_is_normalised_as_it_lies(check):
     (y,) = check("layer_norm", x, weight, bias, eps=EPS)
     assert y.strides == x.strides
     check("layer_norm_vjp", x, weight, bias, gy, eps=EPS)
+
+
+# --- attention ---
+
+ATTENTIONS = (
+    (1, 1, 1, 1, 1),
+    (2, 63, 65, 8, 3),
+    (1, 64, 64, 16, 64),
+    (1, 65, 130, 17, 66),
+    (3, 5, 1100, 4, 2),
+)
+
+
+def queries(batch, length, keys, e, f):
+    """Return q, k, v and a cotangent of y."""
+    shapes = (length, e), (keys, e), (keys, f), (length, f)
+    return [normal(seed, (batch, *shape), np.float32) for seed, shape in enumerate(shapes)]
+
+
+@pytest.mark.parametrize("sizes", ATTENTIONS)
+def test_attention_at_the_edges_of_its_tiles(check, sizes):
+    *operands, gy = queries(*sizes)
+    check("attention", *operands, scale=0.5)
+    check("attention_vjp", *operands, gy, scale=0.5)
+
+
+def test_attention_of_more_items_than_fit_at_once_is_that_of_each(check, monkeypatch):
+    *operands, gy = queries(5, 6, 7, 3, 2)
+    whole = check("attention_vjp", *operands, gy, scale=0.5)
+    monkeypatch.setattr("tinygan.kernels.attention.cuda._MOST_WEIGHTS", 2 * 6 * 7)
+    for a, b in zip(whole, check("attention_vjp", *operands, gy, scale=0.5), strict=True):
+        np.testing.assert_array_equal(a, b)

@@ -24,6 +24,10 @@ def _a_row_a_block(*, rows: int, **_: Any) -> Grid:
     return rows, 1, 1
 
 
+def _tiles(*, items: int, m: int, n: int, **_: Any) -> Grid:
+    return over(m, 64) * over(n, 64), items, 1
+
+
 def _one_block(**_: Any) -> Grid:
     return 1, 1, 1
 
@@ -31,6 +35,7 @@ def _one_block(**_: Any) -> Grid:
 _WIDE = ("LDG.E.128", "STG.E.128")  # reads and writes four floats at once
 
 _ROWS = (
+    _row("attention/attention.cu", "attention_product", _tiles, 64, opcodes=("LDS.128", "FFMA")),
     _row("batch_norm/batch_norm.cu", "batch_norm", segment_grid, 48, opcodes=_WIDE),
     _row("batch_norm/batch_norm.cu", "batch_norm_vjp_sums", segment_grid, 40),
     _row("batch_norm/batch_norm.cu", "batch_norm_vjp_totals", warps("channels"), 48),
