@@ -1,5 +1,5 @@
 """Scaled dot-product attention without a mask, and its vjp."""
 
-from . import cpp, reference
+from . import cpp, cuda, reference
 
-__all__ = ["cpp", "reference"]
+__all__ = ["cpp", "cuda", "reference"]

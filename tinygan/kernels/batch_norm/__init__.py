@@ -1,5 +1,5 @@
 """Batch normalisation with training statistics, its vjp, and the statistics themselves."""
 
-from . import cpp, numba_cpu, reference
+from . import cpp, cuda, numba_cpu, reference
 
-__all__ = ["cpp", "numba_cpu", "reference"]
+__all__ = ["cpp", "cuda", "numba_cpu", "reference"]

@@ -11,8 +11,13 @@ and ``workspace`` are functions of the kernel's scalar parameters, taken by name
 
 from __future__ import annotations
 
+<<<<<<< HEAD
 import ctypes
 from collections.abc import Callable, Sequence
+=======
+import math
+from collections.abc import Callable
+>>>>>>> cdcd1cbd05ae84b3d914cc52f8012f06a9c5bee7
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -95,3 +100,22 @@ def spread(count: str, each: int = 1, threads: int = 256) -> Callable[..., Grid]
 def column_grid(*, n: int, width: int, rows_a_block: int, **_: Any) -> Grid:
     """Return the grid of a kernel that leaves partial sums of columns."""
     return over(width, COLUMNS), over(over(n, width), rows_a_block), 1
+
+
+def segment_grid(*, segments: int, n: int, width: int, rows_a_block: int, **_: Any) -> Grid:
+    """Return the grid of a pass over segments of rows (tg_segments.cuh)."""
+    return over(width, COLUMNS) * segments, over(over(n, width), rows_a_block), 1
+
+
+def warps(*counts: str) -> Callable[..., Grid]:
+    """Make the grid of a kernel that has a warp an item, of as many items as these multiply to."""
+
+    def _grid(**scalars: Any) -> Grid:
+        return over(math.prod(scalars[count] for count in counts), 8), 1, 1
+
+    return _grid
+
+
+def row_grid(*, rows: int, row_threads: int, **_: Any) -> Grid:
+    """Return the grid of a kernel along rows, of which row_threads threads share one."""
+    return over(rows * row_threads, 256), 1, 1

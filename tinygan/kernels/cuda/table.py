@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .spec import CudaKernel, Grid, column_grid, over, spread
+from .spec import CudaKernel, Grid, column_grid, over, row_grid, segment_grid, spread, warps
 
 
 def _row(
@@ -20,16 +20,55 @@ def _row(
     return CudaKernel(entry=entry, file=file, grid=grid, registers=registers, **promises)
 
 
+def _a_row_a_block(*, rows: int, **_: Any) -> Grid:
+    return rows, 1, 1
+
+
+def _tiles(*, items: int, m: int, n: int, **_: Any) -> Grid:
+    return over(m, 64) * over(n, 64), items, 1
+
+
+def _one_block(**_: Any) -> Grid:
+    return 1, 1, 1
+
+
 _WIDE = ("LDG.E.128", "STG.E.128")  # reads and writes four floats at once
 
 _ROWS = (
+    _row("attention/attention.cu", "attention_product", _tiles, 64, opcodes=("LDS.128", "FFMA")),
+    _row("batch_norm/batch_norm.cu", "batch_norm", segment_grid, 48, opcodes=_WIDE),
+    _row("batch_norm/batch_norm.cu", "batch_norm_vjp_sums", segment_grid, 40),
+    _row("batch_norm/batch_norm.cu", "batch_norm_vjp_totals", warps("channels"), 48),
+    _row("batch_norm/batch_norm.cu", "batch_norm_vjp", segment_grid, 72, opcodes=_WIDE),
     _row("bias_act/bias_act.cu", "bias_act", spread("n"), 40, opcodes=_WIDE),
     _row("bias_act/bias_act.cu", "bias_act_vjp", column_grid, 40),
     _row("elementwise/elementwise.cu", "elementwise_flat", spread("n", 4), 64, opcodes=_WIDE),
     _row("elementwise/elementwise.cu", "elementwise_strided", spread("n"), 64),
+    _row("group_norm/group_norm.cu", "group_norm_vjp_sums", warps("segments", "channels"), 48),
+    _row("group_norm/group_norm.cu", "group_norm_vjp_means", warps("segments", "groups"), 48),
+    _row(
+        "group_norm/group_norm.cu",
+        "group_norm_vjp_weights",
+        lambda channels, **_: (over(channels, 256), 1, 1),
+        48,
+    ),
+    _row("layer_norm/layer_norm.cu", "layer_norm", row_grid, 48),
+    _row("layer_norm/layer_norm.cu", "layer_norm_vjp", row_grid, 48),
+    _row("layer_norm/layer_norm.cu", "layer_norm_vjp_columns", segment_grid, 48),
+    _row("layer_norm/layer_norm.cu", "layer_norm_vjp_totals", warps("columns"), 48),
     _row("philox/philox.cu", "philox", spread("n", 4), 64, contract=False),
     _row("philox/philox.cu", "philox_words", spread("n", 4), 48, contract=False),
     _row("reduce/columns.cu", "column_totals", lambda channels, **_: (over(channels, 8), 1, 1), 32),
+    _row("reduce/moments.cu", "segment_moments", segment_grid, 48),
+    _row("reduce/moments.cu", "segment_moments_totals", warps("segments", "groups"), 48),
+    _row("softmax/softmax.cu", "softmax", row_grid, 40),
+    _row("softmax/softmax.cu", "softmax_vjp", row_grid, 40),
+    _row("softmax/softmax.cu", "logsumexp", row_grid, 40),
+    _row("spectral_norm/spectral_norm.cu", "spectral_rows", _a_row_a_block, 40),
+    _row("spectral_norm/spectral_norm.cu", "spectral_columns", segment_grid, 40),
+    _row("spectral_norm/spectral_norm.cu", "spectral_unit", _one_block, 36, threads=1024),
+    _row("spectral_norm/spectral_norm.cu", "spectral_norm", spread("n", 4), 40, opcodes=_WIDE),
+    _row("spectral_norm/spectral_norm.cu", "spectral_norm_vjp", spread("n", 4), 48),
 )
 
 TABLE = {row.entry: row for row in _ROWS}

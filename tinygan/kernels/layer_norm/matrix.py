@@ -1,4 +1,4 @@
-"""Host arrays as the C++ and Numba kernels take them: a matrix (rows, width) in C order.
+"""Arrays as the fast kernels take them: a matrix (rows, width) in C order.
 
 A row is what one mean is taken of, and its entries may come in any order that weight and bias share
 with x. So a channels-last image that is normalised over all of C, H, W stays as it is, and the
@@ -7,7 +7,7 @@ small operands are brought to its order; every other layout is copied into C ord
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -44,10 +44,10 @@ class Rows(NamedTuple):
         c, h, w = self.inner
         return c_order(a.reshape(h, w, c).transpose(2, 0, 1))
 
-    def empty(self, dtype: np.dtype) -> tuple[Array, Array]:
+    def empty(self, dtype: np.dtype, xp: Any = np) -> tuple[Array, Array]:
         """Allocate an array laid out as x; return it and its matrix."""
         if self.nhwc:
-            out = empty_channels_last(np, self.shape, dtype)
+            out = empty_channels_last(xp, self.shape, dtype)
         else:
-            out = np.empty(self.shape, dtype)
+            out = xp.empty(self.shape, dtype)
         return out, self.matrix(out)

@@ -1,5 +1,5 @@
 """Spectral normalisation of a weight by power iteration, and its vjp."""
 
-from . import cpp, reference
+from . import cpp, cuda, reference
 
-__all__ = ["cpp", "reference"]
+__all__ = ["cpp", "cuda", "reference"]
