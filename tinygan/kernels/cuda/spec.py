@@ -11,13 +11,9 @@ and ``workspace`` are functions of the kernel's scalar parameters, taken by name
 
 from __future__ import annotations
 
-<<<<<<< HEAD
 import ctypes
-from collections.abc import Callable, Sequence
-=======
 import math
-from collections.abc import Callable
->>>>>>> cdcd1cbd05ae84b3d914cc52f8012f06a9c5bee7
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
