@@ -2,7 +2,7 @@
 // unit(a) = a / max(|a|, eps). Reference: kernels/spectral_norm/reference.py.
 //
 // W is (O, K). All are matrix-vector products, bound by reading W; products and sums are float64,
-// tg_segments.cuh says why that costs nothing here. A scalar that all blocks need (sigma) each of
+// tg_segments.cuh says at what price. A scalar that all blocks need (sigma) each of
 // them adds up for itself, in the same order, from the O products of the rows: some kilobytes from
 // the cache in place of a launch.
 //
