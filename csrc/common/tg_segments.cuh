@@ -1,5 +1,4 @@
-// Passes over x (S, R, C): S segments (batches, samples) of R rows with C channels each, C
-// innermost.
+// Passes over x (S, R, C): S segments (batches, samples) of R rows of C channels, C innermost.
 //
 // A block of 256 threads works on 32 neighbouring columns of one segment and a run of its rows; a
 // thread owns one column or, as float4, four, so that what belongs to a channel is read and worked
@@ -7,9 +6,9 @@
 // tg_columns.cuh; column w is of channel w % C. A column ends where the segment ends, so that the
 // last wide row may be short.
 //
-// Sums are carried in float64: two or three such operations an element take less time than its
-// four or eight bytes from memory on the data-centre GPUs that the gate compiles for, whose float64
-// runs at half the rate of float32. On cards that have it at 1/64 they would set the pace.
+// Sums are carried in float64. By the data sheets, two or three such operations an element take
+// less time than its four or eight bytes from memory on the GPUs that the gate compiles for, which
+// have float64 at half the rate of float32; where it comes at 1/64, it would set the pace.
 #pragma once
 
 #include "common/tg_columns.cuh"

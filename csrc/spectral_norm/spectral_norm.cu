@@ -2,15 +2,15 @@
 // unit(a) = a / max(|a|, eps). Reference: kernels/spectral_norm/reference.py.
 //
 // W is (O, K). All are matrix-vector products, bound by reading W; products and sums are float64,
-// tg_segments.cuh says why that costs nothing here. A scalar that all blocks need (sigma) each of
-// them adds up for itself, in the same order, from the O products of the rows: some kilobytes from
-// the cache in place of a launch.
+// tg_segments.cuh says at what price. Sigma, which all blocks need, each of them adds up for itself
+// in the same order from the O products of the rows: some kilobytes from the cache in place of a
+// launch.
 //
 // spectral_rows: a block a row: W v, and <gy, W> row by row where gy is given.
 // spectral_columns: W^T u, as partial sums of runs of rows (tg_segments.cuh).
 // spectral_unit: one block adds partial sums up and divides by their norm.
 // spectral_norm, spectral_norm_vjp: elementwise over W. Traffic in floats of W: power iteration 2,
-// spectral_norm 3, its vjp 6, of which W and gy come from the L2 cache the second time where they
+// spectral_norm 3, its vjp 5, of which W and gy come from the L2 cache the second time where they
 // fit. Tails: a thread strides over what there is, so there are none.
 #include "common/tg_segments.cuh"
 

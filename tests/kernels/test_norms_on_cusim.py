@@ -107,7 +107,9 @@ def test_batch_norm_refuses_what_it_cannot_take():
         said = kernels.explain("batch_norm", *wide, *statistics, eps=EPS)
         assert "takes float32, got float64" in said
         huge = np.broadcast_to(np.float32(0), (2**20, 2**11))
-        assert "takes at most 2**31 - 1 elements" in kernels.explain("batch_norm_stats", huge)
+        assert "takes at most 2147479552 elements, got 2147483648" in kernels.explain(
+            "batch_norm_stats", huge
+        )
 
 
 # --- spectral_norm ---
@@ -240,6 +242,13 @@ def test_attention_at_the_edges_of_its_tiles(check, sizes):
     *operands, gy = queries(*sizes)
     check("attention", *operands, scale=0.5)
     check("attention_vjp", *operands, gy, scale=0.5)
+
+
+def test_attention_refuses_more_weights_than_it_can_count():
+    q, k = (np.broadcast_to(np.float32(0), (1, n, 1)) for n in (2**16, 2**15))
+    with kernels.use_backend("cusim"):
+        said = kernels.explain("attention", q, k, k, scale=1.0)
+    assert "takes at most 2147479552 weights an item, got 65536 x 32768" in said
 
 
 def test_attention_of_more_items_than_fit_at_once_is_that_of_each(check, monkeypatch):

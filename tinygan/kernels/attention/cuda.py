@@ -23,7 +23,7 @@ _MOST_ITEMS = 65535  # blocks along the grid's second axis
 def _supports(q: Array, k: Array, *rest: Array, scale: float) -> str | None:
     reason = int_refusal(q, k, *rest)
     if reason is None and q.shape[-2] * k.shape[-2] > MOST_ELEMENTS:
-        return f"takes at most 2**31 - 1 weights an item, got {q.shape[-2]} x {k.shape[-2]}"
+        return f"takes at most {MOST_ELEMENTS} weights an item, got {q.shape[-2]} x {k.shape[-2]}"
     return reason
 
 

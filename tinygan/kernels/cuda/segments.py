@@ -17,7 +17,7 @@ from .spec import COLUMNS, over
 _BLOCKS = 1024  # wanted of a pass: some eight a multiprocessor
 _ROWS = 64  # of a block at least, or its partial sums would cost as much as its rows
 _STEP = 32  # rows that a block reads at once where a thread has four columns
-MOST_ELEMENTS = 2**31 - 1  # of an array whose kernels count in int
+MOST_ELEMENTS = 2**31 - 2**12  # where kernels count in int, up to a stride beyond the last one
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,4 +90,4 @@ def int_refusal(*arrays: Array | None, **params: Any) -> str | None:
     if reason := cuda_refusal(*arrays, **params):
         return reason
     most = max(a.size for a in arrays if a is not None)
-    return f"takes at most 2**31 - 1 elements, got {most}" if most > MOST_ELEMENTS else None
+    return f"takes at most {MOST_ELEMENTS} elements, got {most}" if most > MOST_ELEMENTS else None
