@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from ..errors import DtypeError, ShapeError
-from .arrays import FLOATS, Array
+from .arrays import FLOATS, Array, is_numpy, xp_of
 from .native import why_not
 
 
@@ -84,9 +82,10 @@ def _layout_refusal(arrays: Sequence[Array]) -> str | None:
 def laid_out_as(a: Array, like: Array) -> Array:
     """Return ``a`` in the memory order of ``like``, aligned, apart from it; a copy if need be."""
     alike = a.strides == like.strides or (a.flags.c_contiguous and like.flags.c_contiguous)
-    if alike and a.flags.aligned and not _may_share(a, like):
+    aligned = a.flags.aligned if is_numpy(a) else True
+    if alike and aligned and not _may_share(a, like):
         return a
-    out = np.empty_like(like)
+    out: Array = xp_of(like).empty_like(like)
     out[...] = a
     return out
 
@@ -94,4 +93,4 @@ def laid_out_as(a: Array, like: Array) -> Array:
 def _may_share(a: Array, b: Array) -> bool:
     if a.base is None and b.base is None:  # each owns its memory
         return a is b
-    return bool(np.may_share_memory(a, b))
+    return bool(xp_of(a).may_share_memory(a, b))

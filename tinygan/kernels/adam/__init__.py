@@ -1,5 +1,5 @@
 """One step of Adam or AdamW, in place."""
 
-from . import cpp, reference
+from . import cpp, cuda, reference
 
-__all__ = ["cpp", "reference"]
+__all__ = ["cpp", "cuda", "reference"]

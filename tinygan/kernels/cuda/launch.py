@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,28 @@ _SCALARS: dict[str, type[Any]] = {
     "u8": ctypes.c_uint64,
 }
 _STRUCT_ALIGNMENT = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A struct that is passed by value and holds addresses.
+
+    Attributes:
+        data: its bytes.
+        libraries: names of the array libraries whose memory they point to.
+        arrays: that lie there.
+    """
+
+    data: bytes
+    libraries: tuple[str, ...]
+    arrays: tuple[Array, ...]
+
+
+class _Pointer(ctypes.c_void_p):
+    """An address that keeps its array alive, as long as a tape or a queue holds it."""
+
+    arrays: tuple[Array, ...] = ()
+
 
 RUNNERS: dict[str, Any] = {"numpy": cusim, "cupy": driver}  # by the name of the array library
 
@@ -88,8 +111,16 @@ def _names(entry: str) -> dict[str, None]:
 def _pack(entry: str, p: Parameter, value: Any, libraries: set[str]) -> Any:
     """Return an argument as C holds it; note the library of its array."""
     if p.pointer:
-        return ctypes.c_void_p(_address(entry, p, value, libraries))
+        assert p.dtype is not None
+        pointer = _Pointer(address(entry, p.name, p.dtype, value, libraries, written=p.written))
+        pointer.arrays = () if value is None else (value,)
+        return pointer
     if p.struct:
+        if isinstance(value, Packed):
+            libraries.update(value.libraries)
+            placed = _aligned(value.data)
+            placed.arrays = value.arrays
+            return placed
         if not isinstance(value, bytes):
             raise LaunchError(f"{entry}: {p.name} must be the bytes of a {p.struct}")
         return _aligned(value)
@@ -113,22 +144,35 @@ def _aligned(value: bytes) -> Any:
     return placed
 
 
-def _address(entry: str, p: Parameter, a: Array | None, libraries: set[str]) -> int:
+def address(
+    entry: str,
+    name: str,
+    dtype: np.dtype[Any],
+    a: Array | None,
+    libraries: set[str],
+    *,
+    written: bool = False,
+) -> int:
+    """Return where an array begins, and note its library; 0 for None.
+
+    Raises:
+        LaunchError: its dtype, its layout, or where it lies does not fit.
+    """
     if a is None:
         return 0
     libraries.add(xp_of(a).__name__)
-    if a.dtype != p.dtype and not (a.dtype == np.bool_ and p.dtype == np.uint8):
-        raise LaunchError(f"{entry}: {p.name} must be {p.dtype}, got {a.dtype}")
+    if a.dtype != dtype and not (a.dtype == np.bool_ and dtype == np.uint8):
+        raise LaunchError(f"{entry}: {name} must be {dtype}, got {a.dtype}")
     if not a.flags.c_contiguous:
-        raise LaunchError(f"{entry}: {p.name} must be C contiguous, got strides {a.strides}")
+        raise LaunchError(f"{entry}: {name} must be C contiguous, got strides {a.strides}")
     if not is_numpy(a):
         return int(a.data.ptr)  # type: ignore[attr-defined]
-    if p.written and not a.flags.writeable:
-        raise LaunchError(f"{entry}: {p.name} is written to, and must not be read-only")
-    address: int = a.__array_interface__["data"][0]
-    if address % a.dtype.itemsize:
-        raise LaunchError(f"{entry}: {p.name} must be aligned to {a.dtype.itemsize} bytes")
-    return address
+    if written and not a.flags.writeable:
+        raise LaunchError(f"{entry}: {name} is written to, and must not be read-only")
+    place: int = a.__array_interface__["data"][0]
+    if place % a.dtype.itemsize:
+        raise LaunchError(f"{entry}: {name} must be aligned to {a.dtype.itemsize} bytes")
+    return place
 
 
 def workspace(row: CudaKernel, **scalars: Any) -> int:

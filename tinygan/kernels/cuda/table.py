@@ -32,9 +32,14 @@ def _one_block(**_: Any) -> Grid:
     return 1, 1, 1
 
 
+def _tensors(*, count: int, blocks: int, **_: Any) -> Grid:
+    return blocks, count, 1
+
+
 _WIDE = ("LDG.E.128", "STG.E.128")  # reads and writes four floats at once
 
 _ROWS = (
+    _row("adam/adam.cu", "adam", _tensors, 64, opcodes=_WIDE),
     _row("attention/attention.cu", "attention_product", _tiles, 64, opcodes=("LDS.128", "FFMA")),
     _row("batch_norm/batch_norm.cu", "batch_norm", segment_grid, 48, opcodes=_WIDE),
     _row("batch_norm/batch_norm.cu", "batch_norm_vjp_sums", segment_grid, 40),
@@ -42,6 +47,8 @@ _ROWS = (
     _row("batch_norm/batch_norm.cu", "batch_norm_vjp", segment_grid, 72, opcodes=_WIDE),
     _row("bias_act/bias_act.cu", "bias_act", spread("n"), 40, opcodes=_WIDE),
     _row("bias_act/bias_act.cu", "bias_act_vjp", column_grid, 40),
+    _row("descent/descent.cu", "sgd", _tensors, 40),
+    _row("descent/descent.cu", "rmsprop", _tensors, 40),
     _row("elementwise/elementwise.cu", "elementwise_flat", spread("n", 4), 64, opcodes=_WIDE),
     _row("elementwise/elementwise.cu", "elementwise_strided", spread("n"), 64),
     _row("group_norm/group_norm.cu", "group_norm_vjp_sums", warps("segments", "channels"), 48),
@@ -69,6 +76,9 @@ _ROWS = (
     _row("spectral_norm/spectral_norm.cu", "spectral_unit", _one_block, 36, threads=1024),
     _row("spectral_norm/spectral_norm.cu", "spectral_norm", spread("n", 4), 40, opcodes=_WIDE),
     _row("spectral_norm/spectral_norm.cu", "spectral_norm_vjp", spread("n", 4), 48),
+    _row("state/state.cu", "state_copy", _tensors, 32, opcodes=_WIDE),
+    _row("state/state.cu", "state_average", _tensors, 40, opcodes=_WIDE),
+    _row("state/state.cu", "state_finite", _tensors, 32),
 )
 
 TABLE = {row.entry: row for row in _ROWS}
