@@ -74,7 +74,7 @@ def _check_keywords(name, kwargs, allowed=None):
         raise TypeError(f"Wrong arguments {sorted(wrong)}: cupy.{name} has none")
 
 
-def _run(fn, name, args, kwargs, order):
+def _run(fn, name, args, kwargs, order, owner=None):
     """Call a NumPy function on unwrapped arguments; ``out`` comes back as the object it was."""
     out = kwargs.get("out")
     raw, named = _unwrap(args), {k: _unwrap(v) for k, v in kwargs.items()}
@@ -86,7 +86,7 @@ def _run(fn, name, args, kwargs, order):
     if out is not None or name in _IN_PLACE:
         _later_or_now(call)
         return out
-    return _recorded(call, _wrap(call(), order), [*raw, *named.values()])
+    return _recorded(call, _wrap(call(), order), [owner, *raw, *named.values()])
 
 
 def _later_or_now(change):
@@ -160,7 +160,7 @@ def _forward_method(name):
             _forbid_capture(f"{name} waits for the device")
             return getattr(self._array, name)(*args, **kwargs)
         order = "K" if name in _KEEP_ORDER else "C"
-        return _run(getattr(self._array, name), name, args, kwargs, order)
+        return _run(getattr(self._array, name), name, args, kwargs, order, self._array)
 
     method.__name__ = name
     return method

@@ -15,7 +15,7 @@ TINY = {
     "gan": ("digits:8", {"batch": 4, "hidden_g": 6, "hidden_d": 4, "nz": 4}),
     "dcgan": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4, "half_life_kimg": 0.1}),
     "wgan_gp": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4, "n_critic": 2}),
-    "sngan": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4, "g_batch": 4, "n_critic": 1}),
+    "sngan": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4, "arch": "dcgan"}),
     "cgan": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4}),
 }
 
@@ -85,6 +85,17 @@ def test_a_metric_that_the_host_computes_is_named(emulated_gpu):
         return {**metrics, "twice": 2 * metrics["loss_d"]}
 
     with pytest.raises(CaptureError, match="the host computes metric 'twice'"):
+        states("gan", capture=True, recipe=changed(step))
+
+
+def test_a_step_that_asks_for_its_number_is_refused(emulated_gpu):
+    def step(game, batches):
+        metrics = get("gan").step(game, batches)
+        if game.step % 2:
+            next(batches)
+        return metrics
+
+    with pytest.raises(CaptureError, match=r"depends on the number of the step \(game.step\)"):
         states("gan", capture=True, recipe=changed(step))
 
 

@@ -13,7 +13,7 @@ copy into its first one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -36,14 +36,15 @@ WARM_UP = 2  # eager steps before the traced one
 
 
 class Captured:
-    """Takes the steps of a run, as ``loop._take_step`` does: the first ones eagerly.
+    """Takes the steps of a run: the first ones eagerly, then by replaying one of them.
 
     Args:
-        take: takes a step eagerly: ``take(game, batches)``.
+        prepare: what the host does before a step: ``prepare(game)``.
+        play: takes the step eagerly: ``play(game, batches)``.
     """
 
-    def __init__(self, take: Take) -> None:
-        self._take, self._taken = take, 0
+    def __init__(self, prepare: Callable[[Game], None], play: Take) -> None:
+        self._prepare, self._play, self._taken = prepare, play, 0
         self._layout = arena.Plan((), (), 0)
         self._per_step = 0  # batches
         self._replay: _Replay | None = None
@@ -54,18 +55,19 @@ class Captured:
         Raises:
             CaptureError: the step can't be captured; the message says at which op, and why.
         """
+        self._prepare(game)
         if self._replay is not None:
             self._replay(game, source)
         elif self._taken < WARM_UP:
-            self._take(game, source)
+            self._play(game, source)
         elif self._taken == WARM_UP:
             check_game(game)
             with arena.tracing(game.streams.xp.cuda) as trace:
-                self._take(game, source)
+                self._play(game, source)
             self._layout, self._per_step = arena.plan(trace), len(source.used)
         else:
             batches = [next(source) for _ in range(self._per_step)]
-            self._replay = _Replay(self._take, game, batches, self._layout)
+            self._replay = _Replay(self._play, game, batches, self._layout)
             self._replay.launch(game)
         self._taken += 1
 
@@ -90,7 +92,7 @@ def check_game(game: Game) -> None:
 class _Replay:
     """A recorded step: its graph, its slots, and what the host does before and after it."""
 
-    def __init__(self, take: Take, game: Game, batches: list[Any], layout: arena.Plan) -> None:
+    def __init__(self, play: Take, game: Game, batches: list[Any], layout: arena.Plan) -> None:
         self._xp = game.streams.xp
         self._slots = [_copied(batch) for batch in batches]
         self._recording = Recording(self._xp)
@@ -106,17 +108,19 @@ class _Replay:
             stack.enter_context(noting(self._moves))
             stack.enter_context(watching(self._note))
             stack.enter_context(stream)
-            self._graph = self._record(stream, take, game)
+            self._graph = self._record(stream, play, game)
         self._places = self._recording.places(game.metrics)
         self._constants = {k: v for k, v in game.metrics.items() if k not in self._places}
 
     def _note(self, op: Op, xs: Tensors, ys: Tensors) -> None:
         self._last = op.name
 
-    def _record(self, stream: Any, take: Take, game: Game) -> Any:
+    def _record(self, stream: Any, play: Take, game: Game) -> Any:
+        step = game.step
         stream.begin_capture()
         try:
-            take(game, _Slots(self._slots))
+            game.step = _HostStep(step)
+            play(game, _Slots(self._slots))
             self._bring_home()
             if self._recording.calls < len(self._moves):
                 raise CaptureError("an optimizer's step is no CUDA kernel for these parameters")
@@ -128,6 +132,8 @@ class _Replay:
             after = f" (after op {self._last!r})" if self._last else ""
             what = str(error).removeprefix(_REFUSED)
             raise CaptureError(f"{_REFUSED}{what}{after}") from error
+        finally:
+            game.step = step
         return stream.end_capture()
 
     def _bring_home(self) -> None:
@@ -147,18 +153,28 @@ class _Replay:
 
     def __call__(self, game: Game, source: Source) -> None:
         """Take one more step: new batches and numbers, then the graph."""
-        game.streams.step, game.metrics = game.step, {}
         for slot in self._slots:
             _fill(slot, next(source))
         for t, home in self._homes:
             if t.data is not home:
                 raise CaptureError("a captured game's tensor was given another array between steps")
-        for optimizer, schedule in game.schedules:
-            schedule.apply(optimizer, game.step - 1)
         with self._recording.at_work("refilling"), random.using(game.streams):
             for optimizer, grads in self._moves:
                 optimizer.step(grads)
         self.launch(game)
+
+
+def _refuse_step(*_: Any) -> Any:
+    raise CaptureError("it depends on the number of the step (game.step)")
+
+
+class _HostStep(int):
+    """The number of the step while it is recorded: to use it raises, as a graph would keep it."""
+
+    __lt__ = __le__ = __gt__ = __ge__ = __eq__ = __ne__ = _refuse_step
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __mod__ = _refuse_step
+    __floordiv__ = __truediv__ = __int__ = __float__ = __index__ = __bool__ = _refuse_step
+    __hash__ = int.__hash__
 
 
 class _Slots:

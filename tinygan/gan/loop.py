@@ -261,7 +261,7 @@ def fit(
         data_shape = (first[0] if isinstance(first, tuple) else first).shape[1:]
     game = new_game(recipe, data_shape, seed=seed, config=config, resume=resume)
     source.shape = tuple(data_shape)
-    take = Captured(partial(_take_step, recipe)) if capture else None
+    take = Captured(prepare_step, partial(play_step, recipe)) if capture else None
     try:
         while game.step < steps:
             advance(recipe, game, source, take)
@@ -296,13 +296,23 @@ def advance(recipe: Recipe, game: Game, source: Source, take: Take | None = None
 
 
 def _take_step(recipe: Recipe, game: Game, source: Any) -> None:
-    # The ambient streams are set around the step and not around the caller's loop body: between
-    # two yields of a generator a context variable would leak into the caller.
+    prepare_step(game)
+    play_step(recipe, game, source)
+
+
+def prepare_step(game: Game) -> None:
+    """Let streams, rates and metrics be those of the game's step."""
     game.streams.step = game.step
     game.metrics = {}
+    for optimizer, schedule in game.schedules:
+        schedule.apply(optimizer, game.step - 1)  # schedules count from 0
+
+
+def play_step(recipe: Recipe, game: Game, source: Any) -> None:
+    """Take the recipe's step on batches of ``source``, a ``Source`` or what stands for one."""
+    # The ambient streams are set around the step and not around the caller's loop body: between
+    # two yields of a generator a context variable would leak into the caller.
     with random.using(game.streams), np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        for optimizer, schedule in game.schedules:
-            schedule.apply(optimizer, game.step - 1)  # schedules count from 0
         game.metrics |= recipe.step(game, source)
         game.forget_fake()
         if game.ema is not None:

@@ -81,7 +81,7 @@ def d_loss(game: Game, real: Tensor, z: Tensor) -> Tensor:
     wasserstein = ops.wasserstein_d_loss(game.D(real), game.D(fake))
     alpha = game.streams.stream("alpha").uniform(real.shape[0])
     penalty = gradient_penalty(game.D, real, fake, alpha=alpha)
-    game.metrics |= {"w_distance": -float(wasserstein), "penalty": float(penalty)}
+    game.metrics |= {"w_distance": float(-wasserstein), "penalty": float(penalty)}
     loss: Tensor = wasserstein + game.config.lambda_gp * penalty
     return loss
 
