@@ -32,6 +32,18 @@ def _one_block(**_: Any) -> Grid:
     return 1, 1, 1
 
 
+def _pieces(*, outer: int, pieces: int, **_: Any) -> Grid:
+    return outer * pieces, 1, 1
+
+
+def _outputs(*, outer: int, inner: int, pieces: int, **_: Any) -> Grid:
+    return over(outer * inner, 256), pieces, 1
+
+
+def _totals(*, outer: int, inner: int, **_: Any) -> Grid:
+    return over(outer * inner, 256), 1, 1
+
+
 def _tensors(*, count: int, blocks: int, **_: Any) -> Grid:
     return blocks, count, 1
 
@@ -51,6 +63,9 @@ _ROWS = (
     _row("descent/descent.cu", "rmsprop", _tensors, 40),
     _row("elementwise/elementwise.cu", "elementwise_flat", spread("n", 4), 64, opcodes=_WIDE),
     _row("elementwise/elementwise.cu", "elementwise_strided", spread("n"), 64),
+    _row("gan_loss/gan_loss.cu", "gan_loss", lambda n, **_: (over(n, 4096), 1, 1), 40),
+    _row("gan_loss/gan_loss.cu", "gan_loss_mean", _one_block, 32),
+    _row("gan_loss/gan_loss.cu", "gan_loss_vjp", spread("n"), 32),
     _row("group_norm/group_norm.cu", "group_norm_vjp_sums", warps("segments", "channels"), 48),
     _row("group_norm/group_norm.cu", "group_norm_vjp_means", warps("segments", "groups"), 48),
     _row(
@@ -68,6 +83,9 @@ _ROWS = (
     _row("reduce/columns.cu", "column_totals", lambda channels, **_: (over(channels, 8), 1, 1), 32),
     _row("reduce/moments.cu", "segment_moments", segment_grid, 48),
     _row("reduce/moments.cu", "segment_moments_totals", warps("segments", "groups"), 48),
+    _row("reduce/reduce.cu", "reduce_blocks", _pieces, 40),
+    _row("reduce/reduce.cu", "reduce_threads", _outputs, 40),
+    _row("reduce/reduce.cu", "reduce_pieces", _totals, 40),
     _row("softmax/softmax.cu", "softmax", row_grid, 40),
     _row("softmax/softmax.cu", "softmax_vjp", row_grid, 40),
     _row("softmax/softmax.cu", "logsumexp", row_grid, 40),

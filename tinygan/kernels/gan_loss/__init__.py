@@ -1,5 +1,5 @@
 """The per-logit losses of the classic GANs, averaged, and their vjp."""
 
-from . import cpp, reference
+from . import cpp, cuda, reference
 
-__all__ = ["cpp", "reference"]
+__all__ = ["cpp", "cuda", "reference"]

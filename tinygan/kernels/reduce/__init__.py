@@ -1,5 +1,5 @@
 """Sum, maximum and minimum over axes."""
 
-from . import cpp, reference
+from . import cpp, cuda, reference
 
-__all__ = ["cpp", "reference"]
+__all__ = ["cpp", "cuda", "reference"]
