@@ -13,6 +13,7 @@
 #include <ucontext.h>
 #endif
 #if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
 
@@ -85,6 +86,9 @@ inline void arrived(Context& came_from) {
 
 // Make `fiber` begin at `entry`, which never returns, when it is switched to for the first time.
 inline void begin(Context& fiber, char* stack, void (*entry)()) {
+#if defined(__SANITIZE_ADDRESS__)
+  __asan_unpoison_memory_region(stack, kStackBytes);  // whoever ran here before never returned
+#endif
 #if CUSIM_UCONTEXT
   getcontext(&fiber.place);
   fiber.place.uc_stack.ss_sp = stack;

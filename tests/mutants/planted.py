@@ -551,7 +551,7 @@ OVERHEAD = [
     ),
     Mutant(
         "the far tail of a normal draw by the near one's polynomial (C++)",
-        "csrc/philox/philox.cpp",
+        "csrc/philox/quantile.hpp",
         "if (r <= 5.0) return",
         "return",
         "tests/kernels/test_philox.py::test_cpp_draws_the_far_tail_as_the_reference_does",

@@ -1,11 +1,11 @@
-"""Run the C++ kernels under AddressSanitizer, UndefinedBehaviorSanitizer, LeakSanitizer, TSan.
+"""Run the C++ kernels under the sanitizers of GCC, and the emulated CUDA kernels under ASan.
 
 ``make sanitize`` copies the package and its tests to build/sanitize/<kind>, builds the extension
 there with the sanitizer, and runs the kernel tests from there: the module that everybody else uses
 stays as it is, and the product needs no switch. Each instruction set of this CPU runs on one thread
 and on four. Exits 1 if anything is reported or a test fails.
 
-    python tests/sanitize/run.py [address] [leak] [thread] [--calls 10000]
+    python tests/sanitize/run.py [address] [leak] [thread] [cusim] [--calls 10000]
 """
 
 from __future__ import annotations
@@ -198,13 +198,29 @@ def thread(_calls: int = 0) -> bool:
     return tally.close()
 
 
+def cusim() -> bool:
+    """Run the tests of the CUDA kernels in the emulator, compiled with AddressSanitizer."""
+    tree, tally = prepare("address"), Tally("cusim")
+    flags = f"{COMMON} -fsanitize=address"
+    settings = {"TINYGAN_CUSIM_FLAGS": flags, "TINYGAN_CACHE": str(tree / "cache")}
+    tests = sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("tests/kernels/test_*cusim.py"))
+    env = environment("address", tree, tally.logs, **settings)
+    tally.add("CUDA kernels", pytest_command(*tests), tree, env)
+    return tally.close()
+
+
 def main() -> int:
     """Run the sanitizers that were named, or all."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("kinds", nargs="*", default=["address", "leak", "thread"])
+    parser.add_argument("kinds", nargs="*", default=["address", "leak", "thread", "cusim"])
     parser.add_argument("--calls", type=int, default=10_000, help="hostile calls a binding")
     options = parser.parse_args()
-    runners = {"address": lambda: address(options.calls), "leak": leak, "thread": thread}
+    runners = {
+        "address": lambda: address(options.calls),
+        "leak": leak,
+        "thread": thread,
+        "cusim": cusim,
+    }
     return 0 if all([runners[kind]() for kind in options.kinds]) else 1
 
 
