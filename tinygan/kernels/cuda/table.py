@@ -28,6 +28,15 @@ def _tiles(*, items: int, m: int, n: int, **_: Any) -> Grid:
     return over(m, 64) * over(n, 64), items, 1
 
 
+def _splits(side: int) -> Callable[..., Grid]:
+    """Make the grid of a product cut into tiles and, along its sums, into chunks."""
+
+    def _grid(*, m: int, n: int, depth: int, chunk: int, **_: Any) -> Grid:
+        return over(m, side) * over(n, side), over(depth, chunk), 1
+
+    return _grid
+
+
 def _one_block(**_: Any) -> Grid:
     return 1, 1, 1
 
@@ -49,6 +58,7 @@ def _tensors(*, count: int, blocks: int, **_: Any) -> Grid:
 
 
 _WIDE = ("LDG.E.128", "STG.E.128")  # reads and writes four floats at once
+_PRODUCT = ("FFMA", "LDS.128")
 
 _ROWS = (
     _row("adam/adam.cu", "adam", _tensors, 64, opcodes=_WIDE),
@@ -78,6 +88,9 @@ _ROWS = (
     _row("layer_norm/layer_norm.cu", "layer_norm_vjp", row_grid, 48),
     _row("layer_norm/layer_norm.cu", "layer_norm_vjp_columns", segment_grid, 48),
     _row("layer_norm/layer_norm.cu", "layer_norm_vjp_totals", warps("columns"), 48),
+    _row("matmul/matmul.cu", "matmul_64", _splits(64), 64, opcodes=_PRODUCT),
+    _row("matmul/matmul.cu", "matmul_128", _splits(128), 128, opcodes=_PRODUCT),
+    _row("matmul/matmul.cu", "split_sums", spread("count"), 32),
     _row("philox/philox.cu", "philox", spread("n", 4), 64, contract=False),
     _row("philox/philox.cu", "philox_words", spread("n", 4), 48, contract=False),
     _row("reduce/columns.cu", "column_totals", lambda channels, **_: (over(channels, 8), 1, 1), 32),

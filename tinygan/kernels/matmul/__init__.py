@@ -1,5 +1,5 @@
 """Matrix products, and the dense layer."""
 
-from . import cpp, reference
+from . import cpp, cuda, reference
 
-__all__ = ["cpp", "reference"]
+__all__ = ["cpp", "cuda", "reference"]
