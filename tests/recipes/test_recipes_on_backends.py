@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from conftest import require
 
-from tinygan import data, kernels, optim
+from tinygan import data, kernels, optim, random
 from tinygan.errors import NoKernelError
 from tinygan.gan import Source, advance, fit, new_game
+from tinygan.kernels.registry import tracing
 from tinygan.recipes import get
 
 EPS = float(np.finfo(np.float32).eps)
@@ -44,19 +45,22 @@ def weights(game):
     return {k: x for k, x in game.state()[0].items() if k[:2] in ("G.", "D.") and x.dtype == "f4"}
 
 
-def updates_of_a_step(name, backends):
+def updates_of_a_step(name, backends, xp=np):
     """Return what one step adds to each weight.
 
     Both players descend by SGD: Adam's first step is the sign of the gradient, which rounding alone
     decides where the gradient is nothing.
     """
     recipe, config, shape, batches = parts(name)
-    with kernels.use_backend(*backends) if backends else contextlib.nullcontext():
+    with (
+        kernels.use_backend(*backends) if backends else contextlib.nullcontext(),
+        random.using(random.Streams(3, xp)),
+    ):
         game = new_game(recipe, shape, seed=3, config=config)
         game.opt_g = optim.SGD(game.G.parameters(), 0.1)
         game.opt_d = optim.SGD(game.D.parameters(), 0.1)
         before = weights(game)
-        advance(recipe, game, Source(batches))
+        advance(recipe, game, Source(batches, xp))
     return {k: x.astype("f8") - before[k] for k, x in weights(game).items()}
 
 
@@ -74,7 +78,12 @@ def test_a_recipe_trains_on_other_kernels(name, backends):
 def test_a_step_is_that_of_the_cpp_kernels(name, backends):
     require("cpp")
     require(backends[0])
-    ours, theirs = updates_of_a_step(name, backends), updates_of_a_step(name, ("cpp", "numpy"))
+    assert_the_step_of_cpp(name, updates_of_a_step(name, backends))
+
+
+def assert_the_step_of_cpp(name, ours):
+    """Hold the updates of a step against those of the C++ kernels, by the bound of the module."""
+    theirs = updates_of_a_step(name, ("cpp", "numpy"))
     _, _, layers, longest = CASES[name]
     bound = (4 if name == "wgan_gp" else 2) * layers * longest * EPS
     assert bound < 0.01  # so the test sees a kernel that is off by a percent
@@ -86,6 +95,16 @@ def test_a_step_is_that_of_the_cpp_kernels(name, backends):
         moved = np.linalg.norm(other)
         assert moved > 0
         assert np.linalg.norm(mine - other) <= bound * moved, player
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_step_on_an_emulated_gpu_is_that_of_the_cpp_kernels(name, emulated_gpu):
+    require("cpp")
+    ran = set()
+    with tracing(lambda kernel, *_: ran.add(kernel.key)):
+        ours = updates_of_a_step(name, (), emulated_gpu)
+    assert not [key for key in ran if "/cuda/" not in key]  # nothing fell back to a reference
+    assert_the_step_of_cpp(name, ours)
 
 
 def test_numba_alone_lacks_what_numpy_is_there_for():
