@@ -31,6 +31,10 @@ __device__ __forceinline__ Words philox4x32(unsigned long long index, unsigned s
   return {{c0, c1, c2, c3}};
 }
 
+__device__ __forceinline__ unsigned step_of(unsigned step, const unsigned* step_at) {
+  return step_at ? *step_at : step;
+}
+
 __device__ __forceinline__ float draw_of(unsigned word, int draw) {
   if (draw == kUniform) return static_cast<float>(word >> 8) * 0x1p-24f;
   double p = (static_cast<double>(word) + 0.5) * 0x1p-32, q = p - 0.5;
@@ -40,10 +44,10 @@ __device__ __forceinline__ float draw_of(unsigned word, int draw) {
 TG_KERNEL __launch_bounds__(256)
     philox(float* __restrict__ out, long long n, int draw, unsigned long long seed, unsigned stream,
            unsigned step, const unsigned* step_at, unsigned long long start) {
-  if (step_at) step = *step_at;
+  unsigned now = step_of(step, step_at);
   long long first = static_cast<long long>(start / 4), skip = static_cast<long long>(start % 4);
   for (long long b = global_thread(); 4 * b < n + skip; b += global_threads()) {
-    Words words = philox4x32(first + b, step, stream, seed);
+    Words words = philox4x32(first + b, now, stream, seed);
     for (int k = 0; k < 4; ++k) {
       long long i = 4 * b + k - skip;
       if (0 <= i && i < n) out[i] = draw_of(words.w[k], draw);
@@ -56,10 +60,10 @@ TG_KERNEL __launch_bounds__(256)
     philox_words(unsigned long long* __restrict__ out, long long n, unsigned long long seed,
                  unsigned stream, unsigned step, const unsigned* step_at,
                  unsigned long long start) {
-  if (step_at) step = *step_at;
+  unsigned now = step_of(step, step_at);
   long long first = static_cast<long long>(start / 4), skip = static_cast<long long>(start % 4);
   for (long long b = global_thread(); 4 * b < n + skip; b += global_threads()) {
-    Words words = philox4x32(first + b, step, stream, seed);
+    Words words = philox4x32(first + b, now, stream, seed);
     for (int k = 0; k < 4; ++k) {
       long long i = 4 * b + k - skip;
       if (0 <= i && i < n) out[i] = words.w[k];
