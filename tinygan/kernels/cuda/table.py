@@ -37,6 +37,10 @@ def _splits(side: int) -> Callable[..., Grid]:
     return _grid
 
 
+def _squares(*, outputs: int, channels: int, taps: int, **_: Any) -> Grid:
+    return over(outputs, 32) * over(channels * taps, 32), 1, 1
+
+
 def _one_block(**_: Any) -> Grid:
     return 1, 1, 1
 
@@ -57,6 +61,9 @@ _ROWS = (
     _row("batch_norm/batch_norm.cu", "batch_norm_vjp", segment_grid, 72, opcodes=_WIDE),
     _row("bias_act/bias_act.cu", "bias_act", spread("n"), 40, opcodes=_WIDE),
     _row("bias_act/bias_act.cu", "bias_act_vjp", column_grid, 40),
+    _row("conv2d/conv2d.cu", "conv2d_pack", _squares, 32),
+    _row("conv2d/conv2d.cu", "conv2d_64", _splits(64), 64, opcodes=_PRODUCT),
+    _row("conv2d/conv2d.cu", "conv2d_128", _splits(128), 128, opcodes=_PRODUCT),
     _row("descent/descent.cu", "sgd", _tensors, 40),
     _row("descent/descent.cu", "rmsprop", _tensors, 40),
     _row("elementwise/elementwise.cu", "elementwise_flat", spread("n", 4), 64, opcodes=_WIDE),
