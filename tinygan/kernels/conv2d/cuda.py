@@ -12,10 +12,12 @@ from typing import Any
 from ..arrays import Array, Shape, as_channels_last, empty_channels_last, xp_of
 from ..cuda import cuda_refusal, launch, register_cuda
 from ..cuda.products import MOST_ENTRIES, ProductPlan, add_splits, product_plan
+from ..cuda.spec import over
 from ..reduce.rows import c_order
 from .spec import ConvSpec
 
 _MOST_SIZE = 2**29  # of a padded axis or a step: coordinates are 32 bits
+_MOST_PHASES = 65535  # blocks along the grid's third axis
 _NHWC = (0, 2, 3, 1)
 
 
@@ -93,3 +95,39 @@ def conv2d(x: Array, w: Array, *, spec: ConvSpec) -> Array:
         conv=_packed(spec, x.shape, w.shape, shape),
     )
     return y
+
+
+def _supports_dgrad(gy: Array, w: Array, *, spec: ConvSpec, x_shape: Shape) -> str | None:
+    return _refusal(gy, w, x_shape, w.shape, spec)
+
+
+def _supports_dgrad_gemm(gy: Array, w: Array, *, spec: ConvSpec, x_shape: Shape) -> str | None:
+    if spec.dilation != (1, 1):
+        return f"takes dilation=1, got {spec.dilation}"
+    if math.prod(spec.stride) > _MOST_PHASES:
+        return f"takes strides of at most {_MOST_PHASES} phases, got {spec.stride}"
+    return _one_group(spec) or _supports_dgrad(gy, w, spec=spec, x_shape=x_shape)
+
+
+@register_cuda("conv2d_dgrad", "implicit_gemm", supports=_supports_dgrad_gemm, exact=True)
+def conv2d_dgrad(gy: Array, w: Array, *, spec: ConvSpec, x_shape: Shape) -> Array:
+    """Transposed convolution. Shapes: gy (N, O, P, Q), w (O, C, R, S) -> gx ``x_shape``."""
+    spec.check_dgrad(gy.shape, w.shape, x_shape)
+    gx = empty_channels_last(xp_of(gy), x_shape, "f4")
+    sizes = [over(x_shape[axis + 2], spec.stride[axis]) for axis in (0, 1)]  # of the first phase
+    taps = [over(w.shape[axis + 2], spec.stride[axis]) for axis in (0, 1)]
+    phases = math.prod(min(spec.stride[axis], x_shape[axis + 2]) for axis in (0, 1))
+    m, n, depth = x_shape[0] * math.prod(sizes), x_shape[1], math.prod(taps) * len(w)
+    _product(
+        "conv2d_dgrad",
+        gx.transpose(_NHWC),
+        product_plan(m, n, depth, phases),
+        gy=_pixels(gy),
+        w=_pack(w),
+        m=m,
+        n=n,
+        depth=depth,
+        phases=math.prod(spec.stride),
+        conv=_packed(spec, x_shape, w.shape, gy.shape),
+    )
+    return gx
