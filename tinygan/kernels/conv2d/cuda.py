@@ -131,3 +131,31 @@ def conv2d_dgrad(gy: Array, w: Array, *, spec: ConvSpec, x_shape: Shape) -> Arra
         conv=_packed(spec, x_shape, w.shape, gy.shape),
     )
     return gx
+
+
+def _supports_wgrad(x: Array, gy: Array, *, spec: ConvSpec, w_shape: Shape) -> str | None:
+    return _refusal(x, gy, x.shape, w_shape, spec)
+
+
+def _supports_wgrad_gemm(x: Array, gy: Array, *, spec: ConvSpec, w_shape: Shape) -> str | None:
+    return _one_group(spec) or _supports_wgrad(x, gy, spec=spec, w_shape=w_shape)
+
+
+@register_cuda("conv2d_wgrad", "implicit_gemm", supports=_supports_wgrad_gemm, exact=True)
+def conv2d_wgrad(x: Array, gy: Array, *, spec: ConvSpec, w_shape: Shape) -> Array:
+    """Weight gradient. Shapes: x (N, C, H, W), gy (N, O, P, Q) -> gw ``w_shape``, C order."""
+    spec.check_wgrad(x.shape, gy.shape, w_shape)
+    gw: Array = xp_of(x).empty(w_shape, "f4")
+    m, n, depth = w_shape[0], math.prod(w_shape[1:]), gy.size // w_shape[0]
+    _product(
+        "conv2d_wgrad",
+        gw,
+        product_plan(m, n, depth),
+        x=_pixels(x),
+        gy=_pixels(gy),
+        m=m,
+        n=n,
+        depth=depth,
+        conv=_packed(spec, x.shape, w_shape, gy.shape),
+    )
+    return gw

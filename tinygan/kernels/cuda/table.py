@@ -66,6 +66,8 @@ _ROWS = (
     _row("conv2d/conv2d.cu", "conv2d_128", _splits(128), 128, opcodes=_PRODUCT),
     _row("conv2d/dgrad.cu", "conv2d_dgrad_64", _splits(64), 72, opcodes=_PRODUCT),
     _row("conv2d/dgrad.cu", "conv2d_dgrad_128", _splits(128), 128, opcodes=_PRODUCT),
+    _row("conv2d/wgrad.cu", "conv2d_wgrad_64", _splits(64), 72, opcodes=_PRODUCT),
+    _row("conv2d/wgrad.cu", "conv2d_wgrad_128", _splits(128), 128, opcodes=_PRODUCT),
     _row("descent/descent.cu", "sgd", _tensors, 40),
     _row("descent/descent.cu", "rmsprop", _tensors, 40),
     _row("elementwise/elementwise.cu", "elementwise_flat", spread("n", 4), 64, opcodes=_WIDE),
