@@ -153,6 +153,18 @@ struct StridedFetch {
   }
 };
 
+// Write the first `count` of four floats; `wide`: they are all there, and p is on 16 bytes.
+__device__ __forceinline__ void store_four(float* p, float4 v, int count, bool wide) {
+  if (wide) {
+    *reinterpret_cast<float4*>(p) = v;
+    return;
+  }
+  p[0] = v.x;
+  if (count > 1) p[1] = v.y;
+  if (count > 2) p[2] = v.z;
+  if (count > 3) p[3] = v.w;
+}
+
 // A matrix (rows, columns) in C order, to which a bias (columns,) is added where there is one.
 struct MatrixOut {
   float* to;
@@ -168,14 +180,7 @@ struct MatrixOut {
       if (j + 2 < columns) v.z += bias[j + 2];
       if (j + 3 < columns) v.w += bias[j + 3];
     }
-    if (columns % 4 == 0 && by_four(to)) {
-      *reinterpret_cast<float4*>(p) = v;
-      return;
-    }
-    p[0] = v.x;
-    if (j + 1 < columns) p[1] = v.y;
-    if (j + 2 < columns) p[2] = v.z;
-    if (j + 3 < columns) p[3] = v.w;
+    store_four(p, v, columns - j, columns % 4 == 0 && by_four(to));
   }
 };
 
