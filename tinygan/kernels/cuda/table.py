@@ -65,6 +65,8 @@ _ROWS = (
     _row("layer_norm/layer_norm.cu", "layer_norm_vjp_totals", warps("columns"), 48),
     _row("philox/philox.cu", "philox", spread("n", 4), 64, contract=False),
     _row("philox/philox.cu", "philox_words", spread("n", 4), 48, contract=False),
+    _row("pixel_shuffle/pixel_shuffle.cu", "pixel_shuffle", spread("count"), 32),
+    _row("pixel_shuffle/pixel_shuffle.cu", "pixel_unshuffle", spread("count"), 32),
     _row("reduce/columns.cu", "column_totals", lambda channels, **_: (over(channels, 8), 1, 1), 32),
     _row("reduce/moments.cu", "segment_moments", segment_grid, 48),
     _row("reduce/moments.cu", "segment_moments_totals", warps("segments", "groups"), 48),
