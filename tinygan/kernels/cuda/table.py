@@ -104,6 +104,8 @@ _ROWS = (
     _row("matmul/matmul.cu", "split_sums", spread("count"), 32),
     _row("philox/philox.cu", "philox", spread("n", 4), 64, contract=False),
     _row("philox/philox.cu", "philox_words", spread("n", 4), 48, contract=False),
+    _row("pixel_shuffle/pixel_shuffle.cu", "pixel_shuffle", spread("count"), 32),
+    _row("pixel_shuffle/pixel_shuffle.cu", "pixel_unshuffle", spread("count"), 32),
     _row("reduce/columns.cu", "column_totals", lambda channels, **_: (over(channels, 8), 1, 1), 32),
     _row("reduce/moments.cu", "segment_moments", segment_grid, 48),
     _row("reduce/moments.cu", "segment_moments_totals", warps("segments", "groups"), 48),

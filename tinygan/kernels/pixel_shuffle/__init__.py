@@ -1,5 +1,5 @@
 """Pixel shuffle and its inverse: channels become pixels and back."""
 
-from . import cpp, reference
+from . import cpp, cuda, reference
 
-__all__ = ["cpp", "reference"]
+__all__ = ["cpp", "cuda", "reference"]
