@@ -159,3 +159,34 @@ def conv2d_wgrad(x: Array, gy: Array, *, spec: ConvSpec, w_shape: Shape) -> Arra
         conv=_packed(spec, x.shape, w_shape, gy.shape),
     )
     return gw
+
+
+@register_cuda("conv2d", "direct", supports=_supports, exact=True)
+def conv2d_direct(x: Array, w: Array, *, spec: ConvSpec) -> Array:
+    """Convolve with plain loops. Shapes: x (N, C, H, W), w (O, C/groups, R, S) -> (N, O, P, Q)."""
+    shape = spec.out_shape(x.shape, w.shape)
+    y = empty_channels_last(xp_of(x), shape, "f4")
+    sizes = {"count": y.size, "conv": _packed(spec, x.shape, w.shape, shape)}
+    launch("conv2d_direct", x=_pixels(x), w=_pack(w), y=y.transpose(_NHWC), **sizes)
+    return y
+
+
+@register_cuda("conv2d_dgrad", "direct", supports=_supports_dgrad, exact=True)
+def conv2d_dgrad_direct(gy: Array, w: Array, *, spec: ConvSpec, x_shape: Shape) -> Array:
+    """Transposed convolution with plain loops; shapes as in ``conv2d_dgrad``."""
+    spec.check_dgrad(gy.shape, w.shape, x_shape)
+    gx = empty_channels_last(xp_of(gy), x_shape, "f4")
+    sizes = {"count": gx.size, "conv": _packed(spec, x_shape, w.shape, gy.shape)}
+    dense = {"gy": _pixels(gy), "w": c_order(w), "gx": gx.transpose(_NHWC)}
+    launch("conv2d_dgrad_direct", **dense, **sizes)
+    return gx
+
+
+@register_cuda("conv2d_wgrad", "direct", supports=_supports_wgrad, exact=True)
+def conv2d_wgrad_direct(x: Array, gy: Array, *, spec: ConvSpec, w_shape: Shape) -> Array:
+    """Weight gradient with plain loops; shapes as in ``conv2d_wgrad``."""
+    spec.check_wgrad(x.shape, gy.shape, w_shape)
+    gw: Array = xp_of(x).empty(w_shape, "f4")
+    sizes = {"count": gw.size, "conv": _packed(spec, x.shape, w_shape, gy.shape)}
+    launch("conv2d_wgrad_direct", x=_pixels(x), gy=_pixels(gy), gw=gw, **sizes)
+    return gw
