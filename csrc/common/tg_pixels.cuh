@@ -23,3 +23,11 @@ struct Pixel {
 // Quotients rounded down and up, for divisors above 0 and any dividend.
 __device__ __forceinline__ int floor_quotient(int a, int b) { return a / b - (a % b < 0); }
 __device__ __forceinline__ int ceil_quotient(int a, int b) { return a / b + (a % b > 0); }
+
+struct TgAxis {  // window k begins at element k stride - pad and has `taps` taps
+  int size, windows, taps, stride, pad;
+};
+struct TgWindows {  // over images of h.size x w.size pixels
+  TgAxis h, w;
+};
+static_assert(sizeof(TgWindows) == 40, "kernels/cuda/images.py packs it");

@@ -7,6 +7,7 @@ an index apart.
 from __future__ import annotations
 
 import math
+import struct
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from ..arrays import Array, Shape, empty_channels_last, xp_of
 from ..reduce.rows import c_order
 from .backend import cuda_refusal
 
+Pair = tuple[int, int]
+
 MOST_ELEMENTS = 2**31 - 2**20  # an index and one more stride over the grid are 32 bits
 
 
@@ -22,12 +25,12 @@ def image_refusal(*arrays: Array, out: Shape = ()) -> str | None:
     """Return why kernels with 32-bit indices can't take these float32 arrays, or None.
 
     Args:
-        arrays: the operands.
+        arrays: the operands; none, if the output alone is asked about.
         out: shape of the output.
     """
     if reason := cuda_refusal(*arrays):
         return reason
-    most = max(math.prod(out), *(a.size for a in arrays))
+    most = max([math.prod(out), *(a.size for a in arrays)])
     return None if most < MOST_ELEMENTS else "takes fewer than 2**31 elements"
 
 
@@ -46,3 +49,17 @@ def extents(shape: Shape) -> dict[str, Any]:
     """Return what a kernel over the elements of an image (N, C, H, W) takes of its shape."""
     _, channels, height, width = shape
     return {"count": math.prod(shape), "height": height, "width": width, "channels": channels}
+
+
+def windows(size: Shape, out: Pair, taps: Pair, stride: Pair, pad: Pair) -> bytes:
+    """Return a TgWindows: ``out`` windows over images of ``size``, along the height and the width.
+
+    Args:
+        size: (H, W).
+        out: (P, Q).
+        taps: (R, S).
+        stride: distance between windows.
+        pad: how far the first window begins before the image.
+    """
+    height, width = zip(size, out, taps, stride, pad, strict=True)
+    return struct.pack("10i", *height, *width)

@@ -1,5 +1,5 @@
 """Average pooling and its adjoint; max pooling, its index, gather and scatter."""
 
-from . import cpp, reference
+from . import cpp, cuda, reference
 
-__all__ = ["cpp", "reference"]
+__all__ = ["cpp", "cuda", "reference"]
