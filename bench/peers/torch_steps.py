@@ -113,6 +113,7 @@ class Step:
             real = real.contiguous(memory_format=layout)
         self.G, self.D, self.real, self.z, self.nz = G, D, real, z, nz
         self.variant = variant
+        self.reads = True  # a captured step must not wait for its losses
         self.run_G, self.run_D = G, D
         if variant.compiled:
             self.run_G, self.run_D = (torch.compile(m, dynamic=False) for m in (G, D))
@@ -139,7 +140,7 @@ class Step:
             for p in self.D.parameters():
                 p.requires_grad_(not frozen)
 
-    def __call__(self) -> tuple[float, float]:
+    def __call__(self) -> tuple[float, float] | None:
         """Run it; return the losses of D and G."""
         self.opt_d.zero_grad()
         z = self.latent()
@@ -153,7 +154,7 @@ class Step:
         loss_g.backward()
         self.opt_g.step()
         self.freeze(False)
-        return loss_d.item(), loss_g.item()
+        return (loss_d.item(), loss_g.item()) if self.reads else None
 
     def _shaped(self, z: torch.Tensor) -> torch.Tensor:
         convolutional = any(isinstance(m, nn.ConvTranspose2d) for m in self.G.modules())

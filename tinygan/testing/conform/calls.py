@@ -94,11 +94,16 @@ class Call:
 
 
 def changed_by(call: Call) -> tuple[int, ...]:
-    """Return which operands a call changes, all but the second of each group: its results."""
-    if call.op not in IN_PLACE:
+    """Return which operands a call changes: its results."""
+    return changed_operands(call.op, len(call.arrays), call.params)
+
+
+def changed_operands(op: str, count: int, params: dict[str, Any]) -> tuple[int, ...]:
+    """Return which of so many operands an op changes: all but the second of each group."""
+    if op not in IN_PLACE:
         return ()
-    width = len(IN_PLACE[call.op](call.params))
-    return tuple(i for i in range(len(call.arrays)) if i % width != 1)
+    width = len(IN_PLACE[op](params))
+    return tuple(i for i in range(count) if i % width != 1)
 
 
 def is_float(a: Any) -> bool:
