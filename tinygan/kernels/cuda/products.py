@@ -15,7 +15,7 @@ from .spec import over
 
 MOST_ENTRIES = 2**31 - 2**12  # of an array: indices are 32 bits, and tiles reach past the end
 _BLOCKS = 264  # wanted of a product: two a multiprocessor of an H100
-_CHUNK = 256  # least of the inner extent that is worth a block of its own
+_CHUNK = 128  # least of the inner extent that is worth a block of its own
 _MOST_SPLITS = 64
 
 

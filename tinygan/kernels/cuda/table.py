@@ -62,7 +62,7 @@ def _tensors(*, count: int, blocks: int, **_: Any) -> Grid:
 
 
 _WIDE = ("LDG.E.128", "STG.E.128")  # reads and writes four floats at once
-_PRODUCT = ("FFMA", "LDS.128")
+_PRODUCT = ("FFMA", "LDS.128", "LDG.E.128")
 
 _ROWS = (
     _row("adam/adam.cu", "adam", _tensors, 64, opcodes=_WIDE),
