@@ -75,6 +75,7 @@ _ROWS = (
     _row("reduce/columns.cu", "column_totals", lambda channels, **_: (over(channels, 8), 1, 1), 32),
     _row("reduce/moments.cu", "segment_moments", segment_grid, 48),
     _row("reduce/moments.cu", "segment_moments_totals", warps("segments", "groups"), 48),
+    _row("resize2d/resize2d.cu", "resize2d", spread("count"), 48),
     _row("softmax/softmax.cu", "softmax", row_grid, 40),
     _row("softmax/softmax.cu", "softmax_vjp", row_grid, 40),
     _row("softmax/softmax.cu", "logsumexp", row_grid, 40),
