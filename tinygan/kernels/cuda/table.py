@@ -87,6 +87,15 @@ _ROWS = (
     _row("state/state.cu", "state_copy", _tensors, 32, opcodes=_WIDE),
     _row("state/state.cu", "state_average", _tensors, 40, opcodes=_WIDE),
     _row("state/state.cu", "state_finite", _tensors, 32),
+    _row("upfirdn2d/upfirdn2d.cu", "upfirdn2d", spread("count"), 48),
+    _row(
+        "upfirdn2d/upfirdn2d.cu",
+        "upfirdn2d_fgrad",
+        lambda blocks, taps, **_: (blocks, taps, 1),
+        40,
+        opcodes=("DFMA",),
+    ),
+    _row("upfirdn2d/upfirdn2d.cu", "upfirdn2d_fgrad_totals", warps("taps"), 40),
 )
 
 TABLE = {row.entry: row for row in _ROWS}
