@@ -51,7 +51,7 @@ def extents(shape: Shape) -> dict[str, Any]:
     return {"count": math.prod(shape), "height": height, "width": width, "channels": channels}
 
 
-def windows(size: Shape, out: Pair, taps: Pair, stride: Pair, pad: Pair) -> bytes:
+def windows(size: Shape, out: Shape, taps: Shape, stride: Pair, pad: Pair) -> bytes:
     """Return a TgWindows: ``out`` windows over images of ``size``, along the height and the width.
 
     Args:

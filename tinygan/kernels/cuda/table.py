@@ -120,6 +120,7 @@ _ROWS = (
     _row("reduce/reduce.cu", "reduce_blocks", _pieces, 40),
     _row("reduce/reduce.cu", "reduce_threads", _outputs, 40),
     _row("reduce/reduce.cu", "reduce_pieces", _totals, 40),
+    _row("resize2d/resize2d.cu", "resize2d", spread("count"), 48),
     _row("softmax/softmax.cu", "softmax", row_grid, 40),
     _row("softmax/softmax.cu", "softmax_vjp", row_grid, 40),
     _row("softmax/softmax.cu", "logsumexp", row_grid, 40),
@@ -131,6 +132,15 @@ _ROWS = (
     _row("state/state.cu", "state_copy", _tensors, 32, opcodes=_WIDE),
     _row("state/state.cu", "state_average", _tensors, 40, opcodes=_WIDE),
     _row("state/state.cu", "state_finite", _tensors, 32),
+    _row("upfirdn2d/upfirdn2d.cu", "upfirdn2d", spread("count"), 48),
+    _row(
+        "upfirdn2d/upfirdn2d.cu",
+        "upfirdn2d_fgrad",
+        lambda blocks, taps, **_: (blocks, taps, 1),
+        40,
+        opcodes=("DFMA",),
+    ),
+    _row("upfirdn2d/upfirdn2d.cu", "upfirdn2d_fgrad_totals", warps("taps"), 40),
 )
 
 TABLE = {row.entry: row for row in _ROWS}

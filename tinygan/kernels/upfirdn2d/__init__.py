@@ -1,6 +1,6 @@
 """Upsample, filter, downsample: one trilinear form, two kernels (README.md)."""
 
-from . import cpp, numba_cpu, reference
+from . import cpp, cuda, numba_cpu, reference
 from .spec import UpfirdnSpec
 
-__all__ = ["UpfirdnSpec", "cpp", "numba_cpu", "reference"]
+__all__ = ["UpfirdnSpec", "cpp", "cuda", "numba_cpu", "reference"]
