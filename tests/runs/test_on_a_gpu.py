@@ -5,6 +5,9 @@ import pytest
 import strict_arrays
 from strict_arrays import strictcupy
 
+from tinygan import data, random
+from tinygan.gan import Source, advance, new_game
+from tinygan.kernels.registry import tracing
 from tinygan.recipes import RECIPES, get
 from tinygan.runs import train as module
 from tinygan.runs.checkpoint import load_checkpoint
@@ -74,3 +77,19 @@ def test_a_recipe_trains_and_resumes_on_device_arrays(name, on_gpu, tmp_path):
     finish(straight)
     one, other = (load_checkpoint(t.run.path).tensors for t in (again, straight))
     assert all(np.array_equal(one[key], other[key]) for key in other)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_step_runs_on_cuda_kernels_alone(name, emulated_gpu):
+    recipe, (spec, settings) = get(name), TINY[name]
+    dataset, ran = data.load(spec), set()
+    classes = {"num_classes": 10} if recipe.labelled else {}
+    config = recipe.config(**classes, **settings)
+    batches = data.Batches(dataset, config.batch, seed=1)
+    source = Source(batches.with_labels() if recipe.labelled else batches, emulated_gpu)
+    with random.using(random.Streams(3, emulated_gpu)):
+        game = new_game(recipe, dataset.shape, seed=3, config=config)
+        with tracing(lambda kernel, *_: ran.add(kernel.key)):
+            advance(recipe, game, source)
+    assert all(np.isfinite(x) for x in game.metrics.values())
+    assert not [key for key in ran if "/cuda/" not in key]  # none fell back to its reference
