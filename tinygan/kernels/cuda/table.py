@@ -132,6 +132,8 @@ _ROWS = (
     _row("state/state.cu", "state_copy", _tensors, 32, opcodes=_WIDE),
     _row("state/state.cu", "state_average", _tensors, 40, opcodes=_WIDE),
     _row("state/state.cu", "state_finite", _tensors, 32),
+    _row("unfold/unfold.cu", "unfold", spread("count"), 40),
+    _row("unfold/unfold.cu", "fold", spread("count"), 40),
     _row("upfirdn2d/upfirdn2d.cu", "upfirdn2d", spread("count"), 48),
     _row(
         "upfirdn2d/upfirdn2d.cu",

@@ -1,6 +1,6 @@
 """unfold (im2col) and fold (col2im), each the other's adjoint (README.md)."""
 
-from . import cpp, numba_cpu, reference
+from . import cpp, cuda, numba_cpu, reference
 from .spec import UnfoldSpec
 
-__all__ = ["UnfoldSpec", "cpp", "numba_cpu", "reference"]
+__all__ = ["UnfoldSpec", "cpp", "cuda", "numba_cpu", "reference"]

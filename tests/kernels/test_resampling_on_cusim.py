@@ -1,0 +1,250 @@
+"""CUDA kernels that read images by windows, in the emulator, where random cases do not reach.
+
+Everything is held to the float64 reference within the bound that its op derives, and gives the same
+bits in all three orders of a block's threads.
+"""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from kernel_checks import LAYOUTS, assert_within, lay_out, normal
+
+from tinygan import kernels
+from tinygan.errors import CaptureError
+from tinygan.kernels.conv2d.spec import ConvSpec
+from tinygan.kernels.cuda import cusim
+from tinygan.kernels.cuda.graph import Recording
+from tinygan.kernels.cuda.images import image_refusal
+from tinygan.kernels.resize2d import ResizeSpec
+from tinygan.kernels.unfold import UnfoldSpec
+from tinygan.kernels.upfirdn2d import UpfirdnSpec
+from tinygan.testing.bounds import bound_of, reference
+
+pytestmark = pytest.mark.skipif(cusim.why_not() is not None, reason=str(cusim.why_not()))
+
+ORDERS = (0, 1, 2)  # ascending, descending, random
+IMAGES = {
+    "3 channels, odd sizes, several blocks": (2, 3, 17, 23),
+    "1 channel": (1, 1, 19, 31),
+    "36 channels, more than a warp": (2, 36, 7, 9),
+}
+
+
+def wide(a):
+    return a.astype(np.float64) if a.dtype == np.float32 else a
+
+
+def tuples(out):
+    return out if isinstance(out, tuple) else (out,)
+
+
+@pytest.fixture
+def check(monkeypatch):
+    """Return a function that runs an op in every order and compares it with the reference."""
+
+    def run(op, *arrays, **params):
+        found = []
+        for order in ORDERS:
+            monkeypatch.setattr(cusim, "_ORDERS", itertools.repeat(order))
+            with kernels.use_backend("cusim"):
+                found.append(tuples(kernels.call(op, *arrays, **params)))
+        assert len({b"".join(a.tobytes() for a in got) for got in found}) == 1
+        operands = [wide(a) for a in arrays]
+        exact = tuples(reference(op).fn(*operands, **params))
+        kernel = next(k for k in kernels.kernels(op) if k.backend == "cusim")
+        bounds = [
+            bound_of(k, dtype, *operands, **params)
+            for k, dtype in ((kernel, np.float32), (reference(op), np.float64))
+        ]
+        for got, right, own, its in zip(found[0], exact, *bounds, strict=True):
+            if own is None:  # a copy, or an index
+                np.testing.assert_array_equal(got, right)
+            else:
+                assert_within(got, right, own + its)
+        return found[0]
+
+    return run
+
+
+@pytest.mark.parametrize("factor", [1, 2, 3])
+@pytest.mark.parametrize("shape", IMAGES.values(), ids=IMAGES)
+def test_pixel_shuffles(check, shape, factor):
+    n, c, h, w = shape
+    x = normal(1, (n, c * factor**2, h, w), np.float32)
+    (fine,) = check("pixel_shuffle", x, factor=factor)
+    (back,) = check("pixel_unshuffle", fine, factor=factor)
+    np.testing.assert_array_equal(back, x)
+
+
+WINDOWS = {
+    "2 x 2 at 2": ((2, 2), (2, 2), (0, 0)),
+    "3 x 3 at 2, padded": ((3, 3), (2, 2), (1, 1)),
+    "overlapping, not square": ((4, 3), (1, 2), (2, 0)),
+    "gaps between windows": ((1, 2), (3, 5), (0, 1)),
+}
+
+
+@pytest.mark.parametrize(("kernel", "stride", "padding"), WINDOWS.values(), ids=WINDOWS)
+@pytest.mark.parametrize("shape", IMAGES.values(), ids=IMAGES)
+def test_windows_of_a_pooling(check, shape, kernel, stride, padding):
+    x, params = normal(2, shape, np.float32), pooling(kernel, stride, padding)
+    for include in (True, False):
+        (y,) = check("avg_pool2d", x, **params, count_include_pad=include)
+        gy = normal(3, y.shape, np.float32)
+        check("avg_pool2d_adjoint", gy, **params, count_include_pad=include, x_shape=shape)
+    y, index = check("max_pool2d", x, **params)
+    assert index.dtype == np.int64
+    np.testing.assert_array_equal(check("gather2d", x, index)[0], y)
+    check("scatter2d", y, index, x_shape=shape)
+
+
+def pooling(kernel, stride, padding):
+    return {"kernel": kernel, "stride": stride, "padding": padding}
+
+
+def test_max_pool2d_takes_the_first_of_equals_the_last_nan_and_minus_infinity():
+    x = np.zeros((1, 3, 4, 4), np.float32)
+    x[0, 1] = -np.inf
+    x[0, 2, 1, 1] = x[0, 2, 2, 2] = np.nan
+    params = pooling((4, 4), (1, 1), (0, 0))
+    with kernels.use_backend("cusim"):
+        y, index = kernels.call("max_pool2d", x, **params)
+    np.testing.assert_array_equal(y.ravel(), np.float32([0, -np.inf, np.nan]))
+    np.testing.assert_array_equal(index.ravel(), [0, 0, 10])
+
+
+@pytest.mark.parametrize("channels", [3, 300])
+@pytest.mark.parametrize("pixels", [(1, 1), (3, 5), (9, 11)])
+def test_scatter2d_adds_any_picks_in_their_order(check, pixels, channels):
+    generator = np.random.default_rng(4)
+    shape = (2, channels, *pixels)
+    index = generator.integers(0, math.prod(pixels), (2, channels, 7, 9))  # many meet
+    gy = normal(5, index.shape, np.float32)
+    (gx,) = check("scatter2d", gy, index, x_shape=shape)
+    np.testing.assert_array_equal(gx, reference("scatter2d").fn(gy, index, x_shape=shape))
+
+
+def test_picks_outside_of_the_image_touch_nothing():
+    x = np.ones((1, 3, 2, 2), np.float32)
+    index = np.full((1, 3, 1, 2), 3)
+    index[0, :, 0, 0] = [-1, 4, 2**40]
+    with kernels.use_backend("cusim"):
+        y = kernels.call("gather2d", x, index)
+        gx = kernels.call("scatter2d", x[:, :, :1], index, x_shape=x.shape)
+    np.testing.assert_array_equal(y[..., 0], np.nan)
+    np.testing.assert_array_equal(y[..., 1], 1)
+    np.testing.assert_array_equal(gx.sum(axis=(2, 3)), 1)
+
+
+RESIZED = {
+    "up": {"out": (37, 41)},
+    "down to less than a third": {"out": (5, 7)},
+    "down, antialias": {"out": (5, 7), "antialias": True},
+    "aligned corners": {"out": (29, 11), "align_corners": True},
+}
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
+@pytest.mark.parametrize("how", RESIZED.values(), ids=RESIZED)
+def test_interpolation(check, how, mode):
+    shape = (2, 3, 17, 23)
+    spec = ResizeSpec(size=shape[2:], mode=mode, **how)
+    (y,) = check("resize2d", normal(6, shape, np.float32), spec=spec)
+    check("resize2d_adjoint", normal(7, y.shape, np.float32), spec=spec)
+
+
+@pytest.mark.parametrize("mode", ["nearest", "nearest-exact", "area"])
+@pytest.mark.parametrize("out", [(34, 46), (5, 7), (1, 1)])
+def test_interpolation_without_weights_of_a_filter(check, mode, out):
+    shape = (2, 5, 17, 23)
+    spec = ResizeSpec(size=shape[2:], out=out, mode=mode)
+    (y,) = check("resize2d", normal(8, shape, np.float32), spec=spec)
+    check("resize2d_adjoint", normal(9, y.shape, np.float32), spec=spec)
+
+
+def test_taps_are_made_before_a_step_is_captured_and_kept():
+    from tinygan.kernels.resize2d.cuda import _taps
+
+    met, unmet = (ResizeSpec(size=(6, 7), out=(9, out)) for out in (101, 103))
+    kept = _taps(met, False, np, 0)
+    recording = Recording(np)
+    with recording.at_work("recording"):
+        assert _taps(met, False, np, 0) is kept
+        with pytest.raises(CaptureError, match="interpolation"):
+            _taps(unmet, False, np, 0)
+    assert _taps(unmet, False, np, 0)["column_start"].dtype == np.int32
+
+
+FILTERED = {
+    "a filter alone": UpfirdnSpec(padding=((2, 1), (1, 2))),
+    "up": UpfirdnSpec(up=(2, 2), padding=((2, 1), (2, 1))),
+    "down": UpfirdnSpec(down=(2, 2), padding=((1, 1), (1, 1)), flip=True),
+    "up and down with a common divisor": UpfirdnSpec((4, 6), (6, 4), ((3, 3), (5, 4))),
+    "cropped on every side": UpfirdnSpec((2, 1), (1, 3), ((-5, -3), (-4, -2))),
+    "more padding than taps": UpfirdnSpec((3, 2), (2, 1), ((9, 8), (10, 11)), flip=True),
+}
+
+
+@pytest.mark.parametrize("taps", [(4, 4), (1, 7), (3, 2)])
+@pytest.mark.parametrize("spec", FILTERED.values(), ids=FILTERED)
+def test_filters(check, spec, taps):
+    x, f = normal(10, (2, 3, 17, 23), np.float32), normal(11, taps, np.float32)
+    (y,) = check("upfirdn2d", x, f, spec=spec)
+    check("upfirdn2d_fgrad", x, normal(12, y.shape, np.float32), spec=spec, f_shape=taps)
+
+
+def test_a_filter_s_gradient_of_many_blocks_and_taps(check):
+    x = normal(13, (3, 16, 33, 31), np.float32)
+    spec = UpfirdnSpec(up=(2, 2), padding=((6, 5), (6, 5)))
+    for taps in ((12, 12), (1, 12)):
+        shape = spec.out_shape(x.shape, taps)
+        gy = normal(14, shape, np.float32)
+        assert gy.size > 16 * 4096
+        check("upfirdn2d_fgrad", x, gy, spec=spec, f_shape=taps)
+
+
+UNFOLDED = {
+    "3 x 3": ConvSpec(padding=(1, 1)),
+    "strides, not square": ConvSpec(stride=(2, 3), padding=(1, 0)),
+    "dilated": ConvSpec(stride=(1, 2), padding=(2, 3), dilation=(2, 3)),
+}
+
+
+@pytest.mark.parametrize("kernel", [(3, 3), (4, 1)])
+@pytest.mark.parametrize("conv", UNFOLDED.values(), ids=UNFOLDED)
+@pytest.mark.parametrize("shape", IMAGES.values(), ids=IMAGES)
+def test_unfold_and_fold(check, shape, conv, kernel):
+    spec = UnfoldSpec(kernel, conv)
+    (cols,) = check("unfold", normal(15, shape, np.float32), spec=spec)
+    check("fold", normal(16, cols.shape, np.float32), spec=spec, x_shape=shape)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_any_layout_in_memory_gives_the_same_bits(layout):
+    x = normal(17, (2, 12, 6, 8), np.float32)
+    x = np.broadcast_to(x[:1], x.shape) if layout == "broadcast" else x
+    f = normal(18, (3, 4), np.float32)
+    calls = [
+        ("pixel_shuffle", (x,), {"factor": 2}),
+        ("avg_pool2d", (x,), pooling((3, 3), (2, 2), (1, 1))),
+        ("resize2d", (x,), {"spec": ResizeSpec(size=(6, 8), out=(9, 5))}),
+        ("upfirdn2d", (x, f), {"spec": UpfirdnSpec(up=(2, 2), padding=((2, 2), (2, 2)))}),
+        ("unfold", (x,), {"spec": UnfoldSpec((2, 3), ConvSpec())}),
+    ]
+    with kernels.use_backend("cusim"):
+        for op, (image, *rest), params in calls:
+            dense = kernels.call(op, np.ascontiguousarray(image), *rest, **params)
+            laid = kernels.call(op, lay_out(image, layout), *rest, **params)
+            np.testing.assert_array_equal(laid, dense)
+
+
+def test_arrays_whose_indices_need_more_than_32_bits_are_refused():
+    x = np.broadcast_to(np.float32(0), (2, 2**10, 2**10, 2**10))
+    assert image_refusal(x) == "takes fewer than 2**31 elements"
+    small = np.zeros((1, 1, 1, 1), np.float32)
+    assert image_refusal(small) is None
+    assert image_refusal(small, out=x.shape) == "takes fewer than 2**31 elements"
+    kernel = next(k for k in kernels.kernels("pixel_shuffle") if k.backend == "cusim")
+    assert kernel.supports(x, factor=2) == "takes fewer than 2**31 elements"
