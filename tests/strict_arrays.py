@@ -221,6 +221,7 @@ class StrictArray:
     strides, nbytes = property(lambda s: s._array.strides), property(lambda s: s._array.nbytes)
     itemsize = property(lambda s: s._array.itemsize)
     flags = property(lambda s: Flags(s._array.flags))
+    device = property(lambda s: SimpleNamespace(id=0))
     base = property(lambda s: None if s._array.base is None else StrictArray(s._array.base))
     T, mT = _forward_property("T"), _forward_property("mT")
 

@@ -10,6 +10,7 @@ import math
 import numpy as np
 import pytest
 from kernel_checks import LAYOUTS, assert_within, lay_out, normal
+from strict_arrays import to_strict
 
 from tinygan import kernels
 from tinygan.errors import CaptureError
@@ -221,23 +222,55 @@ def test_unfold_and_fold(check, shape, conv, kernel):
     check("fold", normal(16, cols.shape, np.float32), spec=spec, x_shape=shape)
 
 
+def calls():
+    """Return calls of every op: its name, operands and parameters."""
+    x, f = normal(17, (2, 12, 6, 8), np.float32), normal(18, (3, 4), np.float32)
+    index = np.random.default_rng(19).integers(0, 48, x.shape)
+    windows, spec = pooling((3, 3), (2, 2), (1, 1)), UpfirdnSpec((2, 2), (1, 1), ((2, 1), (3, 1)))
+    y, gy = spec.out_shape(x.shape, f.shape), normal(20, (2, 12, 3, 4), np.float32)
+    cols = normal(21, (2, 72, 30), np.float32)
+    return [
+        ("pixel_shuffle", (x,), {"factor": 2}),
+        ("pixel_unshuffle", (x,), {"factor": 2}),
+        ("avg_pool2d", (x,), windows),
+        ("avg_pool2d_adjoint", (gy,), {**windows, "x_shape": x.shape}),
+        ("max_pool2d", (x,), windows),
+        ("gather2d", (x, index), {}),
+        ("scatter2d", (x, index), {"x_shape": x.shape}),
+        ("resize2d", (x,), {"spec": ResizeSpec(size=(6, 8), out=(9, 5))}),
+        ("resize2d_adjoint", (x,), {"spec": ResizeSpec(size=(9, 5), out=(6, 8))}),
+        ("upfirdn2d", (x, f), {"spec": spec}),
+        ("upfirdn2d_fgrad", (x, normal(22, y, np.float32)), {"spec": spec, "f_shape": f.shape}),
+        ("unfold", (x,), {"spec": UnfoldSpec((2, 3), ConvSpec())}),
+        ("fold", (cols,), {"spec": UnfoldSpec((2, 3), ConvSpec()), "x_shape": x.shape}),
+    ]
+
+
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_any_layout_in_memory_gives_the_same_bits(layout):
-    x = normal(17, (2, 12, 6, 8), np.float32)
-    x = np.broadcast_to(x[:1], x.shape) if layout == "broadcast" else x
-    f = normal(18, (3, 4), np.float32)
-    calls = [
-        ("pixel_shuffle", (x,), {"factor": 2}),
-        ("avg_pool2d", (x,), pooling((3, 3), (2, 2), (1, 1))),
-        ("resize2d", (x,), {"spec": ResizeSpec(size=(6, 8), out=(9, 5))}),
-        ("upfirdn2d", (x, f), {"spec": UpfirdnSpec(up=(2, 2), padding=((2, 2), (2, 2)))}),
-        ("unfold", (x,), {"spec": UnfoldSpec((2, 3), ConvSpec())}),
-    ]
     with kernels.use_backend("cusim"):
-        for op, (image, *rest), params in calls:
-            dense = kernels.call(op, np.ascontiguousarray(image), *rest, **params)
-            laid = kernels.call(op, lay_out(image, layout), *rest, **params)
-            np.testing.assert_array_equal(laid, dense)
+        for op, arrays, params in calls():
+            laid = [lay_out(a, layout) for a in arrays]
+            dense = tuples(kernels.call(op, *map(np.ascontiguousarray, laid), **params))
+            for got, right in zip(tuples(kernels.call(op, *laid, **params)), dense, strict=True):
+                np.testing.assert_array_equal(got, right)
+
+
+def test_launchers_take_a_gpu_s_arrays_and_can_be_captured(emulated_gpu):
+    for op, arrays, params in calls():
+        with kernels.use_backend("cusim"):
+            expected = tuples(kernels.call(op, *arrays, **params))
+        on_device, stream = to_strict(arrays), emulated_gpu.cuda.Stream(non_blocking=True)
+        with kernels.use_backend("cuda"):
+            kernels.call(op, *on_device, **params)  # the taps of an interpolation are made
+            stream.begin_capture()
+            try:
+                outs = tuples(kernels.call(op, *on_device, **params))
+            finally:
+                graph = stream.end_capture()
+        graph.launch()
+        for got, right in zip(outs, expected, strict=True):
+            np.testing.assert_array_equal(emulated_gpu.asnumpy(got), right)
 
 
 def test_arrays_whose_indices_need_more_than_32_bits_are_refused():
