@@ -225,8 +225,6 @@ class StrictArray:
     base = property(lambda s: None if s._array.base is None else StrictArray(s._array.base))
     T, mT = _forward_property("T"), _forward_property("mT")
 
-    device = SimpleNamespace(id=0)
-
     @property
     def data(self):
         """Where the array begins in the pretended device's memory, as CuPy's MemoryPointer says."""
