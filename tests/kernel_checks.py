@@ -1,13 +1,17 @@
 """What tests of kernels and ops share: odd memory layouts, thread counts, the error of a float."""
 
 import contextlib
+import itertools
+from unittest import mock
 
 import numpy as np
 import pytest
 
 from tinygan import kernels
 from tinygan.autograd.op import watching
+from tinygan.kernels.cuda import cusim
 from tinygan.kernels.native import native
+from tinygan.testing.bounds import bound_of, reference
 
 LAYOUTS = ("c", "channels_last", "reversed", "strided", "broadcast", "unaligned")
 
@@ -91,3 +95,33 @@ def native_or_skip():
     if native is None:
         pytest.skip("the C++ kernels are not built")
     return native
+
+
+def check_on_cusim(op, *arrays, backend="cusim", **params):
+    """Run an op's CUDA kernel in every order of a block's threads; return what it gave.
+
+    All orders must give the same bits, within the bound of the float64 reference.
+    """
+    found = []
+    for order in (0, 1, 2):  # ascending, descending, random
+        with (
+            mock.patch.object(cusim, "_ORDERS", itertools.repeat(order)),
+            kernels.use_backend(backend),
+        ):
+            found.append(_tuple(kernels.call(op, *arrays, **params)))
+    assert len({b"".join(a.tobytes() for a in got) for got in found}) == 1
+    wide = [a.astype(np.float64) if a.dtype == np.float32 else a for a in arrays]
+    exact = _tuple(reference(op).fn(*wide, **params))
+    kernel = next(k for k in kernels.kernels(op) if k.backend == "cusim")
+    own = bound_of(kernel, np.float32, *wide, **params)
+    its = bound_of(reference(op), np.float64, *wide, **params)
+    for got, right, allowed, slack in zip(found[0], exact, own, its, strict=True):
+        if allowed is None:  # a copy, or an index
+            np.testing.assert_array_equal(got, right)
+        else:
+            assert_within(got, right, allowed + slack)
+    return found[0]
+
+
+def _tuple(out):
+    return out if isinstance(out, tuple) else (out,)

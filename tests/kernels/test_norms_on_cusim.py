@@ -4,48 +4,17 @@ Everything is held to the float64 reference within the bound that its op derives
 bits in all three orders of a block's threads.
 """
 
-import itertools
-
 import numpy as np
 import pytest
-from kernel_checks import assert_within, normal
+from kernel_checks import check_on_cusim, normal
 
 from tinygan import kernels
 from tinygan.kernels.cuda import cusim
-from tinygan.testing.bounds import bound_of, reference
+from tinygan.testing.bounds import reference
 
 pytestmark = pytest.mark.skipif(cusim.why_not() is not None, reason=str(cusim.why_not()))
 
 EPS = 1e-5
-ORDERS = (0, 1, 2)  # ascending, descending, random
-
-
-@pytest.fixture
-def check(monkeypatch):
-    """Return a function that runs an op in every order and compares it with the reference."""
-
-    def tuples(out):
-        return out if isinstance(out, tuple) else (out,)
-
-    def run(op, *arrays, **params):
-        found = []
-        for order in ORDERS:
-            monkeypatch.setattr(cusim, "_ORDERS", itertools.repeat(order))
-            with kernels.use_backend("cusim"):
-                found.append(tuples(kernels.call(op, *arrays, **params)))
-        assert len({b"".join(a.tobytes() for a in got) for got in found}) == 1
-        wide = [a.astype(np.float64) for a in arrays]
-        exact = tuples(reference(op).fn(*wide, **params))
-        kernel = next(k for k in kernels.kernels(op) if k.backend == "cusim")
-        bounds = [
-            bound_of(k, dtype, *wide, **params)
-            for k, dtype in ((kernel, np.float32), (reference(op), np.float64))
-        ]
-        for got, right, own, its in zip(found[0], exact, *bounds, strict=True):
-            assert_within(got, right, own + its)
-        return found[0]
-
-    return run
 
 
 def batch(shape, segments=1, mean=0.0, seed=0):
@@ -75,29 +44,29 @@ BATCHES = {
 
 
 @pytest.mark.parametrize(("shape", "segments"), BATCHES.values(), ids=BATCHES)
-def test_batch_norm_at_the_edges_of_its_tiles(check, shape, segments):
+def test_batch_norm_at_the_edges_of_its_tiles(shape, segments):
     operands, gy, statistics = batch(shape, segments)
-    check("batch_norm_stats", operands[0], segments=segments)
+    check_on_cusim("batch_norm_stats", operands[0], segments=segments)
     for slope in (1.0, 0.2, 0.0):
         params = {"eps": EPS, "negative_slope": slope}
-        check("batch_norm", *operands, *statistics, **params)
-        check("batch_norm_vjp", *operands, gy, *statistics, **params)
+        check_on_cusim("batch_norm", *operands, *statistics, **params)
+        check_on_cusim("batch_norm_vjp", *operands, gy, *statistics, **params)
 
 
 @pytest.mark.parametrize("shape", [(500, 7), (9, 64, 5, 5)])
-def test_batch_norm_keeps_its_digits_where_the_mean_is_far_larger_than_the_deviation(check, shape):
+def test_batch_norm_keeps_its_digits_where_the_mean_is_far_larger_than_the_deviation(shape):
     operands, gy, statistics = batch(shape, mean=1e3)
-    mean, var = check("batch_norm_stats", operands[0])
+    mean, var = check_on_cusim("batch_norm_stats", operands[0])
     np.testing.assert_allclose(mean, statistics[0], rtol=1e-14)
     np.testing.assert_allclose(var, statistics[1], rtol=1e-10)
-    check("batch_norm", *operands, *statistics, eps=EPS)
-    check("batch_norm_vjp", *operands, gy, *statistics, eps=EPS)
+    check_on_cusim("batch_norm", *operands, *statistics, eps=EPS)
+    check_on_cusim("batch_norm_vjp", *operands, gy, *statistics, eps=EPS)
 
 
-def test_batch_norm_statistics_survive_an_outlier_that_is_read_first(check):
+def test_batch_norm_statistics_survive_an_outlier_that_is_read_first():
     x = normal(0, (300, 4), np.float32)
     x[0] = 1e6
-    check("batch_norm_stats", x)
+    check_on_cusim("batch_norm_stats", x)
 
 
 def test_batch_norm_refuses_what_it_cannot_take():
@@ -118,15 +87,17 @@ WEIGHTS = ((1, 7), (3, 1), (31, 32), (33, 129), (8, 3, 4, 4), (700, 5), (130, 9)
 
 
 @pytest.mark.parametrize("shape", WEIGHTS)
-def test_spectral_norm_of_matrices_of_every_kind(check, shape):
+def test_spectral_norm_of_matrices_of_every_kind(shape):
     w, gy, u = (normal(seed, shape, np.float32) for seed in range(3))
-    u, v = check("power_iteration", w, u.reshape(len(w), -1)[:, 0].copy(), steps=2, eps=1e-12)
-    check("spectral_norm", w, u, v)
-    check("spectral_norm_vjp", w, u, v, gy)
+    u, v = check_on_cusim(
+        "power_iteration", w, u.reshape(len(w), -1)[:, 0].copy(), steps=2, eps=1e-12
+    )
+    check_on_cusim("spectral_norm", w, u, v)
+    check_on_cusim("spectral_norm_vjp", w, u, v, gy)
 
 
-def test_power_iteration_of_a_zero_weight_gives_zeros(check):
-    for a in check(
+def test_power_iteration_of_a_zero_weight_gives_zeros():
+    for a in check_on_cusim(
         "power_iteration", np.zeros((4, 6), np.float32), np.ones(4, np.float32), steps=1, eps=1e-12
     ):
         assert not a.any()
@@ -138,17 +109,17 @@ ROWS = ((1, 1), (9, 31), (8, 32), (7, 33), (17, 3), (3, 1024), (3, 1025), (2, 50
 
 
 @pytest.mark.parametrize("shape", ROWS)
-def test_softmax_of_short_and_long_rows(check, shape):
+def test_softmax_of_short_and_long_rows(shape):
     x, gy = normal(0, shape, np.float32) * np.float32(5), normal(1, shape, np.float32)
-    (y,) = check("softmax", x, axis=1)
-    check("softmax_vjp", y, gy, axis=1)
-    check("logsumexp", x, axis=1)
+    (y,) = check_on_cusim("softmax", x, axis=1)
+    check_on_cusim("softmax_vjp", y, gy, axis=1)
+    check_on_cusim("logsumexp", x, axis=1)
 
 
-def test_softmax_along_another_axis(check):
+def test_softmax_along_another_axis():
     x = normal(0, (3, 1100, 2), np.float32)
-    check("softmax", x, axis=1)
-    check("logsumexp", x, axis=0)
+    check_on_cusim("softmax", x, axis=1)
+    check_on_cusim("logsumexp", x, axis=0)
 
 
 @pytest.mark.parametrize("width", [5, 1500])
@@ -187,10 +158,10 @@ GROUPS = {
 
 @pytest.mark.parametrize(("shape", "num_groups"), GROUPS.values(), ids=GROUPS)
 @pytest.mark.parametrize("mean", [0.0, 1e3])
-def test_group_norm_at_the_edges_of_its_tiles(check, shape, num_groups, mean):
+def test_group_norm_at_the_edges_of_its_tiles(shape, num_groups, mean):
     operands, gy = affine(shape, shape[1:2], mean)
-    check("group_norm", *operands, num_groups=num_groups, eps=EPS)
-    check("group_norm_vjp", *operands, gy, num_groups=num_groups, eps=EPS)
+    check_on_cusim("group_norm", *operands, num_groups=num_groups, eps=EPS)
+    check_on_cusim("group_norm_vjp", *operands, gy, num_groups=num_groups, eps=EPS)
 
 
 LAYERS = {
@@ -206,18 +177,18 @@ LAYERS = {
 
 @pytest.mark.parametrize(("shape", "axes"), LAYERS.values(), ids=LAYERS)
 @pytest.mark.parametrize("mean", [0.0, 1e3])
-def test_layer_norm_of_short_and_long_rows(check, shape, axes, mean):
+def test_layer_norm_of_short_and_long_rows(shape, axes, mean):
     operands, gy = affine(shape, shape[-axes:], mean)
-    check("layer_norm", *operands, eps=EPS)
-    check("layer_norm_vjp", *operands, gy, eps=EPS)
+    check_on_cusim("layer_norm", *operands, eps=EPS)
+    check_on_cusim("layer_norm_vjp", *operands, gy, eps=EPS)
 
 
-def test_a_channels_last_image_is_normalised_as_it_lies(check):
+def test_a_channels_last_image_is_normalised_as_it_lies():
     (x, weight, bias), gy = affine((2, 3, 4, 5), (3, 4, 5))
     x = np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
-    (y,) = check("layer_norm", x, weight, bias, eps=EPS)
+    (y,) = check_on_cusim("layer_norm", x, weight, bias, eps=EPS)
     assert y.strides == x.strides
-    check("layer_norm_vjp", x, weight, bias, gy, eps=EPS)
+    check_on_cusim("layer_norm_vjp", x, weight, bias, gy, eps=EPS)
 
 
 # --- attention ---
@@ -238,10 +209,10 @@ def queries(batch, length, keys, e, f):
 
 
 @pytest.mark.parametrize("sizes", ATTENTIONS)
-def test_attention_at_the_edges_of_its_tiles(check, sizes):
+def test_attention_at_the_edges_of_its_tiles(sizes):
     *operands, gy = queries(*sizes)
-    check("attention", *operands, scale=0.5)
-    check("attention_vjp", *operands, gy, scale=0.5)
+    check_on_cusim("attention", *operands, scale=0.5)
+    check_on_cusim("attention_vjp", *operands, gy, scale=0.5)
 
 
 def test_attention_refuses_more_weights_than_it_can_count():
@@ -251,9 +222,9 @@ def test_attention_refuses_more_weights_than_it_can_count():
     assert "takes at most 2147479552 weights an item, got 65536 x 32768" in said
 
 
-def test_attention_of_more_items_than_fit_at_once_is_that_of_each(check, monkeypatch):
+def test_attention_of_more_items_than_fit_at_once_is_that_of_each(monkeypatch):
     *operands, gy = queries(5, 6, 7, 3, 2)
-    whole = check("attention_vjp", *operands, gy, scale=0.5)
+    whole = check_on_cusim("attention_vjp", *operands, gy, scale=0.5)
     monkeypatch.setattr("tinygan.kernels.attention.cuda._MOST_WEIGHTS", 2 * 6 * 7)
-    for a, b in zip(whole, check("attention_vjp", *operands, gy, scale=0.5), strict=True):
+    for a, b in zip(whole, check_on_cusim("attention_vjp", *operands, gy, scale=0.5), strict=True):
         np.testing.assert_array_equal(a, b)

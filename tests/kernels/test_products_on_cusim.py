@@ -4,44 +4,18 @@ Everything is held to the float64 reference within the bound that its op derives
 bits in all three orders of a block's threads.
 """
 
-import itertools
-
 import numpy as np
 import pytest
-from kernel_checks import assert_within, lay_out, normal
+from kernel_checks import check_on_cusim, lay_out, normal
 
 from tinygan import kernels
 from tinygan.errors import NoKernelError, ShapeError
 from tinygan.kernels.conv2d import ConvSpec, cuda
 from tinygan.kernels.cuda import cusim, products
-from tinygan.testing.bounds import bound_of, reference
 
 pytestmark = pytest.mark.skipif(cusim.why_not() is not None, reason=str(cusim.why_not()))
 
-ORDERS = (0, 1, 2)  # ascending, descending, random
 VARIANTS = ("cusim/implicit_gemm", "cusim/direct")
-
-
-@pytest.fixture
-def check(monkeypatch):
-    """Return a function that runs an op in every order and compares it with the reference."""
-
-    def run(op, *arrays, backend="cusim", **params):
-        found = []
-        for order in ORDERS:
-            monkeypatch.setattr(cusim, "_ORDERS", itertools.repeat(order))
-            with kernels.use_backend(backend):
-                found.append(kernels.call(op, *arrays, **params))
-        assert len({got.tobytes() for got in found}) == 1
-        wide = [a.astype(np.float64) for a in arrays]
-        exact = reference(op).fn(*wide, **params)
-        kernel = next(k for k in kernels.kernels(op) if k.backend == "cusim")
-        (own,) = bound_of(kernel, np.float32, *wide, **params)
-        (its,) = bound_of(reference(op), np.float64, *wide, **params)
-        assert_within(found[0], exact, own + its)
-        return found[0]
-
-    return run
 
 
 @pytest.fixture(autouse=True)
@@ -97,54 +71,54 @@ def matrices(m, n, k):
 
 
 @pytest.mark.parametrize("sizes", EDGES)
-def test_products_at_the_edges_of_tiles_of_64(check, sizes):
+def test_products_at_the_edges_of_tiles_of_64(sizes):
     a, b = matrices(*sizes)
     assert products.product_plan(*sizes).side == 64
-    check("matmul", a, b)
-    check("linear", a, np.ascontiguousarray(b.T), normal(2, b.shape[1], np.float32))
+    check_on_cusim("matmul", a, b)
+    check_on_cusim("linear", a, np.ascontiguousarray(b.T), normal(2, b.shape[1], np.float32))
 
 
 @pytest.mark.parametrize("sizes", EDGES)
-def test_products_at_the_edges_of_tiles_of_128(check, large, sizes):
+def test_products_at_the_edges_of_tiles_of_128(large, sizes):
     a, b = matrices(*sizes)
     assert products.product_plan(*sizes).side == (128 if min(sizes[:2]) > 64 else 64)
-    check("matmul", a, b)
-    check("linear", a, np.ascontiguousarray(b.T), normal(2, b.shape[1], np.float32))
+    check_on_cusim("matmul", a, b)
+    check_on_cusim("linear", a, np.ascontiguousarray(b.T), normal(2, b.shape[1], np.float32))
 
 
 @pytest.mark.parametrize(
     ("sizes", "splits"),
     [((64, 64, 33), 3), ((65, 3, 200), 13), ((2, 70, 16), 1), ((1, 1, 5000), 63)],
 )
-def test_split_products_are_added_in_order(check, split, sizes, splits):
+def test_split_products_are_added_in_order(split, sizes, splits):
     a, b = matrices(*sizes)
     assert products.product_plan(*sizes).splits == splits
-    check("matmul", a, b)
-    check("linear", a, np.ascontiguousarray(b.T), normal(2, b.shape[1], np.float32))
+    check_on_cusim("matmul", a, b)
+    check_on_cusim("linear", a, np.ascontiguousarray(b.T), normal(2, b.shape[1], np.float32))
 
 
 @pytest.mark.parametrize("side", ["tiles of 64", "tiles of 128"])
 @pytest.mark.parametrize("layout", ["turned", "strided", "reversed", "broadcast", "unaligned"])
-def test_a_product_reads_its_operands_by_their_strides(check, monkeypatch, side, layout):
+def test_a_product_reads_its_operands_by_their_strides(monkeypatch, side, layout):
     monkeypatch.setattr(products, "_BLOCKS", 264 if side == "tiles of 64" else 2)
     a, b = matrices(72, 68, 20)
     if layout == "turned":
         a, b = np.asfortranarray(a), np.asfortranarray(b)
     else:
         a, b = lay_out(a, layout), lay_out(b, layout)
-    check("matmul", a, b)
-    check("matmul", b.T, a.T)
-    check("linear", a, b.T, lay_out(normal(2, 68, np.float32), layout))
+    check_on_cusim("matmul", a, b)
+    check_on_cusim("matmul", b.T, a.T)
+    check_on_cusim("linear", a, b.T, lay_out(normal(2, 68, np.float32), layout))
 
 
 @pytest.mark.parametrize("corner", [(3, 1), (4, 8)])  # the second one is read as float4
 @pytest.mark.parametrize("size", [(64, 34), (61, 33), (62, 31)])
-def test_a_product_of_a_slice_reads_no_more_than_the_slice(check, corner, size):
+def test_a_product_of_a_slice_reads_no_more_than_the_slice(corner, size):
     whole = np.full((70, 92), np.nan, np.float32)
     part = tuple(slice(first, first + n) for first, n in zip(corner, size, strict=True))
     whole[part] = normal(0, size, np.float32)
-    check("matmul", whole[part], whole[part].T)
-    check("matmul", whole[part].T, whole[part])
+    check_on_cusim("matmul", whole[part], whole[part].T)
+    check_on_cusim("matmul", whole[part].T, whole[part])
 
 
 def test_products_refuse_what_they_cannot_take():
@@ -182,31 +156,31 @@ CONVOLUTIONS = {  # x (N, C, H, W), (O, R, S), spec
 EVERY = pytest.mark.parametrize(("x", "w", "spec"), CONVOLUTIONS.values(), ids=CONVOLUTIONS)
 
 
-def check_all(check, x, w, spec, backend):
+def check_all(x, w, spec, backend):
     """Check the three convolutions of one shape."""
     w = (w[0], x[1] // spec.groups, *w[1:])
     shapes = x, w, spec.out_shape(x, w)
     image, weight, gy = (normal(seed, shape, np.float32) for seed, shape in enumerate(shapes))
-    check("conv2d", image, weight, spec=spec, backend=backend)
+    check_on_cusim("conv2d", image, weight, spec=spec, backend=backend)
     if spec.dilation == (1, 1) or backend == "cusim/direct":
-        check("conv2d_dgrad", gy, weight, spec=spec, x_shape=x, backend=backend)
-    check("conv2d_wgrad", image, gy, spec=spec, w_shape=w, backend=backend)
+        check_on_cusim("conv2d_dgrad", gy, weight, spec=spec, x_shape=x, backend=backend)
+    check_on_cusim("conv2d_wgrad", image, gy, spec=spec, w_shape=w, backend=backend)
 
 
 @EVERY
 @pytest.mark.parametrize("backend", VARIANTS)
-def test_convolutions_at_the_edges(check, backend, x, w, spec):
-    check_all(check, x, w, spec, backend)
+def test_convolutions_at_the_edges(backend, x, w, spec):
+    check_all(x, w, spec, backend)
 
 
 @EVERY
-def test_convolutions_in_tiles_of_128(check, large, x, w, spec):
-    check_all(check, x, w, spec, "cusim/implicit_gemm")
+def test_convolutions_in_tiles_of_128(large, x, w, spec):
+    check_all(x, w, spec, "cusim/implicit_gemm")
 
 
 @EVERY
-def test_convolutions_in_chunks(check, split, x, w, spec):
-    check_all(check, x, w, spec, "cusim/implicit_gemm")
+def test_convolutions_in_chunks(split, x, w, spec):
+    check_all(x, w, spec, "cusim/implicit_gemm")
 
 
 DILATED = {
@@ -221,22 +195,22 @@ GROUPED = {
 
 @pytest.mark.parametrize(("x", "w", "spec"), DILATED.values(), ids=DILATED)
 @pytest.mark.parametrize("backend", VARIANTS)
-def test_dilated_convolutions(check, backend, x, w, spec):
-    check_all(check, x, w, spec, backend)
+def test_dilated_convolutions(backend, x, w, spec):
+    check_all(x, w, spec, backend)
 
 
 @pytest.mark.parametrize(("x", "w", "spec"), GROUPED.values(), ids=GROUPED)
-def test_grouped_convolutions(check, x, w, spec):
-    check_all(check, x, w, spec, "cusim/direct")
+def test_grouped_convolutions(x, w, spec):
+    check_all(x, w, spec, "cusim/direct")
 
 
 @pytest.mark.parametrize("layout", ["c", "channels_last", "reversed", "strided", "unaligned"])
-def test_images_and_weights_of_any_layout(check, layout):
+def test_images_and_weights_of_any_layout(layout):
     spec = ConvSpec.of(stride=2, padding=1)
     x, w = (lay_out(normal(0, shape, np.float32), layout) for shape in ((2, 8, 6, 6), (4, 8, 4, 4)))
-    y = check("conv2d", x, w, spec=spec)
-    check("conv2d_dgrad", lay_out(y, layout), w, spec=spec, x_shape=x.shape)
-    check("conv2d_wgrad", x, lay_out(y, layout), spec=spec, w_shape=w.shape)
+    y = check_on_cusim("conv2d", x, w, spec=spec)
+    check_on_cusim("conv2d_dgrad", lay_out(y, layout), w, spec=spec, x_shape=x.shape)
+    check_on_cusim("conv2d_wgrad", x, lay_out(y, layout), spec=spec, w_shape=w.shape)
 
 
 def test_what_implicit_gemm_refuses_runs_direct():

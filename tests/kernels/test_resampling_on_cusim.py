@@ -4,12 +4,11 @@ Everything is held to the float64 reference within the bound that its op derives
 bits in all three orders of a block's threads.
 """
 
-import itertools
 import math
 
 import numpy as np
 import pytest
-from kernel_checks import LAYOUTS, assert_within, lay_out, normal
+from kernel_checks import LAYOUTS, check_on_cusim, lay_out, normal
 from strict_arrays import to_strict
 
 from tinygan import kernels
@@ -21,11 +20,10 @@ from tinygan.kernels.cuda.images import image_refusal
 from tinygan.kernels.resize2d import ResizeSpec
 from tinygan.kernels.unfold import UnfoldSpec
 from tinygan.kernels.upfirdn2d import UpfirdnSpec
-from tinygan.testing.bounds import bound_of, reference
+from tinygan.testing.bounds import reference
 
 pytestmark = pytest.mark.skipif(cusim.why_not() is not None, reason=str(cusim.why_not()))
 
-ORDERS = (0, 1, 2)  # ascending, descending, random
 IMAGES = {
     "3 channels, odd sizes, several blocks": (2, 3, 17, 23),
     "1 channel": (1, 1, 19, 31),
@@ -41,41 +39,13 @@ def tuples(out):
     return out if isinstance(out, tuple) else (out,)
 
 
-@pytest.fixture
-def check(monkeypatch):
-    """Return a function that runs an op in every order and compares it with the reference."""
-
-    def run(op, *arrays, **params):
-        found = []
-        for order in ORDERS:
-            monkeypatch.setattr(cusim, "_ORDERS", itertools.repeat(order))
-            with kernels.use_backend("cusim"):
-                found.append(tuples(kernels.call(op, *arrays, **params)))
-        assert len({b"".join(a.tobytes() for a in got) for got in found}) == 1
-        operands = [wide(a) for a in arrays]
-        exact = tuples(reference(op).fn(*operands, **params))
-        kernel = next(k for k in kernels.kernels(op) if k.backend == "cusim")
-        bounds = [
-            bound_of(k, dtype, *operands, **params)
-            for k, dtype in ((kernel, np.float32), (reference(op), np.float64))
-        ]
-        for got, right, own, its in zip(found[0], exact, *bounds, strict=True):
-            if own is None:  # a copy, or an index
-                np.testing.assert_array_equal(got, right)
-            else:
-                assert_within(got, right, own + its)
-        return found[0]
-
-    return run
-
-
 @pytest.mark.parametrize("factor", [1, 2, 3])
 @pytest.mark.parametrize("shape", IMAGES.values(), ids=IMAGES)
-def test_pixel_shuffles(check, shape, factor):
+def test_pixel_shuffles(shape, factor):
     n, c, h, w = shape
     x = normal(1, (n, c * factor**2, h, w), np.float32)
-    (fine,) = check("pixel_shuffle", x, factor=factor)
-    (back,) = check("pixel_unshuffle", fine, factor=factor)
+    (fine,) = check_on_cusim("pixel_shuffle", x, factor=factor)
+    (back,) = check_on_cusim("pixel_unshuffle", fine, factor=factor)
     np.testing.assert_array_equal(back, x)
 
 
@@ -89,16 +59,16 @@ WINDOWS = {
 
 @pytest.mark.parametrize(("kernel", "stride", "padding"), WINDOWS.values(), ids=WINDOWS)
 @pytest.mark.parametrize("shape", IMAGES.values(), ids=IMAGES)
-def test_windows_of_a_pooling(check, shape, kernel, stride, padding):
+def test_windows_of_a_pooling(shape, kernel, stride, padding):
     x, params = normal(2, shape, np.float32), pooling(kernel, stride, padding)
     for include in (True, False):
-        (y,) = check("avg_pool2d", x, **params, count_include_pad=include)
+        (y,) = check_on_cusim("avg_pool2d", x, **params, count_include_pad=include)
         gy = normal(3, y.shape, np.float32)
-        check("avg_pool2d_adjoint", gy, **params, count_include_pad=include, x_shape=shape)
-    y, index = check("max_pool2d", x, **params)
+        check_on_cusim("avg_pool2d_adjoint", gy, **params, count_include_pad=include, x_shape=shape)
+    y, index = check_on_cusim("max_pool2d", x, **params)
     assert index.dtype == np.int64
-    np.testing.assert_array_equal(check("gather2d", x, index)[0], y)
-    check("scatter2d", y, index, x_shape=shape)
+    np.testing.assert_array_equal(check_on_cusim("gather2d", x, index)[0], y)
+    check_on_cusim("scatter2d", y, index, x_shape=shape)
 
 
 def pooling(kernel, stride, padding):
@@ -118,12 +88,12 @@ def test_max_pool2d_takes_the_first_of_equals_the_last_nan_and_minus_infinity():
 
 @pytest.mark.parametrize("channels", [3, 300])
 @pytest.mark.parametrize("pixels", [(1, 1), (3, 5), (9, 11)])
-def test_scatter2d_adds_any_picks_in_their_order(check, pixels, channels):
+def test_scatter2d_adds_any_picks_in_their_order(pixels, channels):
     generator = np.random.default_rng(4)
     shape = (2, channels, *pixels)
     index = generator.integers(0, math.prod(pixels), (2, channels, 7, 9))  # many meet
     gy = normal(5, index.shape, np.float32)
-    (gx,) = check("scatter2d", gy, index, x_shape=shape)
+    (gx,) = check_on_cusim("scatter2d", gy, index, x_shape=shape)
     np.testing.assert_array_equal(gx, reference("scatter2d").fn(gy, index, x_shape=shape))
 
 
@@ -149,20 +119,20 @@ RESIZED = {
 
 @pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
 @pytest.mark.parametrize("how", RESIZED.values(), ids=RESIZED)
-def test_interpolation(check, how, mode):
+def test_interpolation(how, mode):
     shape = (2, 3, 17, 23)
     spec = ResizeSpec(size=shape[2:], mode=mode, **how)
-    (y,) = check("resize2d", normal(6, shape, np.float32), spec=spec)
-    check("resize2d_adjoint", normal(7, y.shape, np.float32), spec=spec)
+    (y,) = check_on_cusim("resize2d", normal(6, shape, np.float32), spec=spec)
+    check_on_cusim("resize2d_adjoint", normal(7, y.shape, np.float32), spec=spec)
 
 
 @pytest.mark.parametrize("mode", ["nearest", "nearest-exact", "area"])
 @pytest.mark.parametrize("out", [(34, 46), (5, 7), (1, 1)])
-def test_interpolation_without_weights_of_a_filter(check, mode, out):
+def test_interpolation_without_weights_of_a_filter(mode, out):
     shape = (2, 5, 17, 23)
     spec = ResizeSpec(size=shape[2:], out=out, mode=mode)
-    (y,) = check("resize2d", normal(8, shape, np.float32), spec=spec)
-    check("resize2d_adjoint", normal(9, y.shape, np.float32), spec=spec)
+    (y,) = check_on_cusim("resize2d", normal(8, shape, np.float32), spec=spec)
+    check_on_cusim("resize2d_adjoint", normal(9, y.shape, np.float32), spec=spec)
 
 
 def test_taps_are_made_before_a_step_is_captured_and_kept():
@@ -190,20 +160,20 @@ FILTERED = {
 
 @pytest.mark.parametrize("taps", [(4, 4), (1, 7), (3, 2)])
 @pytest.mark.parametrize("spec", FILTERED.values(), ids=FILTERED)
-def test_filters(check, spec, taps):
+def test_filters(spec, taps):
     x, f = normal(10, (2, 3, 17, 23), np.float32), normal(11, taps, np.float32)
-    (y,) = check("upfirdn2d", x, f, spec=spec)
-    check("upfirdn2d_fgrad", x, normal(12, y.shape, np.float32), spec=spec, f_shape=taps)
+    (y,) = check_on_cusim("upfirdn2d", x, f, spec=spec)
+    check_on_cusim("upfirdn2d_fgrad", x, normal(12, y.shape, np.float32), spec=spec, f_shape=taps)
 
 
-def test_a_filter_s_gradient_of_many_blocks_and_taps(check):
+def test_a_filter_s_gradient_of_many_blocks_and_taps():
     x = normal(13, (3, 16, 33, 31), np.float32)
     spec = UpfirdnSpec(up=(2, 2), padding=((6, 5), (6, 5)))
     for taps in ((12, 12), (1, 12)):
         shape = spec.out_shape(x.shape, taps)
         gy = normal(14, shape, np.float32)
         assert gy.size > 16 * 4096
-        check("upfirdn2d_fgrad", x, gy, spec=spec, f_shape=taps)
+        check_on_cusim("upfirdn2d_fgrad", x, gy, spec=spec, f_shape=taps)
 
 
 UNFOLDED = {
@@ -216,10 +186,10 @@ UNFOLDED = {
 @pytest.mark.parametrize("kernel", [(3, 3), (4, 1)])
 @pytest.mark.parametrize("conv", UNFOLDED.values(), ids=UNFOLDED)
 @pytest.mark.parametrize("shape", IMAGES.values(), ids=IMAGES)
-def test_unfold_and_fold(check, shape, conv, kernel):
+def test_unfold_and_fold(shape, conv, kernel):
     spec = UnfoldSpec(kernel, conv)
-    (cols,) = check("unfold", normal(15, shape, np.float32), spec=spec)
-    check("fold", normal(16, cols.shape, np.float32), spec=spec, x_shape=shape)
+    (cols,) = check_on_cusim("unfold", normal(15, shape, np.float32), spec=spec)
+    check_on_cusim("fold", normal(16, cols.shape, np.float32), spec=spec, x_shape=shape)
 
 
 def calls():
