@@ -208,7 +208,7 @@ def test_grouped_convolutions(x, w, spec):
 def test_images_and_weights_of_any_layout(layout):
     spec = ConvSpec.of(stride=2, padding=1)
     x, w = (lay_out(normal(0, shape, np.float32), layout) for shape in ((2, 8, 6, 6), (4, 8, 4, 4)))
-    y = check_on_cusim("conv2d", x, w, spec=spec)
+    (y,) = check_on_cusim("conv2d", x, w, spec=spec)
     check_on_cusim("conv2d_dgrad", lay_out(y, layout), w, spec=spec, x_shape=x.shape)
     check_on_cusim("conv2d_wgrad", x, lay_out(y, layout), spec=spec, w_shape=w.shape)
 
