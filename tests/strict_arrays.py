@@ -117,6 +117,16 @@ def _recorded(call, result, operands):
     return result
 
 
+def _safe(index):
+    """Return an index whose arrays have values: while a stream is captured they have none yet."""
+    if tape is None:
+        return index
+    parts = index if isinstance(index, tuple) else (index,)
+    return tuple(
+        np.zeros_like(p) if isinstance(p, np.ndarray) and p.dtype.kind in "iu" else p for p in parts
+    )
+
+
 def _forbid_capture(what):
     if tape is not None:
         raise RuntimeError(f"cudaErrorStreamCaptureUnsupported: {what}")
@@ -239,7 +249,7 @@ class StrictArray:
 
     def __getitem__(self, index):
         array, at = self._array, self._index(index)
-        return _recorded(lambda: array[at], _wrap(array[at]), [array])
+        return _recorded(lambda: array[at], _wrap(array[_safe(at)]), [array])
 
     def __setitem__(self, index, value):
         array, at, value = self._array, self._index(index), _unwrap(value)

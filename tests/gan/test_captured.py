@@ -17,12 +17,24 @@ TINY = {
     "wgan_gp": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4, "n_critic": 2}),
     "sngan": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4, "arch": "dcgan"}),
     "cgan": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4}),
+    "acgan": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4}),
+    "biggan": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4, "n_critic": 1}),
+    "infogan": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4}),
+    "dragan": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4}),
+    "unrolled": ("ring", {"batch": 8, "hidden": 6, "nz": 4, "unrolling": 2}),
+    "consensus": ("ring", {"batch": 8, "nz": 4}),
+    "vae_gan": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4}),
+}
+REFUSED = {
+    "wgan": ("ring", {"batch": 8}, "depends on the number of the step"),
+    "began": ("digits:8", {"batch": 4, "nf": 2, "nz": 4}, r"balance \(Balance\) has state"),
+    "extragradient": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4}, "ExtraAdam"),
 }
 
 
 def states(name, *, capture, steps=STEPS, recipe=None):
     """Return the game's state and metrics after each step."""
-    spec, settings = TINY[name]
+    spec, settings, *_ = (TINY | REFUSED)[name]
     recipe = recipe or get(name)
     dataset = data.load(spec)
     classes = {"num_classes": 10} if recipe.labelled else {}
@@ -46,6 +58,12 @@ def test_replays_have_the_bits_of_eager_steps(name, emulated_gpu):
         assert ours[2] == theirs[2], f"step {n}"
         for key, array in theirs[0].items():
             np.testing.assert_array_equal(ours[0][key], array, err_msg=f"step {n}: {key}")
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_recipe_that_the_host_steers_is_refused_with_the_reason(name, emulated_gpu):
+    with pytest.raises(CaptureError, match=REFUSED[name][2]):
+        states(name, capture=True)
 
 
 def test_a_schedule_s_rate_reaches_a_replayed_step(emulated_gpu):

@@ -109,5 +109,5 @@ def dragan(D: Critic, real: Tensor, *, noise: Any, alpha: Any, c: float = 0.5) -
     values = noise.data if isinstance(noise, Tensor) else noise
     if values.shape != real.shape:
         raise ShapeError(f"dragan: noise is {values.shape}, the samples are {real.shape}")
-    spread = real.dtype.type(c * float(real.data.std()))
+    spread = c * real.data.std()  # stays on the device
     return _one_centred(D, Tensor(real.data + _per_sample(alpha, real) * (spread * values)))

@@ -75,7 +75,7 @@ def d_loss(game: Game, real: Pair, fake: Pair) -> Tensor:
     (x, y), (x_fake, y_fake) = real, fake
     (real_logit, real_class), (fake_logit, fake_class) = game.D(x), game.D(x_fake)
     game.observe(real_logit, fake_logit)
-    game.metrics["accuracy"] = float((real_class.data.argmax(1) == y).mean())
+    game.metrics["accuracy"] = float(Tensor((real_class.data.argmax(1) == y).mean()))
     classes = ops.cross_entropy(real_class, y) + ops.cross_entropy(fake_class, y_fake)
     return ops.logistic_d_loss(real_logit, fake_logit) + classes
 

@@ -86,7 +86,7 @@ def setup(config: Config, data_shape: Shape) -> Game:
 def code_loss(game: Game, z: Tensor, category: Tensor, mean: Tensor) -> Tensor:
     """L_Q of Q's guesses for G(z); notes the share of categories that it guesses right."""
     y, u = cast(CodeGenerator, game.G).codes(z)
-    game.metrics["code_accuracy"] = float((category.data.argmax(1) == y).mean())
+    game.metrics["code_accuracy"] = float(Tensor((category.data.argmax(1) == y).mean()))
     loss: Tensor = game.config.lambda_y * ops.cross_entropy(category, y)
     if u.shape[1]:
         error = ops.mean(ops.sum(ops.square(u - mean), 1))

@@ -100,7 +100,7 @@ def d_loss(game: Game, labelled: tuple[Tensor, Any], x: Tensor, fake: Tensor) ->
     of_few, of_x, of_fake = ops.split(game.D(ops.concatenate([few, x, fake])), 3)
     real_logit, fake_logit = ops.logsumexp(of_x, 1), ops.logsumexp(of_fake, 1)
     game.observe(real_logit, fake_logit)
-    game.metrics["accuracy"] = float((of_few.data.argmax(1) == y).mean())
+    game.metrics["accuracy"] = float(Tensor((of_few.data.argmax(1) == y).mean()))
     return ops.cross_entropy(of_few, y) + 0.5 * ops.logistic_d_loss(real_logit, fake_logit)
 
 

@@ -96,7 +96,7 @@ def step(game: Game, batches: Iterator[Array]) -> Metrics:
     game.opt_g.step(grads[: len(of_g)])
     game.opt_d.step(grads[len(of_g) :])
     both = {"loss_d": float(loss), "loss_g": float(loss)}
-    return both | {"recon": float(recon), "kl": float(kl), "elbo": -float(recon) - float(kl)}
+    return both | {"recon": float(recon), "kl": float(kl), "elbo": float(-recon - kl)}
 
 
 RECIPE = Recipe(

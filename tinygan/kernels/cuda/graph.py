@@ -66,7 +66,7 @@ class Recording:
         self._xp = xp
         self._numbers: Array = xp.zeros(_ROOM, "float32")
         self._on_host, self._given, self.calls = np.zeros(_ROOM, np.float32), 0, 0
-        self._readings: Array = xp.zeros(_ROOM, "float32")
+        self._readings: Array = xp.zeros(_ROOM, "float64")  # holds float32 as it is
         self._promises: list[float] = []
 
     @contextmanager
