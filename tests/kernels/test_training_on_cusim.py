@@ -21,6 +21,7 @@ SUMS = [
     ((2, 700, 5), (1,)),
     ((2000, 7), (1,)),  # short rows
     ((2, 3, 40, 50), (0, 2, 3)),  # channels last: statistics of an image
+    ((30, 20, 40), (0, 2)),  # axes apart
 ]
 
 

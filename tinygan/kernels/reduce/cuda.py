@@ -7,9 +7,9 @@ from typing import Any
 from ..arrays import Array, xp_of
 from ..cuda import cuda_refusal, launch, register_cuda
 from ..cuda.spec import over
-from .plan import KINDS, plan, reduction_refusal
+from .plan import KINDS, plan
 from .rows import c_order
-from .spec import check_axes
+from .spec import check_axes, reduced_shape
 
 _WIDEST = 128  # inner of reduce_blocks at most
 _SHORT = 32  # elements of an output that a thread alone adds up
@@ -20,26 +20,32 @@ _PIECE = 4096  # elements of a block's piece, at least
 def _supports(x: Array, *, axis: tuple[int, ...], keepdims: bool) -> str | None:
     if x.size >= 2**31:
         return "takes fewer than 2**31 elements"
-    return cuda_refusal(x) or reduction_refusal(x, axis)
+    if reason := cuda_refusal(x):
+        return reason
+    return None if axis or not x.ndim else "takes at least one axis to reduce"
 
 
 def _reduce(kind: str, x: Array, axis: tuple[int, ...], keepdims: bool) -> Array:
     axes = check_axes(kind, x, axis, identity=kind == "sum")
     found = plan(x.shape, x.strides, axes, keepdims)
-    assert found is not None  # supports() has seen to it
+    if found is None:  # a copy lays the reduced axes side by side, behind the others
+        kept = [a for a in range(x.ndim) if a not in axes]
+        behind = c_order(x.transpose(*kept, *axes))
+        y = _reduce(kind, behind, tuple(range(len(kept), x.ndim)), False)
+        return y.reshape(reduced_shape(x.shape, axes, keepdims))
     outer, middle, inner = found.extents
     xp: Any = xp_of(x)
-    y: Array = xp.empty((outer, inner), x.dtype)
+    out: Array = xp.empty((outer, inner), x.dtype)
     by_blocks = inner <= _WIDEST and middle > _SHORT
     pieces = _pieces(outer, middle, inner, by_blocks)
     partial = xp.empty((outer, pieces, inner), "f8") if pieces > 1 else None
     sizes = {"kind": KINDS.index(kind), "outer": outer, "inner": inner, "pieces": pieces}
     rows = c_order(x.transpose(found.order)).reshape(found.extents)
     entry = "reduce_blocks" if by_blocks else "reduce_threads"
-    launch(entry, x=rows, y=y, partial=partial, middle=middle, **sizes)
+    launch(entry, x=rows, y=out, partial=partial, middle=middle, **sizes)
     if partial is not None:
-        launch("reduce_pieces", partial=partial, y=y, **sizes)
-    return y.reshape(found.kept).transpose(found.back).reshape(found.shape)
+        launch("reduce_pieces", partial=partial, y=out, **sizes)
+    return out.reshape(found.kept).transpose(found.back).reshape(found.shape)
 
 
 def _pieces(outer: int, middle: int, inner: int, by_blocks: bool) -> int:
