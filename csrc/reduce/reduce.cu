@@ -19,7 +19,8 @@ __device__ __forceinline__ double join(int kind, double a, double b) {
 
 __device__ __forceinline__ double nothing(int kind) {
   if (kind == SUM) return 0;
-  return kind == MAX ? -static_cast<double>(INFINITY) : static_cast<double>(INFINITY);
+  double infinity = static_cast<double>(__int_as_float(0x7f800000));
+  return kind == MAX ? -infinity : infinity;
 }
 
 // The end of either kernel: the result itself, or that of a piece, (outer, pieces, inner).

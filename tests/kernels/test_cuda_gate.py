@@ -89,3 +89,9 @@ def test_the_cubin_s_name_changes_with_any_header(monkeypatch, tmp_path):
     assert before != sources.digest("k.cu", "sm_80")
     (tmp_path / "common/tg_device.cuh").write_text("// two\n")
     assert before != sources.digest("k.cu", "sm_90")
+
+
+def test_the_page_lists_every_kernel():
+    page = (Path(__file__).parents[2] / "docs" / "cuda.md").read_text()
+    listed = re.findall(r"^\| `(\w+)` \| `([\w/.]+)` \|", page, re.MULTILINE)
+    assert listed == [(row.entry, row.file) for row in TABLE.values()]  # else: bench/gpu/gate.py
