@@ -37,6 +37,7 @@ UNARY = {"argmax", "batch_norm_stats", "floor", "isfinite", "round", "sign"}
 
 # Kernels that no derivative needs, and the tests that they have instead.
 OWN_TESTS = {
+    "elementwise": "kernels/test_elementwise_on_cusim.py",
     "adam": "kernels/test_adam_kernel.py",
     "power_iteration": "kernels/test_spectral_norm.py",
     "rmsprop": "test_optim.py",
