@@ -237,3 +237,15 @@ def test_convolutions_refuse_what_32_bits_cannot_count():
         one = np.ones((1, 1, 1, 1), np.float32)
         with pytest.raises(NoKernelError, match="takes padded sizes and strides of at most"):
             kernels.call("conv2d", one, one, spec=ConvSpec.of(stride=2**31))
+
+
+@pytest.mark.parametrize("layout", ["c", "channels_last"])
+@pytest.mark.parametrize("w", [(5, 7, 4, 4), (100, 64, 4, 4), (3, 4, 1, 1), (4, 3, 2, 3)])
+def test_a_kernel_that_covers_its_image_is_a_plain_product(w, layout):
+    o, c, r, s = w
+    gy = lay_out(normal(1, (9, o, 1, 1), np.float32), layout)
+    shape = (9, c, r, s)
+    (gx,) = check_on_cusim(
+        "conv2d_dgrad", gy, normal(2, w, np.float32), spec=ConvSpec.of(), x_shape=shape
+    )
+    assert gx.transpose(0, 2, 3, 1).flags.c_contiguous

@@ -13,6 +13,7 @@ from ..arrays import Array, Shape, as_channels_last, empty_channels_last, xp_of
 from ..cuda import cuda_refusal, launch, register_cuda
 from ..cuda.products import MOST_ENTRIES, ProductPlan, add_splits, product_plan
 from ..cuda.spec import over
+from ..matmul.cuda import matmul
 from ..reduce.rows import c_order
 from .spec import ConvSpec
 
@@ -113,6 +114,8 @@ def _supports_dgrad_gemm(gy: Array, w: Array, *, spec: ConvSpec, x_shape: Shape)
 def conv2d_dgrad(gy: Array, w: Array, *, spec: ConvSpec, x_shape: Shape) -> Array:
     """Transposed convolution. Shapes: gy (N, O, P, Q), w (O, C, R, S) -> gx ``x_shape``."""
     spec.check_dgrad(gy.shape, w.shape, x_shape)
+    if gy.shape[2:] == (1, 1) and x_shape[2:] == w.shape[2:] and spec.padding == (0, 0):
+        return _from_one_pixel(gy, w)
     gx = empty_channels_last(xp_of(gy), x_shape, "f4")
     sizes = [over(x_shape[axis + 2], spec.stride[axis]) for axis in (0, 1)]  # of the first phase
     taps = [over(w.shape[axis + 2], spec.stride[axis]) for axis in (0, 1)]
@@ -131,6 +134,16 @@ def conv2d_dgrad(gy: Array, w: Array, *, spec: ConvSpec, x_shape: Shape) -> Arra
         conv=_packed(spec, x_shape, w.shape, gy.shape),
     )
     return gx
+
+
+def _from_one_pixel(gy: Array, w: Array) -> Array:
+    """Return gx where the kernel covers the image, as in a DCGAN's first layer: a plain product.
+
+    Phases would multiply by the zeros of all the pixels that gy doesn't have.
+    """
+    (n, o), (_, c, r, s) = gy.shape[:2], w.shape
+    gx = matmul(_pixels(gy).reshape(n, o), _pack(w).reshape(-1, o).T)
+    return gx.reshape(n, r, s, c).transpose(0, 3, 1, 2)
 
 
 def _supports_wgrad(x: Array, gy: Array, *, spec: ConvSpec, w_shape: Shape) -> str | None:
