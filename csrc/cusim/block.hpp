@@ -155,6 +155,18 @@ inline void leave(Thread& t) {
     if (m.come && m.come == (m.mask & w.live)) finish(w, m);
 }
 
+// Let the oldest groups of copies land, until `left` are on their way.
+inline void land_copies(int left) {
+  std::vector<std::vector<Copy>>& groups = self().groups;
+  while (static_cast<int>(groups.size()) > left) {
+    for (const Copy& copy : groups.front()) {
+      std::memcpy(copy.to, copy.from, copy.taken);
+      std::memset(static_cast<char*>(copy.to) + copy.taken, 0, copy.bytes - copy.taken);
+    }
+    groups.erase(groups.begin());
+  }
+}
+
 inline unsigned draw(Block& b) {  // xorshift
   b.random ^= b.random << 13;
   b.random ^= b.random >> 17;

@@ -18,7 +18,7 @@
 #define __constant__ static
 #define __forceinline__ inline __attribute__((always_inline))
 #define __launch_bounds__(...)
-#define __align__(n) alignas(n)
+#define __align__(n) __attribute__((aligned(n)))
 #define __restrict__ __restrict
 // all static shared arrays of a file lie in one section, so that they can be filled with NaN
 #define __shared__ static __attribute__((section("cusim_shared")))

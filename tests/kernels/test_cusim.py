@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tinygan.errors import CompileError, LaunchError
-from tinygan.kernels.cuda import cusim, launch, sources, table
+from tinygan.kernels.cuda import cusim, launch, nvrtc, sources, table
 from tinygan.kernels.cuda.spec import CudaKernel
 
 pytestmark = pytest.mark.skipif(cusim.why_not() is not None, reason=str(cusim.why_not()))
@@ -112,6 +112,60 @@ def test_block_sum_adds_whole_blocks(probe):
     code = body("y[t] = block_sum(x[t], s);", "__shared__ float s[kMostWarps];")
     for y in every_order(probe, code):
         np.testing.assert_array_equal(y, np.arange(64).sum())
+
+
+COPIES = """
+#include "common/tg_ptx.cuh"
+TG_KERNEL __launch_bounds__(64) probe(const float* x, float* y, int n) {
+  __shared__ __align__(16) float tile[128];
+  int t = threadIdx.x;
+  if (t < 16) copy_async16(tile + 4 * t, x + 4 * t, t < 15 ? 16 : 8);
+  commit_copies();
+  if (t < 16) copy_async16(tile + 64 + 4 * t, x + 4 * t);
+  commit_copies();
+  WAIT
+  __syncthreads();
+  y[t] = tile[t + PART];
+  __syncthreads();
+  wait_for_copies<0>();
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("wait", "part", "landed"),
+    [
+        ("wait_for_copies<1>();", 0, True),
+        ("wait_for_copies<1>();", 64, False),
+        ("wait_for_copies<0>();", 64, True),
+        ("", 0, False),
+    ],
+)
+def test_an_asynchronous_copy_lands_when_it_is_waited_for(probe, wait, part, landed):
+    text = COPIES.replace("WAIT", wait).replace("PART", str(part))
+    for y in every_order(probe, text):
+        if not landed:
+            assert np.isnan(y).all()
+            continue
+        expected = np.arange(64, dtype=np.float32)
+        if part == 0:
+            expected[62:] = 0  # the last copy took 8 of its 16 bytes
+        np.testing.assert_array_equal(y, expected)
+
+
+def test_a_copy_that_nobody_waits_for_is_an_error(probe):
+    text = COPIES.replace("WAIT", "").replace("PART", "0").replace("wait_for_copies<0>();", "")
+    with pytest.raises(LaunchError, match="left with copies that nobody waited for"):
+        probe(text)
+
+
+@pytest.mark.parametrize("arch", ["sm_80", "sm_90", "sm_100"])
+def test_an_asynchronous_copy_compiles_to_one_instruction(probe, arch):
+    if reason := nvrtc.why_not():
+        pytest.skip(reason)
+    probe(COPIES.replace("WAIT", "wait_for_copies<0>();").replace("PART", "0"))
+    log = nvrtc.cubin("probe.cu", arch)[1]
+    assert nvrtc.resources(log)["probe"].spills == 0
 
 
 def test_it_goes_on_after_an_error(probe):

@@ -21,7 +21,7 @@ from ..arrays import Array, is_numpy, xp_of
 from . import cusim, driver
 from .graph import active
 from .sources import Parameter
-from .spec import MOST_BLOCKS, CudaKernel
+from .spec import MOST_BLOCKS
 from .table import TABLE
 
 _SCALARS: dict[str, type[Any]] = {
@@ -173,8 +173,3 @@ def address(
     if place % a.dtype.itemsize:
         raise LaunchError(f"{entry}: {name} must be aligned to {a.dtype.itemsize} bytes")
     return place
-
-
-def workspace(row: CudaKernel, **scalars: Any) -> int:
-    """Return how many floats of scratch memory a launch of a row needs."""
-    return 0 if row.workspace is None else row.workspace(**scalars)

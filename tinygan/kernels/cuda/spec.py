@@ -1,7 +1,9 @@
 """What a CUDA kernel is beside its source: how it is launched, and what it must compile to.
 
-The rows are in ``table.py``; nothing that has no row can be launched. A row's ``grid``, ``shared``
-and ``workspace`` are functions of the kernel's scalar parameters, taken by name:
+The rows are in ``table.py``; nothing that has no row can be launched. A row's ``grid`` and
+``shared`` are functions of the kernel's scalar parameters, taken by name; scratch memory is
+allocated by the launchers, whose plans know its size (``columns.py``, ``segments.py``,
+``products.py``):
 
     CudaKernel("scale", "scale/scale.cu", threads=256, grid=spread("n", 4), registers=32)
 
@@ -40,7 +42,6 @@ class CudaKernel:
         grid: ``grid(**scalars)`` -> blocks along x, y, z; none where one of them is 0.
         registers: most that a thread may take, on every architecture.
         shared: ``shared(**scalars)`` -> bytes of dynamic shared memory.
-        workspace: ``workspace(**scalars)`` -> floats of scratch memory that it is passed.
         opcodes: instructions that it promises to compile to.
         archs: architectures that it is compiled for.
         local: it may use local memory (arrays of its own that are indexed at run time).
@@ -55,7 +56,6 @@ class CudaKernel:
     grid: Callable[..., Grid]
     registers: int
     shared: Callable[..., int] | None = None
-    workspace: Callable[..., int] | None = None
     opcodes: tuple[str, ...] = ()
     archs: tuple[str, ...] = ARCHITECTURES
     local: bool = False
