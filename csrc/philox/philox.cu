@@ -41,18 +41,25 @@ __device__ __forceinline__ float draw_of(unsigned word, int draw) {
   return static_cast<float>(fabs(q) <= 0.425 ? central_quantile(q) : outer_quantile(p));
 }
 
+// Give write(i, word) every word of this thread's blocks that is asked for, by its place i.
+template <class Write>
+__device__ __forceinline__ void each_word(long long n, unsigned long long seed, unsigned stream,
+                                          unsigned step, unsigned long long start, Write write) {
+  long long first = static_cast<long long>(start / 4), skip = static_cast<long long>(start % 4);
+  for (long long b = global_thread(); 4 * b < n + skip; b += global_threads()) {
+    Words words = philox4x32(first + b, step, stream, seed);
+    for (int k = 0; k < 4; ++k) {
+      long long i = 4 * b + k - skip;
+      if (0 <= i && i < n) write(i, words.w[k]);
+    }
+  }
+}
+
 TG_KERNEL __launch_bounds__(256)
     philox(float* __restrict__ out, long long n, int draw, unsigned long long seed, unsigned stream,
            unsigned step, const unsigned* step_at, unsigned long long start) {
-  unsigned now = step_of(step, step_at);
-  long long first = static_cast<long long>(start / 4), skip = static_cast<long long>(start % 4);
-  for (long long b = global_thread(); 4 * b < n + skip; b += global_threads()) {
-    Words words = philox4x32(first + b, now, stream, seed);
-    for (int k = 0; k < 4; ++k) {
-      long long i = 4 * b + k - skip;
-      if (0 <= i && i < n) out[i] = draw_of(words.w[k], draw);
-    }
-  }
+  each_word(n, seed, stream, step_of(step, step_at), start,
+            [&](long long i, unsigned word) { out[i] = draw_of(word, draw); });
 }
 
 // The words themselves, for draws of other kinds: each in 64 bits, as the references hold them.
@@ -60,13 +67,6 @@ TG_KERNEL __launch_bounds__(256)
     philox_words(unsigned long long* __restrict__ out, long long n, unsigned long long seed,
                  unsigned stream, unsigned step, const unsigned* step_at,
                  unsigned long long start) {
-  unsigned now = step_of(step, step_at);
-  long long first = static_cast<long long>(start / 4), skip = static_cast<long long>(start % 4);
-  for (long long b = global_thread(); 4 * b < n + skip; b += global_threads()) {
-    Words words = philox4x32(first + b, now, stream, seed);
-    for (int k = 0; k < 4; ++k) {
-      long long i = 4 * b + k - skip;
-      if (0 <= i && i < n) out[i] = words.w[k];
-    }
-  }
+  each_word(n, seed, stream, step_of(step, step_at), start,
+            [&](long long i, unsigned word) { out[i] = word; });
 }

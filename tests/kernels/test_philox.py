@@ -9,6 +9,7 @@ from kernel_checks import native_or_skip
 
 from tinygan import kernels
 from tinygan.kernels import philox
+from tinygan.kernels.cuda import cusim
 from tinygan.kernels.philox import log, normal_from_uniform, philox4x32, words
 from tinygan.kernels.philox.reference import M0, M1, W0, W1
 from tinygan.random import Stream
@@ -176,3 +177,26 @@ def test_cpp_draws_are_the_same_on_any_number_of_threads():
         native.set_num_threads(count)
     for out in outs[1:]:
         np.testing.assert_array_equal(out, outs[0])
+
+
+@pytest.mark.parametrize("draw", ["uniform", "normal"])
+def test_the_cuda_kernel_draws_the_bits_of_the_reference(draw):
+    if reason := cusim.why_not():
+        pytest.skip(reason)
+    for count in (1, 2, 5, 257, 5000):
+        for index in (0, 3, (1 << 34) - 2, (1 << 61) + 1):  # the block's number fills two words
+            place = 0x123456789ABCDEF, 2**32 - 1, index
+            ours, after = drawn("cusim", draw, *place, count, np.float32)
+            reference, expected = drawn("numpy", draw, *place, count, np.float32)
+            np.testing.assert_array_equal(ours, reference)
+            assert after == expected
+
+
+def test_the_cuda_kernel_spells_the_words_of_the_reference():
+    if reason := cusim.why_not():
+        pytest.skip(reason)
+    place = {"seed": 2**64 - 3, "stream": 7, "step": 2**32 - 1}
+    for start in (0, 1, 6, (1 << 61) + 3):
+        for count in (1, 4, 1001):
+            ours = philox.cuda.words(np, **place, start=start, count=count)
+            np.testing.assert_array_equal(ours, words(np, **place, start=start, count=count))
