@@ -31,7 +31,7 @@ def nan_behind(monkeypatch):
 
         return call
 
-    for name in ("_pixels", "_pack"):
+    for name in ("pixels_of", "_pack"):
         monkeypatch.setattr(cuda, name, guarded(getattr(cuda, name)))
 
 

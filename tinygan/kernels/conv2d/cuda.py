@@ -9,8 +9,9 @@ import math
 import struct
 from typing import Any
 
-from ..arrays import Array, Shape, as_channels_last, empty_channels_last, xp_of
+from ..arrays import Array, Shape, empty_channels_last, xp_of
 from ..cuda import cuda_refusal, launch, register_cuda
+from ..cuda.images import pixels_of
 from ..cuda.products import MOST_ENTRIES, ProductPlan, add_splits, product_plan
 from ..cuda.spec import over
 from ..matmul.cuda import matmul
@@ -51,11 +52,6 @@ def _supports_gemm(x: Array, w: Array, *, spec: ConvSpec) -> str | None:
     return _one_group(spec) or _supports(x, w, spec=spec)
 
 
-def _pixels(x: Array) -> Array:
-    """Return x (N, C, H, W) as (N, H, W, C), dense and aligned."""
-    return c_order(as_channels_last(x).transpose(_NHWC))
-
-
 def _packed(spec: ConvSpec, x: Shape, w: Shape, y: Shape) -> bytes:
     """Return the sizes as a TgConv."""
     steps = (*spec.stride, *spec.padding, *spec.dilation, spec.groups)
@@ -88,7 +84,7 @@ def conv2d(x: Array, w: Array, *, spec: ConvSpec) -> Array:
         "conv2d",
         y.transpose(_NHWC),
         product_plan(m, n, depth),
-        x=_pixels(x),
+        x=pixels_of(x),
         w=_pack(w),
         m=m,
         n=n,
@@ -125,7 +121,7 @@ def conv2d_dgrad(gy: Array, w: Array, *, spec: ConvSpec, x_shape: Shape) -> Arra
         "conv2d_dgrad",
         gx.transpose(_NHWC),
         product_plan(m, n, depth, phases),
-        gy=_pixels(gy),
+        gy=pixels_of(gy),
         w=_pack(w),
         m=m,
         n=n,
@@ -142,7 +138,7 @@ def _from_one_pixel(gy: Array, w: Array) -> Array:
     Phases would multiply by the zeros of all the pixels that gy doesn't have.
     """
     (n, o), (_, c, r, s) = gy.shape[:2], w.shape
-    gx = matmul(_pixels(gy).reshape(n, o), _pack(w).reshape(-1, o).T)
+    gx = matmul(pixels_of(gy).reshape(n, o), _pack(w).reshape(-1, o).T)
     return gx.reshape(n, r, s, c).transpose(0, 3, 1, 2)
 
 
@@ -164,8 +160,8 @@ def conv2d_wgrad(x: Array, gy: Array, *, spec: ConvSpec, w_shape: Shape) -> Arra
         "conv2d_wgrad",
         gw,
         product_plan(m, n, depth),
-        x=_pixels(x),
-        gy=_pixels(gy),
+        x=pixels_of(x),
+        gy=pixels_of(gy),
         m=m,
         n=n,
         depth=depth,
@@ -180,7 +176,7 @@ def conv2d_direct(x: Array, w: Array, *, spec: ConvSpec) -> Array:
     shape = spec.out_shape(x.shape, w.shape)
     y = empty_channels_last(xp_of(x), shape, "f4")
     sizes = {"count": y.size, "conv": _packed(spec, x.shape, w.shape, shape)}
-    launch("conv2d_direct", x=_pixels(x), w=_pack(w), y=y.transpose(_NHWC), **sizes)
+    launch("conv2d_direct", x=pixels_of(x), w=_pack(w), y=y.transpose(_NHWC), **sizes)
     return y
 
 
@@ -190,7 +186,7 @@ def conv2d_dgrad_direct(gy: Array, w: Array, *, spec: ConvSpec, x_shape: Shape) 
     spec.check_dgrad(gy.shape, w.shape, x_shape)
     gx = empty_channels_last(xp_of(gy), x_shape, "f4")
     sizes = {"count": gx.size, "conv": _packed(spec, x_shape, w.shape, gy.shape)}
-    dense = {"gy": _pixels(gy), "w": c_order(w), "gx": gx.transpose(_NHWC)}
+    dense = {"gy": pixels_of(gy), "w": c_order(w), "gx": gx.transpose(_NHWC)}
     launch("conv2d_dgrad_direct", **dense, **sizes)
     return gx
 
@@ -201,5 +197,5 @@ def conv2d_wgrad_direct(x: Array, gy: Array, *, spec: ConvSpec, w_shape: Shape) 
     spec.check_wgrad(x.shape, gy.shape, w_shape)
     gw: Array = xp_of(x).empty(w_shape, "f4")
     sizes = {"count": gw.size, "conv": _packed(spec, x.shape, w_shape, gy.shape)}
-    launch("conv2d_wgrad_direct", x=_pixels(x), gy=_pixels(gy), gw=gw, **sizes)
+    launch("conv2d_wgrad_direct", x=pixels_of(x), gy=pixels_of(gy), gw=gw, **sizes)
     return gw

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import Array, check_cotangent, empty_like, is_channels_last
+from ..arrays import Array, check_cotangent, empty_like
 from ..native import native
 from ..reduce.rows import c_order, cpp_refusal
 from ..registry import register
-from .spec import KINDS, check_operands
+from .spec import KINDS, check_operands, flat
 
 _native: Any = native
 
@@ -24,7 +24,7 @@ def gan_loss(logit: Array, *, kind: str, target: float) -> Array:
     """Average the loss of each logit; see the reference."""
     check_operands("gan_loss", logit, kind)
     y = np.empty((), logit.dtype)
-    _native.gan_loss(_flat(logit), KINDS.index(kind), target, y)
+    _native.gan_loss(flat(logit), KINDS.index(kind), target, y)
     return y
 
 
@@ -34,11 +34,5 @@ def gan_loss_vjp(logit: Array, gy: Array, *, kind: str, target: float) -> tuple[
     check_operands("gan_loss_vjp", logit, kind)
     check_cotangent("gan_loss_vjp", gy, (), logit.dtype)
     g = empty_like(logit)
-    _native.gan_loss_vjp(_flat(logit), c_order(gy), KINDS.index(kind), target, _flat(g))
+    _native.gan_loss_vjp(flat(logit), c_order(gy), KINDS.index(kind), target, flat(g))
     return (g,)
-
-
-def _flat(x: Array) -> Array:
-    """Return the elements in the memory order that ``empty_like`` gives."""
-    ordered = x.transpose(0, 2, 3, 1) if is_channels_last(x) else x
-    return c_order(ordered).reshape(-1)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..arrays import Array, check_cotangent, empty_like, is_channels_last, xp_of
+from ..arrays import Array, check_cotangent, empty_like, xp_of
 from ..cuda import cuda_refusal, launch, register_cuda
 from ..cuda.spec import over
 from ..reduce.rows import c_order
-from .spec import KINDS, check_operands
+from .spec import KINDS, check_operands, flat
 
 _LOGITS = 4096  # a block: kLogits
 
@@ -28,7 +28,7 @@ def gan_loss(logit: Array, *, kind: str, target: float) -> Array:
     n, blocks = logit.size, over(logit.size, _LOGITS)
     partial = xp.empty(blocks, "f8") if blocks > 1 else None
     options = {"n": n, "kind": KINDS.index(kind), "target": target}
-    launch("gan_loss", logit=_flat(logit), y=y, partial=partial, **options)
+    launch("gan_loss", logit=flat(logit), y=y, partial=partial, **options)
     if partial is not None:
         launch("gan_loss_mean", partial=partial, y=y, n=n, blocks=blocks)
     return y
@@ -41,11 +41,5 @@ def gan_loss_vjp(logit: Array, gy: Array, *, kind: str, target: float) -> tuple[
     check_cotangent("gan_loss_vjp", gy, (), logit.dtype)
     g = empty_like(logit)
     options = {"n": logit.size, "kind": KINDS.index(kind), "target": target}
-    launch("gan_loss_vjp", logit=_flat(logit), gy=c_order(gy), g=_flat(g), **options)
+    launch("gan_loss_vjp", logit=flat(logit), gy=c_order(gy), g=flat(g), **options)
     return (g,)
-
-
-def _flat(x: Array) -> Array:
-    """Return the elements in the memory order that ``empty_like`` gives."""
-    ordered = x.transpose(0, 2, 3, 1) if is_channels_last(x) else x
-    return c_order(ordered).reshape(-1)
