@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import functools
 import sys
-from typing import Any
 
 from ...errors import LaunchError
 from . import nvrtc
