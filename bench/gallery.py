@@ -31,7 +31,8 @@ HEAD = """# Gallery
 
 What the recipes make after short trainings on one CPU thread; `bench/trainings.py` has their
 settings. Samples are not chosen, and some are poor: `began` has lost digits, `semi_supervised`
-matches features and not looks, `bigan` and `gan` are dense networks. `python bench/gallery.py NAME` makes a picture again, and this page.
+matches features and not looks, `bigan` and `gan` are dense networks.
+`python bench/gallery.py NAME` makes a picture again, and this page.
 
 | | recipe | data | steps | seed | CPU | with |
 |---|---|---|---|---|---|---|
