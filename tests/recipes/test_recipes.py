@@ -45,7 +45,15 @@ SMALL = {
     "vae_gan": PLAIN,
     "progan": {"batch": 8, "nz": 4, "nf": 2, "stage_kimg": 0.008, "fade_kimg": 0.048},
     "pix2pix": {"batch": 2, "ngf": 2, "ndf": 2, "layers": 1, "jitter": 2},
-    "cyclegan": {"batch": 2, "ngf": 2, "ndf": 2, "layers": 1, "blocks": 1, "pool": 3, "jitter": 2},
+    "cyclegan": {
+        "batch": 2,
+        "ngf": 2,
+        "ndf": 2,
+        "layers": 1,
+        "blocks": 1,
+        "replay": 3,
+        "jitter": 2,
+    },
 }
 IMAGES_ONLY = {"dcgan", "began", "ebgan", "projection", "sagan", "biggan", "progan"}
 PAIRS = {  # what recipes that translate train on, of images so large
