@@ -169,15 +169,16 @@ def _kept(change: str, steps: int) -> Claim:
         threshold=0.95,
         paper="no figure on MNIST; the issue asks for 95 %",
         budget=f"{steps} steps of {DIGITS['batch']}, width {DIGITS['ngf']}",
-        measure=lambda seed: digits_kept(
-            seed, change, steps=steps, decay_steps=steps, **DIGITS, lambda_id=0.5
-        ),
+        measure=lambda seed: digits_kept(seed, change, steps=steps, decay_steps=steps, **DIGITS),
+        seeds=2,
+        note="narrower networks, fewer blocks and a rate of 5e-4 for so short a training; digits "
+        "are not mirrored",
     )
 
 
 CLAIMS = (
-    _kept("inverted", 10_000),
-    _kept("coloured", 10_000),
+    _kept("inverted", 8000),
+    _kept("coloured", 8000),
     Claim(
         name="cyclegan-flowers",
         recipe="cyclegan",
