@@ -202,9 +202,12 @@ CLAIMS = (
         sense=">=",
         threshold=1.3,
         paper="L1 alone is blurred, figure 4 and section 4.2; no such figure",
-        budget="8,000 steps each at 64 px, 270 photographs of flowers",
-        measure=lambda seed: flowers_sharper(seed, steps=8000),
+        budget="20,000 steps each at 64 px, 270 photographs of flowers",
+        measure=lambda seed: flowers_sharper(seed, steps=20_000),
         seeds=2,
+        note="a quarter of the paper's 80,000 steps on 400 pairs. After 4,000 (seed 100) held-out "
+        "outlines become blots of a flower's colours with a grid of a few pixels in them, which "
+        "counts as sharp: 0.97 of the photographs' slope, L1 0.53, and no flower is to be seen",
     ),
     Claim(
         name="pix2pix-emoji",
@@ -215,8 +218,8 @@ CLAIMS = (
         sense="<=",
         threshold=1.0,
         paper="not in the paper",
-        budget="10,000 steps at 64 px, 518 pairs",
-        measure=lambda seed: emoji_nearer(seed, steps=10_000),
+        budget="15,000 steps at 64 px, 519 pairs",
+        measure=lambda seed: emoji_nearer(seed, steps=15_000),
         seeds=2,
     ),
 )
