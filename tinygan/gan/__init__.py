@@ -7,6 +7,7 @@ from .diagnostics import Watch, spectral_norms
 from .ema import EMA
 from .field import game_field, game_jacobian, game_jvp, game_vjp
 from .game import Game
+from .jitter import jitter
 from .judge import judge_both, why_apart
 from .labelled import alternating_labelled, check_classes
 from .loop import Alternating, Recipe, Source, advance, alternating, fit, new_game
@@ -22,6 +23,7 @@ from .replay import ReplayPool
 from .snapshot import Snapshot
 from .spectrum import FieldAt, arnoldi, field_at, path_angles, rotation_share
 from .transfer import freeze_layers, start_from, with_frozen
+from .translation import Translation, between_channels, domain_shapes, l1, translate
 
 __all__ = [
     "ADA",
@@ -41,6 +43,7 @@ __all__ = [
     "ReplayPool",
     "Snapshot",
     "Source",
+    "Translation",
     "Watch",
     "advance",
     "adversarial",
@@ -48,8 +51,10 @@ __all__ = [
     "alternating_labelled",
     "arnoldi",
     "balanced",
+    "between_channels",
     "check_classes",
     "diffuse",
+    "domain_shapes",
     "dragan",
     "field_at",
     "fit",
@@ -61,7 +66,9 @@ __all__ = [
     "get_loss",
     "gradient_penalty",
     "instance_noise",
+    "jitter",
     "judge_both",
+    "l1",
     "new_game",
     "objective_warnings",
     "orthogonal",
@@ -74,6 +81,7 @@ __all__ = [
     "rotation_share",
     "spectral_norms",
     "start_from",
+    "translate",
     "why_apart",
     "with_curriculum",
     "with_frozen",

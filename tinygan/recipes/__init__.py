@@ -13,6 +13,7 @@ from . import (
     biggan,
     cgan,
     consensus,
+    cyclegan,
     dcgan,
     dragan,
     ebgan,
@@ -23,6 +24,7 @@ from . import (
     lsgan,
     minibatch,
     pacgan,
+    pix2pix,
     progan,
     projection,
     relativistic,
@@ -68,6 +70,8 @@ RECIPES: dict[str, Recipe] = {
         vae,
         vae_gan,
         progan,
+        pix2pix,
+        cyclegan,
     )
 }
 

@@ -16,10 +16,13 @@ from .features import MinibatchDiscriminator, features_and_logit, hidden_feature
 from .joint import MLPEncoder, pair
 from .mlp import Maxout, MLPDiscriminator, MLPGenerator
 from .noisy import NoisyClassifier
+from .patchgan import PatchDiscriminator, translation_init
 from .progan import ProGANDiscriminator, ProGANGenerator
+from .residual import ResidualBlock, ResidualGenerator
 from .resnet import ResNetDiscriminator, ResNetGenerator
 from .sagan import SAGANDiscriminator, SAGANGenerator
 from .spectral import normalise_spectrally
+from .unet import UNetGenerator
 from .variational import NormalEncoder
 
 __all__ = [
@@ -41,14 +44,18 @@ __all__ = [
     "MinibatchDiscriminator",
     "NoisyClassifier",
     "NormalEncoder",
+    "PatchDiscriminator",
     "ProGANDiscriminator",
     "ProGANGenerator",
     "ProjectionDiscriminator",
     "ProjectionGenerator",
     "ResNetDiscriminator",
     "ResNetGenerator",
+    "ResidualBlock",
+    "ResidualGenerator",
     "SAGANDiscriminator",
     "SAGANGenerator",
+    "UNetGenerator",
     "dcgan_init",
     "features_and_logit",
     "generator_for",
@@ -58,4 +65,5 @@ __all__ = [
     "pair",
     "players_for",
     "stages",
+    "translation_init",
 ]
