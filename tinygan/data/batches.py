@@ -3,7 +3,8 @@
 Epoch e visits the data in the order of a Philox permutation of (seed, "batches", step = e), in
 floor(N / batch_size) batches; the rest of the epoch is dropped, as PyTorch's ``drop_last=True``
 does, so every batch has the same size. One number, the *cursor* (batches served so far), is the
-whole state. Toy distributions are sampled anew for each batch, with the cursor as the step.
+whole state. Toy distributions are sampled anew for each batch, with the cursor as the step; so are
+the parts that are cut out of larger images (``crops``).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 from ..errors import CheckpointError, DataError, OptionError
 from ..kernels.arrays import Array
 from ..random import Stream
+from .crops import Crops
 from .dataset import Dataset
 
 State = dict[str, int | str]
@@ -50,6 +52,7 @@ class Batches:
         self.xp = xp
         self.cursor = 0
         self._stream = Stream(seed, "batches")
+        self._parts = Stream(seed, "crops")
         self._order: tuple[int, Array] | None = None  # (epoch, permutation)
 
     def __iter__(self) -> Iterator[Array]:
@@ -119,8 +122,11 @@ class Batches:
             self.cursor += 1
             return self.xp.asarray(points), self.xp.asarray(parts)
         rows = self._rows()
+        self._parts.restart(self.cursor)
         self.cursor += 1
         y = None if labels is None else self.xp.asarray(labels[rows])
+        if isinstance(self.dataset, Crops):
+            return self.dataset.at_random(rows, self._parts, self.xp), y
         return self.dataset.take(rows, self.xp), y
 
     def _rows(self) -> Array:

@@ -81,6 +81,8 @@ def load(
     *,
     size: int | None = None,
     channels: int | None = None,
+    crop: int | None = None,
+    flip: bool = True,
     split: Split = "train",
     on_bad: OnBad = "error",
     background: str | Colour | None = None,
@@ -93,6 +95,9 @@ def load(
         size: side in pixels of the square images to make: the middle square of each, resized
             (image files bicubic, arrays bilinear, both antialiased). None keeps their own size.
         channels: 1 or 3; None keeps what the data have.
+        crop: side in pixels of the random parts that batches take of larger images, whose sizes may
+            differ; image files only, and in place of ``size``. See ``Crops``.
+        flip: of ``crop``: mirror the parts at random.
         split: ``"train"`` or ``"test"``, where the source has both.
         on_bad: what to do with image files that don't fit: ``"error"``, ``"skip"`` (and note it)
             or ``"convert"`` (CMYK, palettes, first frame of animations).
@@ -118,16 +123,28 @@ def load(
     size = named_size if size is None else size
     if size is not None:
         check_size(size)
+    if crop is not None and size is not None:
+        raise OptionError(f"{spec}: size {size} and crop {crop}: one of the two fits")
     built_in = _built_in(name, split)
     if built_in is not None:
+        _refuse_crop(name, crop)
         return built_in().fitted(size, channels)
     path = Path(name).expanduser()
     kind = kind_of(path)
     if kind in ("image folder", "image zip", "parquet", "parquet folder"):
         colour = None if background is None else parse_colour(background)
-        rules = Rules(size, channels, on_bad == "convert", colour)
+        side = None if crop is None else check_size(crop)
+        rules = Rules(size, channels, on_bad == "convert", colour, side, flip)
         return _load_images(kind, path, split, rules, on_bad)
+    _refuse_crop(str(path), crop)
     return _load_arrays(kind, path, split, value_range).fitted(size, channels)
+
+
+def _refuse_crop(name: str, crop: int | None) -> None:
+    if crop is not None:
+        raise OptionError(
+            f"{name}: crop {crop}: a folder, a zip or parquet of image files can be cropped"
+        )
 
 
 def _load_images(kind: str, path: Path, split: Split, rules: Rules, on_bad: OnBad) -> Dataset:

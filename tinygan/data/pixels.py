@@ -45,12 +45,16 @@ class Rules:
         channels: 1, 3, or None for what each image has.
         convert: accept odd images (CMYK, palette, animated: the first frame).
         background: what lies behind transparent pixels, or None to refuse them.
+        crop: side of the parts that batches take of the whole images, or None for whole ones.
+        flip: mirror those parts at random.
     """
 
     size: int | None = None
     channels: int | None = None
     convert: bool = False
     background: Colour | None = None
+    crop: int | None = None
+    flip: bool = True
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ from .neighbours import nearest
 from .pair import Pair, Side, side
 from .path_length import perceptual_path_length
 from .probe import fit_probe, linear_probe_accuracy, nearest_neighbour_accuracy
+from .psnr import ssim
 from .sequence_scores import discriminative_score, predictive_score
 from .sheets import blind_sheet, neighbour_sheet, score_answers, template_sheet
 from .sliced_wasserstein import laplacian_swd
@@ -97,6 +98,7 @@ __all__ = [
     "recovered_interval",
     "score_answers",
     "side",
+    "ssim",
     "stacked_digit_modes",
     "template_sheet",
     "toy_modes",
