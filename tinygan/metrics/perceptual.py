@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from .. import nn, ops
+from .. import nn, ops, random
 from ..autograd import Tensor
 from ..data.resize import LUMA
 from ..errors import OptionError, ShapeError, StateError
@@ -112,6 +112,12 @@ def perceptual_net(spec: str) -> PerceptualNet:
         OptionError: no net has that name.
         CheckpointError: the weights are missing, damaged or of another net.
     """
+    # streams of its own: the caller's are left where they are
+    with random.using(random.Streams(0, random.current().xp)):
+        return _loaded(spec)
+
+
+def _loaded(spec: str) -> PerceptualNet:
     name, _, file = spec.partition(":")
     if name in HOUSE_NETS and not file:
         return PerceptualNet(_House(name), name=name, sha256=house_card(name)["sha256"], spec=spec)

@@ -18,8 +18,10 @@ from .mlp import Maxout, MLPDiscriminator, MLPGenerator
 from .noisy import NoisyClassifier
 from .progan import ProGANDiscriminator, ProGANGenerator
 from .resnet import ResNetDiscriminator, ResNetGenerator
+from .rrdb import RRDBNet
 from .sagan import SAGANDiscriminator, SAGANGenerator
 from .spectral import normalise_spectrally
+from .srresnet import SRDiscriminator, SRResNet
 from .variational import NormalEncoder
 
 __all__ = [
@@ -45,10 +47,13 @@ __all__ = [
     "ProGANGenerator",
     "ProjectionDiscriminator",
     "ProjectionGenerator",
+    "RRDBNet",
     "ResNetDiscriminator",
     "ResNetGenerator",
     "SAGANDiscriminator",
     "SAGANGenerator",
+    "SRDiscriminator",
+    "SRResNet",
     "dcgan_init",
     "features_and_logit",
     "generator_for",
