@@ -110,15 +110,13 @@ def play(name, steps, **more):
     recipe = get(name)
     config = recipe.config(**SMALL | more)
     batches = data.Batches(data.load("digits:16"), config.batch, seed=0)
-    for game in fit(recipe, batches, steps=steps, config=config):
-        yield game
+    yield from fit(recipe, batches, steps=steps, config=config)
 
 
 @pytest.mark.parametrize("name", ["srgan", "esrgan"])
 def test_d_stays_where_it_is_in_the_first_phase_and_moves_in_the_second(name):
     states = [
-        {k: v.copy() for k, v in game.D.state_dict().items()}
-        for game in play(name, 4, pretrain=2)
+        {k: v.copy() for k, v in game.D.state_dict().items()} for game in play(name, 4, pretrain=2)
     ]
     weights = [k for k in states[0] if k.endswith("weight")]
     assert all((states[0][k] == states[1][k]).all() for k in weights)

@@ -16,6 +16,7 @@ from . import (
     dcgan,
     dragan,
     ebgan,
+    esrgan,
     extragradient,
     feature_matching,
     gan,
@@ -29,6 +30,7 @@ from . import (
     sagan,
     semi_supervised,
     sngan,
+    srgan,
     unrolled,
     vae,
     vae_gan,
@@ -68,6 +70,8 @@ RECIPES: dict[str, Recipe] = {
         vae,
         vae_gan,
         progan,
+        srgan,
+        esrgan,
     )
 }
 

@@ -9,8 +9,8 @@
 
 Wang et al., arXiv:1809.00219, sections 3.1 to 3.4 and 4.1: RRDB networks, relativistic average D,
 lambda_adv 5e-3, eta 1e-2, lambda_content 1 with VGG19's conv 5_4 before its ReLU, batch 16 of
-128 x 128 pixels (``--crop 128``). Adam(2e-4) on pixels for 10^6 steps; then Adam(1e-4), which halves
-at 50k, 100k, 200k and 300k of 400k steps: multiples 1, 2, 4 and 6 of ``decay_at``.
+128 x 128 pixels (``--crop 128``). Adam(2e-4) on pixels for 10^6 steps; then Adam(1e-4), halved at
+50k, 100k, 200k and 300k of 400k steps: multiples 1, 2, 4 and 6 of ``decay_at``.
 
 Deviations: small networks and few steps by default, and features of an in-house net, see ``srgan``
 (lambda_content 0.03 for ``squeeze``). On pixels the rate stays where it is, where the paper halves
@@ -120,7 +120,7 @@ def d_loss(game: Game, real: Tensor, fake: Tensor) -> Tensor:
 
 
 def g_loss(game: Game, real: Tensor, fake: Tensor) -> Tensor:
-    """lambda_content E |phi(x_high) - phi(x)| + eta E |x_high - x| + lambda_adv times D's turned."""
+    """The perceptual loss, that of pixels, and D's with reals and fakes exchanged, weighted."""
     phi = cast(PerceptualNet, game.extra["phi"])
     with no_grad():
         aim, real_logit = phi(real, activated=False), game.D(real)

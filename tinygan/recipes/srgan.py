@@ -5,9 +5,9 @@
     then    L_D = E softplus(-D(x_high)) + E softplus(D(x))
             L_G = lambda_content E (phi(x_high) - phi(x))^2 + lambda_adv E softplus(-D(x))
 
-Ledig et al., arXiv:1609.04802: sections 2.1 (networks), 2.2 (losses) and 3.2 (training): Adam(1e-4),
-batch 16 of 96 x 96 pixels (``--crop 96``), 10^6 steps on pixels, then 10^5 as a GAN at 1e-4 and
-10^5 at 1e-5; lambda_adv 1e-3. phi is VGG19's conv 5_4 behind its ReLU, divided by 12.75, so
+Ledig et al., arXiv:1609.04802, sections 2.1 (networks), 2.2 (losses) and 3.2 (training): batch 16
+of 96 x 96 pixels (``--crop 96``), Adam(1e-4) for 10^6 steps on pixels, then for 10^5 as a GAN, and
+10^5 more at 1e-5; lambda_adv 1e-3. phi is VGG19's conv 5_4 behind its ReLU, divided by 12.75, so
 lambda_content is 0.006 (``--preset paper``).
 
 Deviations: small networks and few steps by default, and as features those of an in-house net, which
