@@ -44,6 +44,11 @@ TINY = {
     "vae": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4}),
     "vae_gan": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4}),
     "progan": ("digits:8", {"batch": 4, "nf": 2, "nz": 4, "stage_kimg": 0.004, "fade_kimg": 0.02}),
+    "srgan": ("digits:16", {"batch": 4, "ngf": 4, "ndf": 2, "blocks": 1, "pretrain": 2}),
+    "esrgan": (
+        "digits:16",
+        {"batch": 4, "ngf": 4, "growth": 2, "ndf": 2, "blocks": 1} | {"pretrain": 2},
+    ),
 }
 
 

@@ -47,6 +47,11 @@ TINY = {
     "vae": ("ring", {"batch": 16, "hidden": 8}),
     "vae_gan": ("ring", {"batch": 16, "hidden": 8}),
     "progan": ("digits:8", {"batch": 4, "nf": 2, "nz": 4, "stage_kimg": 0.1, "fade_kimg": 0.2}),
+    "srgan": ("digits:16", {"batch": 4, "ngf": 4, "ndf": 2, "blocks": 1, "pretrain": 40}),
+    "esrgan": (
+        "digits:16",
+        {"batch": 4, "ngf": 4, "growth": 2, "ndf": 2, "blocks": 1} | {"pretrain": 40},
+    ),
 }
 
 CHILD = """

@@ -20,7 +20,7 @@ from ..random import Stream
 from .dataset import Dataset
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Crops(Dataset):
     """A data set of square parts of images; ``stored`` holds the middle ones.
 

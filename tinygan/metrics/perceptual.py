@@ -3,15 +3,16 @@
     name            layer phi                               channels   at 1 pixel in
     vgg19           conv 5_4, arXiv:1409.1556               512        16
     squeeze         fire9, arXiv:1602.07360                 512        16
-    digits_lenet    second convolution; mnist_lenet and     32         2
-                    fashion_lenet likewise
+    digits_lenet    second convolution, of each colour;     32 or 96   2
+                    mnist_lenet, fashion_lenet likewise
 
 A loss is a distance of phi(x) and phi(y), taken in front of the last ReLU (ESRGAN,
 arXiv:1809.00219, section 3.3) or behind it (SRGAN, arXiv:1609.04802, section 2.2.1). The weights of
 the first two are the user's: ``vgg19:FILE`` of torchvision's, ``squeeze:FILE`` of torchvision's or
 of Keras' (``.h5``); without a file they are looked for in the user's cache. The in-house nets ship
 with tinygan. They are classifiers of small grey pictures, and know nothing of photographs: with
-them a loss is a loss on filtered edges, and is to be called by their name.
+them a loss is a loss on filtered edges, and is to be called by their name. Each channel of a colour
+image is a grey picture to them, so that colours count.
 
 A net of these is constant: a game keeps it beside its players, and a checkpoint holds its name and
 the SHA-256 of its weights alone, so that a run is never resumed with another one.
@@ -25,9 +26,7 @@ from typing import Any, cast
 
 from .. import nn, ops, random
 from ..autograd import Tensor
-from ..data.resize import LUMA
 from ..errors import OptionError, ShapeError, StateError
-from ..kernels.arrays import xp_of
 from .house_nets import HOUSE_NETS, house_card, load_house_net
 from .squeezenet_h5 import squeezenet_from_h5
 from .trunks import Fire, Trunk, load_trunk
@@ -68,6 +67,11 @@ class PerceptualNet:
         features = cast(Tensor, out[-1] if isinstance(out, list) else out)
         return ops.relu(features) if activated else features
 
+    @property
+    def note(self) -> str:
+        """A line that says which net it is."""
+        return f"perceptual loss in the features of {self.name} (SHA-256 {self.sha256[:12]})"
+
     def state_dict(self) -> dict[str, Any]:
         """Return the name and the weights' SHA-256."""
         return {"net": self.name, "sha256": self.sha256}
@@ -82,7 +86,10 @@ class PerceptualNet:
 
 
 class _House(nn.Module):
-    """The convolutions of an in-house net, up to the second one's output; colour becomes luma."""
+    """The convolutions of an in-house net, up to the second one's output, of each colour channel.
+
+    Shapes: x (N, C, H, W) -> (N, 32 C, H/2, W/2).
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -95,11 +102,9 @@ class _House(nn.Module):
                 f"perceptual net {self.name}: images {x.shape}: (N, 1 or 3, H, W) of 2 pixels a "
                 "side or more fit"
             )
-        if x.shape[1] == 3:
-            weights = xp_of(x.data).asarray(LUMA, dtype=x.dtype).reshape(1, 3, 1, 1)
-            x = ops.sum(x * Tensor(weights), 1, keepdims=True)
-        features: Tensor = self.layers(x)
-        return features
+        n, channels, height, width = x.shape
+        features: Tensor = self.layers(x.reshape(n * channels, 1, height, width))
+        return features.reshape(n, -1, *features.shape[2:])
 
 
 def perceptual_net(spec: str) -> PerceptualNet:

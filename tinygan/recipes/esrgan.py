@@ -103,7 +103,7 @@ def setup(config: Config, data_shape: Shape) -> Game:
         ema=EMA.maybe(G, config.half_life_kimg),
         extra={"phi": phi, "psnr": frozen_copy(G)},
         schedules=[(opt_g, rates), (opt_d, rates)],
-        translation=ENLARGES,
+        translation=ENLARGES, notes=(phi.note,),
     )  # fmt: skip
 
 

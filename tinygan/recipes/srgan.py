@@ -98,6 +98,7 @@ def setup(config: Config, data_shape: Shape) -> Game:
         extra={"phi": phi, "psnr": frozen_copy(G)},
         schedules=[(opt_g, rates), (opt_d, rates)],
         translation=ENLARGES,
+        notes=(phi.note,),
     )
 
 
