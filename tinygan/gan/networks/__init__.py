@@ -16,12 +16,15 @@ from .features import MinibatchDiscriminator, features_and_logit, hidden_feature
 from .joint import MLPEncoder, pair
 from .mlp import Maxout, MLPDiscriminator, MLPGenerator
 from .noisy import NoisyClassifier
+from .patchgan import PatchDiscriminator, translation_init
 from .progan import ProGANDiscriminator, ProGANGenerator
+from .residual import ResidualBlock, ResidualGenerator
 from .resnet import ResNetDiscriminator, ResNetGenerator
 from .rrdb import RRDBNet
 from .sagan import SAGANDiscriminator, SAGANGenerator
 from .spectral import normalise_spectrally
 from .srresnet import SRDiscriminator, SRResNet
+from .unet import UNetGenerator
 from .variational import NormalEncoder
 
 __all__ = [
@@ -43,6 +46,7 @@ __all__ = [
     "MinibatchDiscriminator",
     "NoisyClassifier",
     "NormalEncoder",
+    "PatchDiscriminator",
     "ProGANDiscriminator",
     "ProGANGenerator",
     "ProjectionDiscriminator",
@@ -50,10 +54,13 @@ __all__ = [
     "RRDBNet",
     "ResNetDiscriminator",
     "ResNetGenerator",
+    "ResidualBlock",
+    "ResidualGenerator",
     "SAGANDiscriminator",
     "SAGANGenerator",
     "SRDiscriminator",
     "SRResNet",
+    "UNetGenerator",
     "dcgan_init",
     "features_and_logit",
     "generator_for",
@@ -63,4 +70,5 @@ __all__ = [
     "pair",
     "players_for",
     "stages",
+    "translation_init",
 ]

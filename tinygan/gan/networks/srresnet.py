@@ -28,7 +28,7 @@ _STAGES = 4  # of D, each of which halves the side
 _HIDDEN = 16  # units of D's dense layer, as a multiple of ndf: 1024
 
 
-class ResidualBlock(nn.Module):
+class SRBlock(nn.Module):
     """x + BN(conv(PReLU(BN(conv(x))))). Shapes: x (N, C, H, W) -> the same."""
 
     def __init__(self, channels: int) -> None:
@@ -58,7 +58,7 @@ class SRResNet(nn.Module):
 
     def __init__(self, channels: int = 3, *, ngf: int = 64, blocks: int = 16) -> None:
         self.head = nn.Sequential(nn.Conv2d(channels, ngf, 9, 1, 4), nn.PReLU())
-        self.body = nn.Sequential(*(ResidualBlock(ngf) for _ in range(blocks)))
+        self.body = nn.Sequential(*(SRBlock(ngf) for _ in range(blocks)))
         self.join = nn.Sequential(nn.Conv2d(ngf, ngf, 3, 1, 1), nn.BatchNorm2d(ngf))
         ups: list[nn.Module] = []
         for _ in range(2):
