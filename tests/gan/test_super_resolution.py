@@ -1,12 +1,14 @@
 """Low-resolution images, the step of two phases, and networks between two trained ones."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from tinygan import Tensor, data, nn
-from tinygan.errors import OptionError, ShapeError, StateError
-from tinygan.gan import fit
+from tinygan.errors import CheckpointError, OptionError, ShapeError, StateError
+from tinygan.gan import fit, new_game
 from tinygan.gan.networks import SRResNet
 from tinygan.gan.super_resolution import (
     PhaseRates,
@@ -182,9 +184,9 @@ def test_features_that_are_missing_are_named_before_training(tmp_path, monkeypat
     monkeypatch.setattr("tinygan.metrics.weights.cache_root", lambda: tmp_path)
     with pytest.raises(OptionError, match="vgg19:FILE, squeeze:FILE, digits_lenet"):
         next(iter(play("srgan", 1, features="vgg16")))
-    paper = get("esrgan").presets["paper"]
-    with pytest.raises(Exception, match=r"vgg19: no weights at .* name a copy of https"):
-        get("esrgan").setup(paper, (3, 32, 32))
+    small = dataclasses.replace(get("esrgan").presets["paper"], ngf=2, ndf=2, blocks=1)
+    with pytest.raises(CheckpointError, match=r"vgg19: no weights at .* name a copy of https"):
+        get("esrgan").setup(small, (3, 16, 16))
 
 
 def test_phi_has_no_part_in_the_gradients_of_the_players():
@@ -195,3 +197,28 @@ def test_phi_has_no_part_in_the_gradients_of_the_players():
     game = list(play("srgan", 3, pretrain=0))[-1]
     after = game.extra["phi"](Tensor(np.ones((1, 1, 8, 8), np.float32)), activated=False).numpy()
     np.testing.assert_array_equal(before, after)
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "channels"), [("srgan", 1_549_462, 64), ("esrgan", 16_697_987, 64)]
+)
+def test_the_papers_settings_make_its_networks(name, size, channels):
+    paper = dataclasses.replace(get(name).presets["paper"], features="digits_lenet")
+    game = new_game(get(name), (3, 32, 32), config=paper)
+    assert sum(p.size for p in game.G.parameters()) == size
+    assert game.D.state_dict()["features.0.weight"].shape == (channels, 3, 3, 3)
+    assert paper.batch == 16
+    assert game.G(Tensor(np.zeros((1, 3, 8, 8), np.float32))).shape == (1, 3, 32, 32)
+    assert game.D(Tensor(np.zeros((2, 3, 32, 32), np.float32))).shape == (2,)
+
+
+def test_the_papers_rates_fall_where_it_says():
+    for name, at in (("srgan", {1_100_000: 0.1}), ("esrgan", {1_050_000: 0.5, 1_300_000: 1 / 16})):
+        small = {"ngf": 4, "ndf": 2, "blocks": 1, "features": "digits_lenet"}
+        paper = dataclasses.replace(get(name).presets["paper"], **small)
+        ((optimizer, rates), *_) = new_game(get(name), (3, 16, 16), config=paper).schedules
+        assert optimizer.base_lr == 1e-4
+        assert rates(999_999) == {"srgan": 1.0, "esrgan": 2.0}[name]
+        assert rates(1_000_000) == 1.0
+        assert {step: rates(step) for step in at} == at
+        assert all(rates(step - 1) > rates(step) for step in at)
