@@ -49,8 +49,8 @@ def test_parts_lie_anywhere_in_each_image_and_every_other_is_mirrored(folder):
     assert abs(mirrored - 800) < 5 * 20  # five deviations of a fair coin
 
 
-def test_without_flip_no_part_is_mirrored(folder):
-    batches = Batches(load(folder, crop=SIDE, flip=False), 4, seed=1)
+def test_without_mirror_no_part_is_mirrored(folder):
+    batches = Batches(load(folder, crop=SIDE, mirror=False), 4, seed=1)
     assert not any(where(part)[3] for _ in range(20) for part in next(batches))
 
 
@@ -78,7 +78,7 @@ def test_without_random_numbers_an_image_stands_for_its_middle(folder):
 def test_the_hash_covers_what_lies_outside_the_middles(folder):
     before = load(folder, crop=SIDE)
     assert before.hash == load(folder, crop=SIDE).hash
-    assert before.hash != load(folder, crop=SIDE, flip=False).hash
+    assert before.hash != load(folder, crop=SIDE, mirror=False).hash
     pixels = coordinates(20, 30, 0)
     pixels[0, 0] = 255
     Image.fromarray(pixels).save(folder / "0.png")

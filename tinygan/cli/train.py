@@ -33,7 +33,7 @@ class Options:
         channels: 1 (grey) or 3 (RGB); by default the data's own.
         crop: side in pixels of the random parts that are taken of larger images, of any sizes; in
             place of --size. By default whole images.
-        flip: of --crop: mirror the parts at random.
+        mirror: of --crop: mirror the parts at random.
         value_range: of float images in an .npz: 0,1 or -1,1 or 0,255.
         background: colour behind transparent pixels: white, #rrggbb; by default such images are
             refused.
@@ -76,7 +76,7 @@ class Options:
     size: int | None = None
     channels: int | None = None
     crop: int | None = None
-    flip: bool = True
+    mirror: bool = True
     value_range: str = ""
     background: str = ""
     outdir: str = "runs"

@@ -83,7 +83,7 @@ class _How:
     background: str | Colour | None
     value_range: npz.ValueRange | None
     crop: int | None
-    flip: bool
+    mirror: bool
     half: Half = ""
 
     def __post_init__(self) -> None:
@@ -100,7 +100,7 @@ class _How:
         """Return how image files become arrays."""
         behind = None if self.background is None else parse_colour(self.background)
         convert = self.on_bad == "convert"
-        return Rules(self.size, self.channels, convert, behind, self.half, self.crop, self.flip)
+        return Rules(self.size, self.channels, convert, behind, self.half, self.crop, self.mirror)
 
 
 def load(
@@ -109,7 +109,7 @@ def load(
     size: int | None = None,
     channels: int | None = None,
     crop: int | None = None,
-    flip: bool = True,
+    mirror: bool = True,
     split: Split = "train",
     on_bad: OnBad = "error",
     background: str | Colour | None = None,
@@ -125,7 +125,7 @@ def load(
         channels: 1 or 3; None keeps what the data have.
         crop: side in pixels of the random parts that batches take of larger images, whose sizes may
             differ; image files only, and in place of ``size``. See ``Crops``.
-        flip: of ``crop``: mirror the parts at random.
+        mirror: of ``crop``: mirror the parts at random.
         split: ``"train"`` or ``"test"``, where the source has both.
         on_bad: what to do with image files that don't fit: ``"error"``, ``"skip"`` (and note it)
             or ``"convert"`` (CMYK, palettes, first frame of animations).
@@ -144,7 +144,7 @@ def load(
         background=background,
         value_range=value_range,
         crop=crop,
-        flip=flip,
+        mirror=mirror,
     )
     return _load(str(spec), how)
 

@@ -26,16 +26,16 @@ class Crops(Dataset):
 
     Attributes:
         whole: the images, (H, W, C) each, uint8 or float32 as ``stored``.
-        flip: mirror every other part, at random, left to right.
+        mirror: mirror every other part, at random, left to right.
     """
 
     whole: Sequence[Array] = ()
-    flip: bool = True
+    mirror: bool = True
 
     @cached_property
     def hash(self) -> str:
         """SHA-256 of the whole images, the labels, and how parts are taken."""
-        digest = hashlib.sha256(f"{super().hash} {self.flip}".encode())
+        digest = hashlib.sha256(f"{super().hash} {self.mirror}".encode())
         for image in self.whole:
             digest.update(f"{image.dtype.str} {image.shape}".encode())
             digest.update(np.ascontiguousarray(image).data)
@@ -60,7 +60,7 @@ class Crops(Dataset):
                 int(u * (n - side + 1)) for u, n in zip((down, right), image.shape, strict=False)
             )
             cut = image[top : top + side, left : left + side]
-            part[:] = cut[:, ::-1] if self.flip and mirror < 0.5 else cut
+            part[:] = cut[:, ::-1] if self.mirror and mirror < 0.5 else cut
         return self._decode(parts, xp)
 
 

@@ -28,14 +28,14 @@ class Gathered:
         kept: which of the files they are, in order.
         notes: one line for each file that was skipped.
         whole: (H, W, C) uint8 each, where ``stored`` are their middles.
-        flip: of ``whole``: mirror parts at random.
+        mirror: of ``whole``: mirror parts at random.
     """
 
     stored: Array
     kept: list[int]
     notes: tuple[str, ...]
     whole: list[Array] = field(default_factory=list)
-    flip: bool = True
+    mirror: bool = True
 
     def dataset(
         self, name: str, labels: Array | None, classes: tuple[str, ...], source: str
@@ -43,7 +43,7 @@ class Gathered:
         """Make a data set of the images; labels are those of all files."""
         facts = (name, self.stored, None if labels is None else labels[self.kept], classes, source)
         if self.whole:
-            return Crops(*facts, notes=self.notes, whole=self.whole, flip=self.flip)
+            return Crops(*facts, notes=self.notes, whole=self.whole, mirror=self.mirror)
         return Dataset(*facts, notes=self.notes)
 
 
@@ -93,7 +93,7 @@ def gather(
         if not whole:
             raise _none_read(root, count, notes)
         stored = middles(whole, rules.crop)
-        return Gathered(stored, kept, tuple(notes), whole, rules.flip)
+        return Gathered(stored, kept, tuple(notes), whole, rules.mirror)
     return _gather_alike(root, count, _decoded(files, rules, on_bad, notes), kept, notes)
 
 

@@ -48,7 +48,7 @@ class Rules:
         background: what lies behind transparent pixels, or None to refuse them.
         half: take the left or the right half of an image alone, "" for all of it.
         crop: side of the parts that batches take of the whole images, or None for whole ones.
-        flip: mirror those parts at random.
+        mirror: mirror those parts at random.
     """
 
     size: int | None = None
@@ -57,7 +57,7 @@ class Rules:
     background: Colour | None = None
     half: Half = ""
     crop: int | None = None
-    flip: bool = True
+    mirror: bool = True
 
 
 @dataclass(frozen=True)

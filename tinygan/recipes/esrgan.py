@@ -89,8 +89,8 @@ def setup(config: Config, data_shape: Shape) -> Game:
     weights = (config.lambda_content, config.lambda_adv, config.eta)
     if min(config.lr, config.lr_pretrain) <= 0 or min(weights) < 0:
         raise OptionError("esrgan: lr and lr_pretrain above 0, and weights from 0 on fit")
-    D = SRDiscriminator(data_shape, ndf=config.ndf)
     phi = perceptual_net(config.features)
+    D = SRDiscriminator(data_shape, ndf=config.ndf)
     G = RRDBNet(data_shape[0], ngf=config.ngf, growth=config.growth, blocks=config.blocks)
     betas = (config.beta1, config.beta2)
     opt_g = optim.Adam(G.parameters(), config.lr, betas=betas)

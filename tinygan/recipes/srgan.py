@@ -80,8 +80,8 @@ def setup(config: Config, data_shape: Shape) -> Game:
     """Make the players and their optimizers for images of ``data_shape``, the enlarged ones'."""
     if min(config.lr, config.lr_pretrain) <= 0 or min(config.lambda_content, config.lambda_adv) < 0:
         raise OptionError("srgan: lr and lr_pretrain above 0, and weights from 0 on fit")
-    D = SRDiscriminator(data_shape, ndf=config.ndf)
     phi = perceptual_net(config.features)
+    D = SRDiscriminator(data_shape, ndf=config.ndf)
     G = SRResNet(data_shape[0], ngf=config.ngf, blocks=config.blocks)
     betas = (config.beta1, config.beta2)
     opt_g = optim.Adam(G.parameters(), config.lr, betas=betas)

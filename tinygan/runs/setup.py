@@ -46,7 +46,7 @@ class Settings:
         size: side of the images in pixels; None: their own.
         channels: 1 or 3; None: their own.
         crop: side of the random parts that are taken of larger images; None: whole images.
-        flip: of ``crop``: mirror the parts at random.
+        mirror: of ``crop``: mirror the parts at random.
         value_range: of float images in an ``.npz``, ``0,1``, ``-1,1`` or ``0,255``.
         background: colour behind transparent pixels; "" refuses them.
         device: ``cpu``, ``cuda`` or ``auto``.
@@ -77,7 +77,7 @@ class Settings:
     size: int | None = None
     channels: int | None = None
     crop: int | None = None
-    flip: bool = True
+    mirror: bool = True
     value_range: str = ""
     background: str = ""
     device: str = "auto"
@@ -286,7 +286,7 @@ def load_data(settings: Settings, *, split: catalog.Split = "train") -> data.Dat
         size=settings.size,
         channels=settings.channels,
         crop=settings.crop,
-        flip=settings.flip,
+        mirror=settings.mirror,
         value_range=parse_range(settings.value_range),
         background=settings.background or None,
     )
