@@ -45,7 +45,15 @@ SMALL = {
     "vae_gan": PLAIN,
     "progan": {"batch": 8, "nz": 4, "nf": 2, "stage_kimg": 0.008, "fade_kimg": 0.048},
     "pix2pix": {"batch": 2, "ngf": 2, "ndf": 2, "layers": 1, "jitter": 2},
-    "cyclegan": {"batch": 2, "ngf": 2, "ndf": 2, "layers": 1, "blocks": 1, "pool": 3, "jitter": 2},
+    "cyclegan": {
+        "batch": 2,
+        "ngf": 2,
+        "ndf": 2,
+        "layers": 1,
+        "blocks": 1,
+        "replay": 3,
+        "jitter": 2,
+    },
     "srgan": {"batch": 8, "ngf": 4, "ndf": 2, "blocks": 1, "pretrain": 2, "decay_at": 3},
     "esrgan": {"batch": 8, "ngf": 4, "growth": 2, "ndf": 2, "blocks": 1, "pretrain": 2},
 }
