@@ -49,6 +49,14 @@ def test_parts_lie_anywhere_in_each_image_and_every_other_is_mirrored(folder):
     assert abs(mirrored - 800) < 5 * 20  # five deviations of a fair coin
 
 
+def test_a_batch_larger_than_the_set_takes_several_parts_of_each_image(folder):
+    batches = Batches(load(folder, crop=SIDE), 8, seed=1)
+    found = [where(part) for part in next(batches)]
+    assert sorted(at[0] for at in found) == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert batches.per_epoch == 1
+    assert next(Batches(load(folder, crop=SIDE), 7, seed=1)).shape == (7, 3, SIDE, SIDE)
+
+
 def test_without_mirror_no_part_is_mirrored(folder):
     batches = Batches(load(folder, crop=SIDE, mirror=False), 4, seed=1)
     assert not any(where(part)[3] for _ in range(20) for part in next(batches))

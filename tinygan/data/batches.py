@@ -65,7 +65,8 @@ class Batches:
 
     def __init__(self, dataset: Dataset, batch_size: int, *, seed: int, xp: Any = np) -> None:
         most = min(map(len, dataset.domains or (dataset,)))
-        if batch_size < 1 or (dataset.toy is None and batch_size > most):
+        endless = dataset.toy is not None or isinstance(dataset, Crops)
+        if batch_size < 1 or (batch_size > most and not endless):
             raise OptionError(
                 f"batch size {batch_size} doesn't fit {dataset.name}: use 1 to {most}"
             )
@@ -76,7 +77,9 @@ class Batches:
         self.cursor = 0
         self._stream = Stream(seed, "batches")  # of toys
         self._parts = Stream(seed, "crops")
-        self._rows = _Order("batches", len(dataset), batch_size, seed)
+        # of few large images a batch takes several parts each
+        rounds = -(-batch_size // most) if isinstance(dataset, Crops) else 1
+        self._rows = _Order("batches", rounds * len(dataset), batch_size, seed)
         self._others: _Order | None = None
         if dataset.domains is not None and not dataset.matched:
             self._others = _Order("batches-b", len(dataset.domains[1]), batch_size, seed)
@@ -147,7 +150,7 @@ class Batches:
             points, parts = toy.sample(self.batch_size, self._stream)
             self.cursor += 1
             return self.xp.asarray(points), self.xp.asarray(parts)
-        rows = self._rows(self.cursor)
+        rows = self._rows(self.cursor) % len(self.dataset)
         others = None if self._others is None else self._others(self.cursor)
         self._parts.restart(self.cursor)
         self.cursor += 1
