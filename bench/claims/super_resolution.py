@@ -145,11 +145,11 @@ PIXELS: dict[str, Any] = {
 }  # fmt: skip
 SRGAN: dict[str, Any] = {
     "pretrain": 5000, "lr_pretrain": 5e-4, "decay_at": 2000, "features": "fashion_lenet",
-    "lambda_content": 0.15, "ngf": 32, "blocks": 4,
+    "lambda_content": 0.15, "lambda_pixel": 1.0, "ngf": 32, "blocks": 4,
 }  # fmt: skip
 ESRGAN: dict[str, Any] = {
     "pretrain": 3500, "lr_pretrain": 5e-4, "decay_at": 500, "features": "fashion_lenet",
-    "lambda_content": 0.2, "ngf": 32, "growth": 16, "blocks": 2,
+    "lambda_content": 0.2, "eta": 1.0, "ngf": 32, "growth": 16, "blocks": 2,
 }  # fmt: skip
 
 CLAIMS = (

@@ -169,6 +169,7 @@ def test_the_losses_of_the_second_phase_are_their_formulas(name):
     if name == "srgan":
         d = softplus(-r) + softplus(f)
         g = config.lambda_content * ((a - b) ** 2).mean() + config.lambda_adv * softplus(-f)
+        g += config.lambda_pixel * ((x.numpy() - y.numpy()) ** 2).mean()
     else:
         over, under = r - f.mean(), f - r.mean()
         d = softplus(-over) + softplus(under)

@@ -2,8 +2,9 @@
 
 A feature net turns images into vectors (``features``, ``inception``, ``house_nets``); a metric is a
 function of two sets of them (``fid``, ``kid``, ``prdc`` ...), of images (``ms_ssim``, ``lpips``,
-``sliced_wasserstein``), of points (``modes``) or of a generator (``path_length``). ``suite`` runs
-them by name on a ``Pair``, with bootstrap intervals; ``card`` says what a number's protocol is.
+``psnr``, ``sliced_wasserstein``), of points (``modes``) or of a generator (``path_length``).
+``suite`` runs them by name on a ``Pair``, with bootstrap intervals; ``card`` says what a number's
+protocol is. ``perceptual`` has the nets of perceptual losses.
 Functions that have their module's name are imported from there: ``from tinygan.metrics.prdc import
 prdc``.
 """

@@ -13,7 +13,7 @@ lambda_adv 5e-3, eta 1e-2, lambda_content 1 with VGG19's conv 5_4 before its ReL
 50k, 100k, 200k and 300k of 400k steps: multiples 1, 2, 4 and 6 of ``decay_at``.
 
 Deviations: small networks and few steps by default, and features of an in-house net, see ``srgan``
-(lambda_content 0.03 for ``squeeze``). On pixels the rate stays where it is, where the paper halves
+(lambda_content 0.03 for ``squeeze``), with eta 1. On pixels the rate stays where it is, where the paper halves
 it every 200k steps. D is SRGAN's, its batch norm taken over reals and fakes apart.
 """
 
@@ -71,7 +71,7 @@ class Config:
     features: str = "digits_lenet"
     lambda_content: float = 1.0
     lambda_adv: float = 5e-3
-    eta: float = 1e-2
+    eta: float = 1.0
     ngf: int = 32
     growth: int = 16
     blocks: int = 2
@@ -80,7 +80,14 @@ class Config:
 
 
 PAPER = Config(
-    pretrain=1_000_000, decay_at=50_000, features="vgg19", ngf=64, growth=32, blocks=23, ndf=64
+    pretrain=1_000_000,
+    decay_at=50_000,
+    features="vgg19",
+    eta=1e-2,
+    ngf=64,
+    growth=32,
+    blocks=23,
+    ndf=64,
 )
 
 

@@ -3,16 +3,18 @@
     x = G(x_low),  x_low = bicubic(x_high) / 4
     first   L_G = E (x_high - x)^2                                        SRResNet
     then    L_D = E softplus(-D(x_high)) + E softplus(D(x))
-            L_G = lambda_content E (phi(x_high) - phi(x))^2 + lambda_adv E softplus(-D(x))
+            L_G = lambda_content E (phi(x_high) - phi(x))^2 + lambda_pixel E (x_high - x)^2
+                  + lambda_adv E softplus(-D(x))
 
 Ledig et al., arXiv:1609.04802, sections 2.1 (networks), 2.2 (losses) and 3.2 (training): batch 16
 of 96 x 96 pixels (``--crop 96``), Adam(1e-4) for 10^6 steps on pixels, then for 10^5 as a GAN, and
 10^5 more at 1e-5; lambda_adv 1e-3. phi is VGG19's conv 5_4 behind its ReLU, divided by 12.75, so
-lambda_content is 0.006 (``--preset paper``).
+lambda_content is 0.006 and lambda_pixel 0 (``--preset paper``); the paper's SRGAN-MSE is 0 and 1.
 
 Deviations: small networks and few steps by default, and as features those of an in-house net, which
 is no VGG: ``--features`` names another, and each asks for a weight of its own (0.006 for VGG19,
-1e-4 for ``squeeze``). D's batch norm takes its statistics over reals and fakes apart. For x_low in
+1e-4 for ``squeeze``). In-house nets see too little of an image to hold its colours, so pixels count
+as well (lambda_pixel 1). D's batch norm takes its statistics over reals and fakes apart. For x_low in
 [-1, 1] see ``gan/networks/srresnet.py``.
 """
 
@@ -47,6 +49,7 @@ class Config:
         features: net of the perceptual loss: vgg19:FILE, squeeze:FILE (weights of torchvision, or
             of Keras as .h5), digits_lenet, fashion_lenet, mnist_lenet.
         lambda_content: weight of the perceptual loss.
+        lambda_pixel: weight of the loss of pixels as a GAN.
         lambda_adv: weight of G's loss against D.
         ngf: channels of G.
         blocks: residual blocks of G.
@@ -63,6 +66,7 @@ class Config:
     decay_at: int = 5000
     features: str = "digits_lenet"
     lambda_content: float = 0.1
+    lambda_pixel: float = 1.0
     lambda_adv: float = 1e-3
     ngf: int = 32
     blocks: int = 4
@@ -72,13 +76,14 @@ class Config:
 
 PAPER = Config(
     pretrain=1_000_000, decay_at=100_000, features="vgg19", lambda_content=0.006,
-    ngf=64, blocks=16, ndf=64,
+    lambda_pixel=0.0, ngf=64, blocks=16, ndf=64,
 )  # fmt: skip
 
 
 def setup(config: Config, data_shape: Shape) -> Game:
     """Make the players and their optimizers for images of ``data_shape``, the enlarged ones'."""
-    if min(config.lr, config.lr_pretrain) <= 0 or min(config.lambda_content, config.lambda_adv) < 0:
+    weights = (config.lambda_content, config.lambda_pixel, config.lambda_adv)
+    if min(config.lr, config.lr_pretrain) <= 0 or min(weights) < 0:
         raise OptionError("srgan: lr and lr_pretrain above 0, and weights from 0 on fit")
     phi = perceptual_net(config.features)
     D = SRDiscriminator(data_shape, ndf=config.ndf)
@@ -115,15 +120,16 @@ def d_loss(game: Game, real: Tensor, fake: Tensor) -> Tensor:
 
 
 def g_loss(game: Game, real: Tensor, fake: Tensor) -> Tensor:
-    """lambda_content E (phi(x_high) - phi(x))^2 + lambda_adv E softplus(-D(x))."""
+    """The perceptual loss, that of pixels and D's, weighted."""
     phi = cast(PerceptualNet, game.extra["phi"])
     with no_grad():
         aim = phi(real, activated=True)
     content = ops.mean(ops.square(aim - phi(fake, activated=True)))
     adversarial = ops.nonsaturating_g_loss(game.D(fake))
     game.metrics |= {"content": float(content), "adversarial": float(adversarial)}
-    loss: Tensor = game.config.lambda_content * content + game.config.lambda_adv * adversarial
-    return loss
+    of_pixels = game.config.lambda_pixel * pixel_loss(fake, real)
+    loss = game.config.lambda_content * content + of_pixels + game.config.lambda_adv * adversarial
+    return cast(Tensor, loss)
 
 
 RECIPE = Recipe(
