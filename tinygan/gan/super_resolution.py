@@ -97,23 +97,28 @@ class PhaseRates(optim.Schedule):
     >>> rates = PhaseRates(pretrain=100, first=2.0, drops=(50, 80), gamma=0.5)
     >>> [rates(step) for step in (99, 100, 149, 150, 180)]
     [2.0, 1.0, 1.0, 0.5, 0.25]
+    >>> halved = PhaseRates(pretrain=100, first=2.0, drops=(), gamma=0.5, parts=4)
+    >>> [halved(step) for step in (24, 25, 99, 100)]
+    [2.0, 1.0, 0.25, 1.0]
 
     Attributes:
         pretrain: steps of the first phase.
-        first: the factor in the first phase.
+        first: the factor at the start of the first phase.
         drops: steps of the second phase after which the rate falls, each time.
         gamma: what it is multiplied with then.
+        parts: equal parts of the first phase; from each to the next the rate halves.
     """
 
     pretrain: int
     first: float
     drops: tuple[int, ...]
     gamma: float
+    parts: int = 1
 
     def __call__(self, step: int) -> float:
         """Return the factor at ``step``, counted from 0."""
         if step < self.pretrain:
-            return self.first
+            return float(self.first * 0.5 ** (self.parts * step // self.pretrain))
         passed = sum(step - self.pretrain >= drop for drop in self.drops)
         return float(self.gamma**passed)
 

@@ -9,12 +9,13 @@
 
 Wang et al., arXiv:1809.00219, sections 3.1 to 3.4 and 4.1: RRDB networks, relativistic average D,
 lambda_adv 5e-3, eta 1e-2, lambda_content 1 with VGG19's conv 5_4 before its ReLU, batch 16 of
-128 x 128 pixels (``--crop 128``). Adam(2e-4) on pixels for 10^6 steps; then Adam(1e-4), halved at
-50k, 100k, 200k and 300k of 400k steps: multiples 1, 2, 4 and 6 of ``decay_at``.
+128 x 128 pixels (``--crop 128``). Adam(2e-4) on pixels for 10^6 steps, halved after each fifth of
+them; then Adam(1e-4), halved at 50k, 100k, 200k and 300k of 400k steps: multiples 1, 2, 4 and 6 of
+``decay_at``.
 
 Deviations: small networks and few steps by default, and features of an in-house net, see ``srgan``
-(lambda_content 0.03 for ``squeeze``), with eta 1. On pixels the rate stays where it is, where the paper halves
-it every 200k steps. D is SRGAN's, its batch norm taken over reals and fakes apart.
+(lambda_content 0.03 for ``squeeze``), with eta 1. D is SRGAN's, its batch norm taken over reals and
+fakes apart.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from ..metrics.perceptual import PerceptualNet, perceptual_net
 
 AVERAGE = get_loss("relativistic")
 DROPS = (1, 2, 4, 6)  # of the rate, in units of decay_at
+PARTS = 5  # of the first phase
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +46,7 @@ class Config:
     Attributes:
         batch: samples a step.
         lr: learning rate of both players as a GAN.
-        lr_pretrain: learning rate of G on pixels.
+        lr_pretrain: learning rate of G on pixels, at first.
         beta1: decay of Adam's first moment.
         beta2: decay of Adam's second moment.
         pretrain: steps on pixels alone; a run needs more than these to become a GAN.
@@ -103,7 +105,8 @@ def setup(config: Config, data_shape: Shape) -> Game:
     opt_g = optim.Adam(G.parameters(), config.lr, betas=betas)
     opt_d = optim.Adam(D.parameters(), config.lr, betas=betas)
     drops = tuple(k * config.decay_at for k in DROPS)
-    rates = PhaseRates(config.pretrain, config.lr_pretrain / config.lr, drops, 0.5)
+    first = config.lr_pretrain / config.lr
+    rates = PhaseRates(config.pretrain, first, drops, 0.5, parts=PARTS)
     return Game(
         G, D, opt_g, opt_d, nz=0,
         config=replace(config, features=phi.spec),
