@@ -13,7 +13,7 @@ lambda_content is 0.006 and lambda_pixel 0 (``--preset paper``); the paper's SRG
 
 Deviations: small networks and few steps by default, and as features those of an in-house net, which
 is no VGG: ``--features`` names another, and each asks for a weight of its own (0.006 for VGG19,
-1e-4 for ``squeeze``). In-house nets see too little of an image to hold its colours, so pixels count
+1e-3 for ``squeeze``). In-house nets see too little of an image to hold its colours, so pixels count
 as well (lambda_pixel 1). D's batch norm takes its statistics over reals and fakes apart.
 """
 
