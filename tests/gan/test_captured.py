@@ -29,6 +29,7 @@ REFUSED = {
     "wgan": ("ring", {"batch": 8}, "depends on the number of the step"),
     "began": ("digits:8", {"batch": 4, "nf": 2, "nz": 4}, r"balance \(Balance\) has state"),
     "extragradient": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4}, "ExtraAdam"),
+    "srgan": ("digits:16", {"batch": 4, "ngf": 2, "ndf": 2, "blocks": 1}, r"phi \(PerceptualNet\)"),
 }
 
 

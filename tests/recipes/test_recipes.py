@@ -55,14 +55,19 @@ SMALL = {
         "replay": 3,
         "jitter": 2,
     },
+    "srgan": {"batch": 8, "ngf": 4, "ndf": 2, "blocks": 1, "pretrain": 2, "decay_at": 3},
+    "esrgan": {"batch": 8, "ngf": 4, "growth": 2, "ndf": 2, "blocks": 1, "pretrain": 2},
 }
 IMAGES_ONLY = {"dcgan", "began", "ebgan", "projection", "sagan", "biggan", "progan"}
+IMAGES_ONLY |= {"srgan", "esrgan"}
 PAIRS = {  # what recipes that translate train on, of images so large
     "pix2pix": "edges:digits:{}",
     "cyclegan": "unpaired:digits:{0},inverted:digits:{0}",
 }
+SIDE = {"srgan": 16, "esrgan": 16}  # whose D halves it four times; of others 8
 ON = {name: "digits:8" for name in RECIPES} | {"unrolled": "ring", "consensus": "ring"}
 ON |= {name: spec.format(8) for name, spec in PAIRS.items()}
+ON |= {name: f"digits:{side}" for name, side in SIDE.items()}
 
 
 def run(name, steps, on=None, resume=None, cursor=None, procedures=(), **changes):
@@ -125,7 +130,8 @@ UNAUGMENTED = {
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_d_judges_augmented_images_of_any_recipe_or_the_reason_is_given(name):
-    on = {"name": name, "steps": 2, "on": PAIRS.get(name, "digits:{}").format(8)}
+    spec = PAIRS.get(name, "digits:{}").format(SIDE.get(name, 8))
+    on = {"name": name, "steps": 3, "on": spec}  # of which two are pretraining, where there is some
     if name in UNAUGMENTED:
         with pytest.raises(OptionError, match=r"autoencoder|one by one|does not suit|logits"):
             run(**on, procedures={"augment": "diff"})
@@ -188,7 +194,8 @@ def test_settings_are_frozen_documented_and_keyword_only(name):
     names = [f.name for f in dataclasses.fields(config)]
     for field in names:
         assert f"\n        {field}: " in f"\n    {config.__doc__}", f"{field} is not documented"
-    assert {"batch", "source_channels" if name in PAIRS else "nz"} <= set(names)
+    own = "source_channels" if name in PAIRS else "pretrain" if name in SIDE else "nz"
+    assert {"batch", own} <= set(names)
     with pytest.raises(TypeError):
         config(64)
     with pytest.raises(dataclasses.FrozenInstanceError):

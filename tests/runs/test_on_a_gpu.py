@@ -49,6 +49,11 @@ TINY = {
         "unpaired:digits:8,inverted:digits:8",
         {"batch": 2, "ngf": 2, "ndf": 2, "layers": 1, "blocks": 1, "replay": 3, "jitter": 2},
     ),
+    "srgan": ("digits:16", {"batch": 4, "ngf": 4, "ndf": 2, "blocks": 1, "pretrain": 2}),
+    "esrgan": (
+        "digits:16",
+        {"batch": 4, "ngf": 4, "growth": 2, "ndf": 2, "blocks": 1, "pretrain": 2},
+    ),
 }
 
 

@@ -22,7 +22,7 @@ from ..runs.pictures import save_samples
 from .arguments import parse
 from .exits import OK, UsageError
 from .opening import Trained, open_trained
-from .translate import reversed_run, save_translations, translate_files
+from .translate import between, reversed_run, save_translations, translate_files
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,8 @@ class Options:
         input: an image file or a folder of them to translate, of a run whose G takes images; they
             may have any size that fits the net. The results go to the folder --out.
         back: translate from B to A, of a run that learned both ways.
+        alpha: of a run of srgan or esrgan: 0 takes the network that was trained on pixels, 1 the
+            one that was trained as a GAN after it, 0.8 a mean of their weights.
         ema: use the averaged weights, where there are some.
         out: a .png for a grid (a plot, if the samples are points), an .npz for the numbers, with
             their labels; by default samples-seedN.png in the (first) run's folder.
@@ -55,6 +57,7 @@ class Options:
     truncation: float | None = None
     input: str = ""
     back: bool = False
+    alpha: float | None = None
     ema: bool = True
     out: str = ""
 
@@ -69,6 +72,8 @@ def run(args: list[str]) -> int:
     if not options.run:
         raise UsageError("sample: RUN is missing; see tinygan sample --help")
     trained = [open_trained(run, ema=options.ema) for run in options.run]
+    if options.alpha is not None:
+        trained = [between(run, options.alpha) for run in trained]
     if options.input or options.back:
         trained = [images_of(trained, options)]
     which = mixed(trained, options)

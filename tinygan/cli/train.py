@@ -32,6 +32,9 @@ class Options:
         seed: determines every random number of the run.
         size: side in pixels that images are resized to; by default their own.
         channels: 1 (grey) or 3 (RGB); by default the data's own.
+        crop: side in pixels of the random parts that are taken of larger images, of any sizes; in
+            place of --size. By default whole images.
+        mirror: of --crop: mirror the parts at random.
         value_range: of float images in an .npz: 0,1 or -1,1 or 0,255.
         background: colour behind transparent pixels: white, #rrggbb; by default such images are
             refused.
@@ -73,6 +76,8 @@ class Options:
     seed: int = 0
     size: int | None = None
     channels: int | None = None
+    crop: int | None = None
+    mirror: bool = True
     value_range: str = ""
     background: str = ""
     outdir: str = "runs"

@@ -1,7 +1,8 @@
 """``tinygan sample RUN`` of a run whose G takes images: rows of translations, or files translated.
 
 ``--input FILE`` or ``FOLDER`` translates images of the user, each at its own size, which must fit
-the net; ``--back`` takes the net that translates from B to A, where the recipe has one.
+the net; ``--back`` takes the net that translates from B to A, ``--alpha`` one between those of two
+phases of training, where the recipe has such.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from .. import nn
 from ..data.folder import image_files
 from ..data.pixels import Rules, decode, read_bytes
 from ..errors import DataError, ShapeError
+from ..gan.super_resolution import interpolated
 from ..kernels.arrays import Array
 from ..runs.device import computing
 from ..runs.grids import make_grid, save_png
@@ -39,6 +41,30 @@ def reversed_run(trained: Trained) -> Trained:
         raise UsageError(f"--back: {trained.recipe.name} has no net that translates from B to A")
     turned = replace(translation, source=translation.target, target=translation.source, back="")
     return replace(trained, game=replace(game, G=back, ema=None, translation=turned))
+
+
+def between(trained: Trained, alpha: float) -> Trained:
+    """Return the run with a net between those of its two phases in place of G.
+
+    Args:
+        trained: a run of super-resolution.
+        alpha: 0 for the net that was trained on pixels, 1 for the one that was trained as a GAN.
+
+    Raises:
+        UsageError: the recipe has no two phases, or the run is in the first one still.
+        OptionError: alpha lies outside of 0 to 1.
+    """
+    game = trained.game
+    first = game.extra.get("psnr")
+    if not isinstance(first, nn.Module):
+        raise UsageError(f"--alpha: {trained.recipe.name} has no two phases; esrgan has")
+    if game.step <= game.config.pretrain:
+        raise UsageError(
+            f"--alpha: step {game.step} is trained on pixels alone; it becomes a GAN after step "
+            f"{game.config.pretrain}"
+        )
+    G = interpolated(first, trained.net, alpha)
+    return replace(trained, game=replace(game, G=G, ema=None))
 
 
 def translate_files(trained: Trained, given: str, out: Path) -> list[Path]:

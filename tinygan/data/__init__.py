@@ -2,8 +2,9 @@
 
 from .batches import Batches
 from .catalog import load
+from .crops import Crops
 from .dataset import Dataset
 from .report import Report, check
 from .toys import TOYS, Toy
 
-__all__ = ["TOYS", "Batches", "Dataset", "Report", "Toy", "check", "load"]
+__all__ = ["TOYS", "Batches", "Crops", "Dataset", "Report", "Toy", "check", "load"]

@@ -3,7 +3,8 @@
 Epoch e visits the data in the order of a Philox permutation of (seed, "batches", step = e), in
 floor(N / batch_size) batches; the rest of the epoch is dropped, as PyTorch's ``drop_last=True``
 does, so every batch has the same size. One number, the *cursor* (batches served so far), is the
-whole state. Toy distributions are sampled anew for each batch, with the cursor as the step.
+whole state. Toy distributions are sampled anew for each batch, with the cursor as the step; so are
+the parts that are cut out of larger images (``crops``).
 
 Of two domains that are not matched, B has epochs and an order of its own, so that every image meets
 every other; an epoch is one of A.
@@ -19,6 +20,7 @@ import numpy as np
 from ..errors import CheckpointError, DataError, OptionError
 from ..kernels.arrays import Array
 from ..random import Stream
+from .crops import Crops
 from .dataset import Dataset
 
 State = dict[str, int | str]
@@ -63,7 +65,8 @@ class Batches:
 
     def __init__(self, dataset: Dataset, batch_size: int, *, seed: int, xp: Any = np) -> None:
         most = min(map(len, dataset.domains or (dataset,)))
-        if batch_size < 1 or (dataset.toy is None and batch_size > most):
+        endless = dataset.toy is not None or isinstance(dataset, Crops)
+        if batch_size < 1 or (batch_size > most and not endless):
             raise OptionError(
                 f"batch size {batch_size} doesn't fit {dataset.name}: use 1 to {most}"
             )
@@ -73,7 +76,10 @@ class Batches:
         self.xp = xp
         self.cursor = 0
         self._stream = Stream(seed, "batches")  # of toys
-        self._rows = _Order("batches", len(dataset), batch_size, seed)
+        self._parts = Stream(seed, "crops")
+        # of few large images a batch takes several parts each
+        rounds = -(-batch_size // most) if isinstance(dataset, Crops) else 1
+        self._rows = _Order("batches", rounds * len(dataset), batch_size, seed)
         self._others: _Order | None = None
         if dataset.domains is not None and not dataset.matched:
             self._others = _Order("batches-b", len(dataset.domains[1]), batch_size, seed)
@@ -144,8 +150,11 @@ class Batches:
             points, parts = toy.sample(self.batch_size, self._stream)
             self.cursor += 1
             return self.xp.asarray(points), self.xp.asarray(parts)
-        rows = self._rows(self.cursor)
+        rows = self._rows(self.cursor) % len(self.dataset)
         others = None if self._others is None else self._others(self.cursor)
+        self._parts.restart(self.cursor)
         self.cursor += 1
         y = None if labels is None else self.xp.asarray(labels[rows])
+        if isinstance(self.dataset, Crops):
+            return self.dataset.at_random(rows, self._parts, self.xp), y
         return self.dataset.take(rows, self.xp, others=others), y

@@ -82,6 +82,8 @@ class _How:
     on_bad: OnBad
     background: str | Colour | None
     value_range: npz.ValueRange | None
+    crop: int | None
+    mirror: bool
     half: Half = ""
 
     def __post_init__(self) -> None:
@@ -91,11 +93,14 @@ class _How:
             raise OptionError(f"on_bad {self.on_bad!r}: use error, skip or convert")
         if self.channels not in (None, 1, 3):
             raise OptionError(f"channels={self.channels}: use 1 (grey) or 3 (RGB)")
+        if self.crop is not None:
+            check_size(self.crop)
 
     def rules(self) -> Rules:
         """Return how image files become arrays."""
         behind = None if self.background is None else parse_colour(self.background)
-        return Rules(self.size, self.channels, self.on_bad == "convert", behind, self.half)
+        convert = self.on_bad == "convert"
+        return Rules(self.size, self.channels, convert, behind, self.half, self.crop, self.mirror)
 
 
 def load(
@@ -103,6 +108,8 @@ def load(
     *,
     size: int | None = None,
     channels: int | None = None,
+    crop: int | None = None,
+    mirror: bool = True,
     split: Split = "train",
     on_bad: OnBad = "error",
     background: str | Colour | None = None,
@@ -116,6 +123,9 @@ def load(
         size: side in pixels of the square images to make: the middle square of each, resized
             (image files bicubic, arrays bilinear, both antialiased). None keeps their own size.
         channels: 1 or 3; None keeps what the data have.
+        crop: side in pixels of the random parts that batches take of larger images, whose sizes may
+            differ; image files only, and in place of ``size``. See ``Crops``.
+        mirror: of ``crop``: mirror the parts at random.
         split: ``"train"`` or ``"test"``, where the source has both.
         on_bad: what to do with image files that don't fit: ``"error"``, ``"skip"`` (and note it)
             or ``"convert"`` (CMYK, palettes, first frame of animations).
@@ -133,12 +143,16 @@ def load(
         on_bad=on_bad,
         background=background,
         value_range=value_range,
+        crop=crop,
+        mirror=mirror,
     )
     return _load(str(spec), how)
 
 
 def _load(spec: str, how: _How) -> Dataset:
     prefix, rest = split_prefix(spec)
+    if prefix:
+        _refuse_crop(spec, how)
     if prefix in JOINS:
         if how.on_bad == "skip":
             raise OptionError(f"{spec}: on_bad='skip' would leave images without a partner")
@@ -151,13 +165,17 @@ def _load(spec: str, how: _How) -> Dataset:
     how = how if how.size is not None else replace(how, size=named_size)
     if how.size is not None:
         check_size(how.size)
+        if how.crop is not None:
+            raise OptionError(f"{spec}: size {how.size} and crop {how.crop}: one of the two fits")
     built_in = _built_in(name, how.split)
     if built_in is not None:
+        _refuse_crop(spec, how)
         return built_in().fitted(how.size, how.channels)
     path = Path(name).expanduser()
     kind = kind_of(path)
     if kind in ("image folder", "image zip", "parquet", "parquet folder"):
         return _load_images(kind, path, how.split, how.rules(), how.on_bad)
+    _refuse_crop(spec, how)
     return _load_arrays(kind, path, how.split, how.value_range).fitted(how.size, how.channels)
 
 
@@ -182,6 +200,13 @@ def map_parts(spec: str, change: Callable[[str], str]) -> str:
         return change(spec)
     parts = parts_of(rest) if prefix in JOINS else [rest]
     return f"{prefix}:{','.join(map_parts(part, change) for part in parts)}"
+
+
+def _refuse_crop(spec: str, how: _How) -> None:
+    if how.crop is not None:
+        raise OptionError(
+            f"{spec}: crop {how.crop}: a folder, a zip or parquet of image files can be cropped"
+        )
 
 
 def _load_images(kind: str, path: Path, split: Split, rules: Rules, on_bad: OnBad) -> Dataset:

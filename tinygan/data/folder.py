@@ -59,9 +59,7 @@ def load_folder(folder: Path, rules: Rules, on_bad: OnBad) -> Dataset:
     sources = ((path, partial(read_bytes, path)) for path in files)
     found = gather(folder, len(files), sources, rules, on_bad)
     labels, classes = labels_of(folder, files)
-    labels = None if labels is None else labels[found.kept]
-    source = f"{folder.name}: the user's images"
-    return Dataset(folder.name, found.stored, labels, classes, source, found.notes)
+    return found.dataset(folder.name, labels, classes, f"{folder.name}: the user's images")
 
 
 def labels_of(folder: Path, files: list[Path]) -> tuple[Array | None, tuple[str, ...]]:

@@ -217,10 +217,8 @@ def load_files(files: list[Path], rules: Rules, on_bad: OnBad, root: Path) -> Da
     bound(root, rows.count)
     images = gather(root, rows.count, rows.images(), rules, on_bad)
     labels, classes = rows.checked_labels()
-    labels = None if labels is None else labels[images.kept]
     name = root.name.partition(".")[0]
-    source = f"{root.name}: the user's parquet"
-    return Dataset(name, images.stored, labels, classes, source, images.notes)
+    return images.dataset(name, labels, classes, f"{root.name}: the user's parquet")
 
 
 def load_folder(folder: Path, split: str, rules: Rules, on_bad: OnBad) -> Dataset:

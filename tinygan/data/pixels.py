@@ -47,6 +47,8 @@ class Rules:
         convert: accept odd images (CMYK, palette, animated: the first frame).
         background: what lies behind transparent pixels, or None to refuse them.
         half: take the left or the right half of an image alone, "" for all of it.
+        crop: side of the parts that batches take of the whole images, or None for whole ones.
+        mirror: mirror those parts at random.
     """
 
     size: int | None = None
@@ -54,6 +56,8 @@ class Rules:
     convert: bool = False
     background: Colour | None = None
     half: Half = ""
+    crop: int | None = None
+    mirror: bool = True
 
 
 @dataclass(frozen=True)

@@ -159,6 +159,5 @@ def load_zip(path: Path, split: str, rules: Rules, on_bad: OnBad) -> Dataset:
         found = contents(archive, path, split)
         files = image_files(archive, path, found.names)
         images = gather(path, len(found.names), files, rules, on_bad)
-    labels = None if found.labels is None else found.labels[images.kept]
     source = f"{path.name}: the user's zip of images"
-    return Dataset(path.stem, images.stored, labels, found.classes, source, images.notes)
+    return images.dataset(path.stem, found.labels, found.classes, source)

@@ -52,6 +52,7 @@ class Game:
         streams: the random streams of the run.
         step: steps taken.
         metrics: losses and averages of the last step.
+        notes: lines that the user of a run should see at its start.
     """
 
     G: nn.Module
@@ -68,6 +69,7 @@ class Game:
     streams: random.Streams = field(default_factory=random.current)
     step: int = 0
     metrics: Metrics = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
     _fake: tuple[Tensor, list[int], Tensor] | None = field(default=None, repr=False)
 
     def latent(self, n: int) -> Tensor:

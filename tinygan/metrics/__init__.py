@@ -2,8 +2,9 @@
 
 A feature net turns images into vectors (``features``, ``inception``, ``house_nets``); a metric is a
 function of two sets of them (``fid``, ``kid``, ``prdc`` ...), of images (``ms_ssim``, ``lpips``,
-``sliced_wasserstein``), of points (``modes``) or of a generator (``path_length``). ``suite`` runs
-them by name on a ``Pair``, with bootstrap intervals; ``card`` says what a number's protocol is.
+``psnr``, ``sliced_wasserstein``), of points (``modes``) or of a generator (``path_length``).
+``suite`` runs them by name on a ``Pair``, with bootstrap intervals; ``card`` says what a number's
+protocol is. ``perceptual`` has the nets of perceptual losses.
 Functions that have their module's name are imported from there: ``from tinygan.metrics.prdc import
 prdc``.
 """
@@ -36,6 +37,7 @@ from .neighbours import nearest
 from .pair import Pair, Side, side
 from .path_length import perceptual_path_length
 from .probe import fit_probe, linear_probe_accuracy, nearest_neighbour_accuracy
+from .psnr import ssim
 from .sequence_scores import discriminative_score, predictive_score
 from .sheets import blind_sheet, neighbour_sheet, score_answers, template_sheet
 from .sliced_wasserstein import laplacian_swd
@@ -97,6 +99,7 @@ __all__ = [
     "recovered_interval",
     "score_answers",
     "side",
+    "ssim",
     "stacked_digit_modes",
     "template_sheet",
     "toy_modes",

@@ -74,6 +74,23 @@ def ms_ssim(x: Array, y: Array) -> Array:
     return out
 
 
+def mean_similarity(a: Array, b: Array) -> Array:
+    """Compute mean(l cs) of light, the SSIM of each pair, at one scale.
+
+    Shapes: a and b (N, C, H, W) in [0, 1], float64 -> (N,).
+
+    Raises:
+        ShapeError: a side is below 11 pixels.
+    """
+    scales_of(*a.shape[2:])
+    out = np.empty(len(a))
+    with no_grad():
+        for part in blocks(len(a), 16 * a[0].nbytes):
+            luminance, structure = _terms(Tensor(a[part]), Tensor(b[part]))
+            out[part] = (luminance * structure).mean(axis=(1, 2, 3))
+    return out
+
+
 def _similarity(x: Array, y: Array, scales: int) -> Array:
     weights = np.array(WEIGHTS[:scales]) / sum(WEIGHTS[:scales])
     product = np.ones(x.shape[:2])  # (N, C)

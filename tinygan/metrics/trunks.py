@@ -1,8 +1,9 @@
-"""Trunks of LPIPS: the convolutional parts of three ImageNet classifiers, with taps on the way.
+"""Trunks: the convolutional parts of four ImageNet classifiers, with taps on the way.
 
-    alex     AlexNet of "one weird trick", arXiv:1404.5997    5 taps
-    vgg      VGG16, arXiv:1409.1556                           5 taps
-    squeeze  SqueezeNet 1.1, arXiv:1602.07360                 7 taps
+    alex     AlexNet of "one weird trick", arXiv:1404.5997    5 taps, LPIPS'
+    vgg      VGG16, arXiv:1409.1556                           5 taps, LPIPS'
+    squeeze  SqueezeNet 1.1, arXiv:1602.07360                 7 taps, LPIPS'
+    vgg19    VGG19, arXiv:1409.1556                           conv 5_4, before its ReLU
 
 Names and shapes are those of torchvision (``features.0.weight``), so that its state dicts load; of
 these the classifier is left out. A trunk takes RGB images in [-1, 1]. It first brings them to the
@@ -93,7 +94,12 @@ class Fire(nn.Module):
     """SqueezeNet's block: a 1 x 1 convolution to few channels, then 1 x 1 beside 3 x 3.
 
     Shapes: (N, C, H, W) -> (N, 2 * expand, H, W). Differentiable: any order.
+
+    Attributes:
+        activated: False leaves out the last ReLU, for who wants the block's output before it.
     """
+
+    activated = True
 
     def __init__(self, in_channels: int, squeeze: int, expand: int, dtype: Any) -> None:
         self.squeeze = nn.Conv2d(in_channels, squeeze, 1, dtype=dtype)
@@ -103,7 +109,8 @@ class Fire(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Apply the block."""
         x = ops.relu(self.squeeze(x))
-        return ops.relu(ops.concatenate([self.expand1x1(x), self.expand3x3(x)], axis=1))
+        y = ops.concatenate([self.expand1x1(x), self.expand3x3(x)], axis=1)
+        return ops.relu(y) if self.activated else y
 
 
 def _alex(dtype: Any) -> Trunk:
@@ -117,17 +124,27 @@ def _alex(dtype: Any) -> Trunk:
     return Trunk("alex", layers, (1, 4, 7, 9, 11), smallest=31)
 
 
-def _vgg(dtype: Any) -> Trunk:
+def _vgg_layers(dtype: Any, deep: int) -> tuple[list[nn.Module], tuple[int, ...]]:
+    """Return VGG's layers, with ``deep`` convolutions in its last three blocks, and block ends."""
     layers: list[nn.Module] = []
-    channels, taps = 3, []
-    for width, convolutions in ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3)):
+    channels, ends = 3, []
+    for width, convolutions in ((64, 2), (128, 2), (256, deep), (512, deep), (512, deep)):
         if layers:
             layers.append(nn.MaxPool2d(2))
         for _ in range(convolutions):
             layers += [nn.Conv2d(channels, width, 3, padding=1, dtype=dtype), nn.ReLU()]
             channels = width
-        taps.append(len(layers) - 1)
-    return Trunk("vgg", layers, tuple(taps), smallest=16)
+        ends.append(len(layers) - 1)
+    return layers, tuple(ends)
+
+
+def _vgg(dtype: Any) -> Trunk:
+    return Trunk("vgg", *_vgg_layers(dtype, 3), smallest=16)
+
+
+def _vgg19(dtype: Any) -> Trunk:
+    layers, _ = _vgg_layers(dtype, 4)
+    return Trunk("vgg19", layers[:-1], (len(layers) - 2,), smallest=16)
 
 
 def _squeeze(dtype: Any) -> Trunk:
@@ -149,14 +166,19 @@ def _squeeze(dtype: Any) -> Trunk:
     return Trunk("squeeze", layers, (1, 4, 7, 9, 10, 11, 12), smallest=17)
 
 
-_TRUNKS: dict[str, Callable[[Any], Trunk]] = {"alex": _alex, "vgg": _vgg, "squeeze": _squeeze}
+_TRUNKS: dict[str, Callable[[Any], Trunk]] = {
+    "alex": _alex,
+    "vgg": _vgg,
+    "squeeze": _squeeze,
+    "vgg19": _vgg19,
+}
 
 
 def make_trunk(name: str, *, dtype: Any = np.float32) -> Trunk:
     """Build a trunk with random weights, frozen, in evaluation mode.
 
     Args:
-        name: ``alex``, ``vgg`` or ``squeeze``.
+        name: ``alex``, ``vgg``, ``squeeze`` or ``vgg19``.
         dtype: of the weights.
 
     Raises:
@@ -173,8 +195,9 @@ def load_trunk(name: str, path: str | os.PathLike[str]) -> Trunk:
     """Build a trunk with the weights of a state dict of torchvision.
 
     Args:
-        name: ``alex``, ``vgg`` or ``squeeze``.
-        path: a ``.pth`` of ``alexnet``, ``vgg16`` or ``squeezenet1_1``, with or without classifier.
+        name: ``alex``, ``vgg``, ``squeeze`` or ``vgg19``.
+        path: a ``.pth`` of ``alexnet``, ``vgg16``, ``squeezenet1_1`` or ``vgg19``, with or without
+            classifier.
 
     Raises:
         OptionError: there is no such trunk.

@@ -85,6 +85,12 @@ PUBLISHED = {
         553_433_881,
         "BSD-3-Clause",
     ),
+    "vgg19": Published(
+        f"{_TORCHVISION}/vgg19-dcbb9e9d.pth",
+        "dcbb9e9dad569fff7a846263a77324fc34978fea2bfb039c012d710e1776ae44",
+        574_673_361,
+        "BSD-3-Clause",
+    ),
 }
 
 

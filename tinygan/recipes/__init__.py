@@ -17,6 +17,7 @@ from . import (
     dcgan,
     dragan,
     ebgan,
+    esrgan,
     extragradient,
     feature_matching,
     gan,
@@ -31,6 +32,7 @@ from . import (
     sagan,
     semi_supervised,
     sngan,
+    srgan,
     unrolled,
     vae,
     vae_gan,
@@ -72,6 +74,8 @@ RECIPES: dict[str, Recipe] = {
         progan,
         pix2pix,
         cyclegan,
+        srgan,
+        esrgan,
     )
 }
 

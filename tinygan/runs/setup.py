@@ -45,6 +45,8 @@ class Settings:
         seed: determines every random number.
         size: side of the images in pixels; None: their own.
         channels: 1 or 3; None: their own.
+        crop: side of the random parts that are taken of larger images; None: whole images.
+        mirror: of ``crop``: mirror the parts at random.
         value_range: of float images in an ``.npz``, ``0,1``, ``-1,1`` or ``0,255``.
         background: colour behind transparent pixels; "" refuses them.
         device: ``cpu``, ``cuda`` or ``auto``.
@@ -74,6 +76,8 @@ class Settings:
     seed: int = 0
     size: int | None = None
     channels: int | None = None
+    crop: int | None = None
+    mirror: bool = True
     value_range: str = ""
     background: str = ""
     device: str = "auto"
@@ -281,6 +285,8 @@ def load_data(settings: Settings, *, split: catalog.Split = "train") -> data.Dat
         split=split,
         size=settings.size,
         channels=settings.channels,
+        crop=settings.crop,
+        mirror=settings.mirror,
         value_range=parse_range(settings.value_range),
         background=settings.background or None,
     )
@@ -313,7 +319,7 @@ def fitting(
     try:
         return settings, dataset, make_game(recipe, dataset.shape, settings, config, device)
     except OptionError:
-        if settings.size is not None or len(dataset.shape) != 3:
+        if settings.size is not None or settings.crop is not None or len(dataset.shape) != 3:
             raise
         height, width = dataset.shape[1:]
         side = next((s for s in SIDES if s >= min(height, width)), SIDES[-1])

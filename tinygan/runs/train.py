@@ -337,6 +337,7 @@ def train(
     notices: list[str] = []
     settings, dataset, game = fitting(recipe, settings, config, device, notices)
     batches_of(dataset, config, settings.seed, device)  # refuses a batch that is too large
+    notices += game.notes
     notices += objective_warnings(recipe, game, loss=settings.loss, reg=settings.reg)
     notices += procedure_warnings(recipe, pretrain_d=settings.pretrain_d)
     judge = judge_of(dataset, settings)

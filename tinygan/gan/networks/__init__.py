@@ -20,8 +20,10 @@ from .patchgan import PatchDiscriminator, translation_init
 from .progan import ProGANDiscriminator, ProGANGenerator
 from .residual import ResidualBlock, ResidualGenerator
 from .resnet import ResNetDiscriminator, ResNetGenerator
+from .rrdb import RRDBNet
 from .sagan import SAGANDiscriminator, SAGANGenerator
 from .spectral import normalise_spectrally
+from .srresnet import SRDiscriminator, SRResNet
 from .unet import UNetGenerator
 from .variational import NormalEncoder
 
@@ -49,12 +51,15 @@ __all__ = [
     "ProGANGenerator",
     "ProjectionDiscriminator",
     "ProjectionGenerator",
+    "RRDBNet",
     "ResNetDiscriminator",
     "ResNetGenerator",
     "ResidualBlock",
     "ResidualGenerator",
     "SAGANDiscriminator",
     "SAGANGenerator",
+    "SRDiscriminator",
+    "SRResNet",
     "UNetGenerator",
     "dcgan_init",
     "features_and_logit",
