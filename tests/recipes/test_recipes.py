@@ -42,8 +42,12 @@ SMALL = {
     "vae": PLAIN,
     "vae_gan": PLAIN,
     "progan": {"batch": 8, "nz": 4, "nf": 2, "stage_kimg": 0.008, "fade_kimg": 0.048},
+    "stylegan": {"batch": 8, "nz": 4, "nw": 6, "mapping_layers": 2, "nf": 2, "nf_max": 4},
+    "stylegan2": {"batch": 8, "nz": 4, "nw": 6, "mapping_layers": 2, "nf": 2, "nf_max": 4},
 }
-IMAGES_ONLY = {"dcgan", "began", "ebgan", "projection", "sagan", "biggan", "progan"}
+IMAGES_ONLY = {
+    "dcgan", "began", "ebgan", "projection", "sagan", "biggan", "progan", "stylegan", "stylegan2",
+}  # fmt: skip
 ON = {name: "digits:8" for name in RECIPES} | {"unrolled": "ring", "consensus": "ring"}
 
 

@@ -29,6 +29,8 @@ from . import (
     sagan,
     semi_supervised,
     sngan,
+    stylegan,
+    stylegan2,
     unrolled,
     vae,
     vae_gan,
@@ -68,6 +70,8 @@ RECIPES: dict[str, Recipe] = {
         vae,
         vae_gan,
         progan,
+        stylegan,
+        stylegan2,
     )
 }
 

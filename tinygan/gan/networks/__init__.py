@@ -20,6 +20,9 @@ from .progan import ProGANDiscriminator, ProGANGenerator
 from .resnet import ResNetDiscriminator, ResNetGenerator
 from .sagan import SAGANDiscriminator, SAGANGenerator
 from .spectral import normalise_spectrally
+from .style import StyleGenerator
+from .stylegan import StyleGANDiscriminator, StyleGANGenerator
+from .stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator
 from .variational import NormalEncoder
 
 __all__ = [
@@ -49,6 +52,11 @@ __all__ = [
     "ResNetGenerator",
     "SAGANDiscriminator",
     "SAGANGenerator",
+    "StyleGAN2Discriminator",
+    "StyleGAN2Generator",
+    "StyleGANDiscriminator",
+    "StyleGANGenerator",
+    "StyleGenerator",
     "dcgan_init",
     "features_and_logit",
     "generator_for",
