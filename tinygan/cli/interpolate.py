@@ -66,6 +66,11 @@ def run(args: list[str]) -> int:
             f"--rows {options.rows} --frames {options.frames}: use 1 row and 2 frames or more"
         )
     trained = open_trained(options.run, ema=options.ema)
+    if trained.game.translation is not None:
+        raise UsageError(
+            f"interpolate: {trained.recipe.name}'s G takes images, there is no z to walk in; "
+            "tinygan sample translates"
+        )
     name = "traversal" if options.traverse else "interpolation"
     out = Path(options.out or trained.run.path / f"{name}-seed{options.seed}.png")
     if options.traverse:

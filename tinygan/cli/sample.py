@@ -1,6 +1,7 @@
 """``tinygan sample RUN``: make a grid of samples, or an array of them.
 
 ``tinygan sample RUN RUN --mix 2,1`` mixes runs: each sample is of one of them, drawn by weight.
+Where G takes images, the grid shows rows of translations, and ``--input`` translates files.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from ..runs.pictures import save_samples
 from .arguments import parse
 from .exits import OK, UsageError
 from .opening import Trained, open_trained
+from .translate import reversed_run, save_translations, translate_files
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,9 @@ class Options:
         mix: weights of several runs with commas between, 2,1: how often each is drawn; by
             default all alike.
         truncation: bound of every entry of z, above 0: less makes samples better and more alike.
+        input: an image file or a folder of them to translate, of a run whose G takes images; they
+            may have any size that fits the net. The results go to the folder --out.
+        back: translate from B to A, of a run that learned both ways.
         ema: use the averaged weights, where there are some.
         out: a .png for a grid (a plot, if the samples are points), an .npz for the numbers, with
             their labels; by default samples-seedN.png in the (first) run's folder.
@@ -48,6 +53,8 @@ class Options:
     label: int = -1
     mix: str = ""
     truncation: float | None = None
+    input: str = ""
+    back: bool = False
     ema: bool = True
     out: str = ""
 
@@ -57,15 +64,26 @@ def run(args: list[str]) -> int:
     options = parse("tinygan sample", Options, args)
     if options.n < 1:
         raise UsageError(f"--n {options.n}: use 1 or more")
-    if options.out and Path(options.out).suffix not in (".png", ".npz"):
+    if options.out and not options.input and Path(options.out).suffix not in (".png", ".npz"):
         raise UsageError(f"--out {options.out}: the ending .png or .npz fits")
     if not options.run:
         raise UsageError("sample: RUN is missing; see tinygan sample --help")
     trained = [open_trained(run, ema=options.ema) for run in options.run]
+    if options.input or options.back:
+        trained = [images_of(trained, options)]
     which = mixed(trained, options)
     first = trained[0]
+    if options.input:
+        folder = Path(options.out or first.run.path / "translated")
+        files = translate_files(first, options.input, folder)
+        print(f"{len(files)} images translated at step {first.game.step}: {folder}")
+        return OK
     out = Path(options.out or first.run.path / f"samples-seed{options.seed}.png")
-    samples = np.empty((options.n, *first.shape), np.float32)
+    if first.game.translation is not None and len(trained) == 1 and out.suffix == ".png":
+        save_translations(out, first, options.n)
+        print(f"{options.n} translations of step {first.game.step}: {out}")
+        return OK
+    samples = np.empty((options.n, *first.sample_shape), np.float32)
     labels = np.zeros(options.n, np.int64)
     for k, one in enumerate(trained):
         own = which == k
@@ -74,12 +92,20 @@ def run(args: list[str]) -> int:
         if given is not None:
             given = labels[own] = given[own]
         if own.any():
-            z = one.latent(options.n, options.seed, options.truncation)
+            z = one.inputs(options.n, options.seed, options.truncation)
             samples[own] = one(z[own], given)
     write(out, samples, labels if first.classes else None)
     steps = ", ".join(str(one.game.step) for one in trained)
     print(f"{options.n} samples of step {steps}: {out}")
     return OK
+
+
+def images_of(trained: list[Trained], options: Options) -> Trained:
+    """Return the run whose G takes images, the way that is asked for; raises ``UsageError``."""
+    first, flag = trained[0], "--input" if options.input else "--back"
+    if len(trained) > 1 or first.game.translation is None:
+        raise UsageError(f"{flag}: one run whose G takes images fits, as those of pix2pix")
+    return reversed_run(first) if options.back else first
 
 
 def mixed(trained: list[Trained], options: Options) -> Array:

@@ -1,10 +1,21 @@
-"""The pictures of a run: grids of images or plots of points, and the summary at its end."""
+"""The pictures of a run: grids of images or plots of points, and the summary at its end.
+
+A game whose G takes images shows rows: source, G(source), target; one that translates back, too,
+shows source, G(source), F(G(source)), target, F(target), G(F(target)).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
+from .. import nn, random
+from ..autograd import Tensor
 from ..data import Dataset
+from ..errors import OptionError
+from ..gan import Game, translate
+from ..gan.game import evaluating
 from ..kernels.arrays import Array, Shape
 from .curves import save_curves
 from .files import PathLike
@@ -14,6 +25,7 @@ from .rundir import RunDirectory
 
 IMAGES = 64  # in a grid, 8 x 8
 POINTS = 2000  # in a plot
+ROWS = 16  # of a picture of a game that translates
 
 
 def count(shape: Shape) -> int:
@@ -38,6 +50,90 @@ def save_samples(path: PathLike, samples: Array, limit: float) -> None:
         save_png(path, make_grid(samples))
     else:
         save_png(path, scatter(samples, limits=(-limit, limit)))
+
+
+def save_game(path: PathLike, game: Game, dataset: Dataset) -> None:
+    """Write what a game makes: a grid or a plot of samples, or rows of translations.
+
+    Raises:
+        SaveError: the file could not be written.
+    """
+    if game.translation is None:
+        save_samples(path, game.sample(count(dataset.shape)), reach(dataset))
+    else:
+        save_rows(path, list(translations(game, ROWS)))
+
+
+def save_reals(path: PathLike, game: Game, dataset: Dataset, rows: Array) -> None:
+    """Write samples of the data, given their indices; of a game that translates source and target.
+
+    Raises:
+        SaveError: the file could not be written.
+    """
+    samples, translation = dataset.take(rows), game.translation
+    if translation is None:
+        save_samples(path, samples, reach(dataset))
+    else:
+        save_rows(path, [translation.source(samples), translation.target(samples)])
+
+
+def translations(game: Game, n: int, *, ema: bool = True) -> Iterator[Array]:
+    """Yield the columns of a picture of n translations. Shapes: each (n, C, H, W), NumPy.
+
+    Raises:
+        OptionError: the game's G takes no images.
+    """
+    translation = game.translation
+    if translation is None:
+        raise OptionError("this game's G takes no images")
+    net, back = game.generator(ema=ema), game.extra.get(translation.back)
+    streams = random.Streams(game.streams.seed, game.streams.xp)
+    samples = game.draw(n)
+
+    def _through(player: nn.Module, images: Array) -> Array:
+        with evaluating(player):
+            return translate(player, streams.xp.asarray(images), streams)
+
+    for cut, there, again in ((translation.source, net, back), (translation.target, back, net)):
+        images = cut(samples)
+        yield Tensor(images).numpy()
+        if isinstance(there, nn.Module):
+            made = _through(there, images)
+            yield made
+            if isinstance(again, nn.Module):
+                yield _through(again, made)
+
+
+def save_rows(path: PathLike, columns: list[Array]) -> None:
+    """Write columns of images as rows, two rows to a line.
+
+    Raises:
+        SaveError: the file could not be written.
+    """
+    save_png(path, make_grid(beside(columns), nrow=2 * len(columns)))
+
+
+def beside(columns: list[Array]) -> Array:
+    """Lay columns of images out in rows, all as large as the largest, in colour if one is.
+
+    Shapes: columns of (N, C, H, W), C 1 or 3 -> (N * len(columns), C, H, W).
+
+    Args:
+        columns: images; smaller ones are enlarged by repeating pixels a whole number of times.
+
+    Raises:
+        OptionError: a size is no multiple of another.
+    """
+    channels = max(x.shape[1] for x in columns)
+    size = max(x.shape[2:] for x in columns)
+    alike = []
+    for x in columns:
+        up, left = divmod(size[0], x.shape[2])
+        if left or up * x.shape[3] != size[1] or x.shape[1] not in (1, channels):
+            raise OptionError(f"a row of images {[c.shape[1:] for c in columns]} has no one size")
+        grown = x.repeat(up, axis=2).repeat(up, axis=3)
+        alike.append(np.broadcast_to(grown, (len(x), channels, *size)))
+    return np.stack(alike, axis=1).reshape(-1, channels, *size)
 
 
 def write_summary(run: RunDirectory) -> None:
