@@ -107,4 +107,5 @@ def g_loss(game: Game, z: Tensor) -> Tensor:
 RECIPE = Recipe(
     "stylegan", "arXiv:1812.04948", setup, alternating(d_loss, g_loss), Config,
     loss="non-saturating", reg="R1, style mixing", data="images",
+    presets={"paper": Config(batch=32, lr=3e-3, nz=512, nw=512, nf_max=512)},  # 1024 pixels
 )  # fmt: skip

@@ -144,4 +144,5 @@ def step(game: Game, batches: Iterator[Array]) -> Metrics:
 RECIPE = Recipe(
     "stylegan2", "arXiv:1912.04958", setup, step, Config,
     loss="non-saturating", reg="R1, path lengths, style mixing", data="images",
+    presets={"paper": Config(batch=32, nz=512, nw=512, nf=32, nf_max=512)},  # 1024 pixels
 )  # fmt: skip

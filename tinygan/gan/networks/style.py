@@ -131,7 +131,7 @@ class StyleGenerator(nn.Module):
             )
         self.base, self.last = stages(image_shape, name)
         self.widths = widths(self.last, nf, nf_max)
-        self.nw, self.mixing = nw, mixing
+        self.nz, self.nw, self.mixing = nz, nw, mixing
         self.num_styles = 2 * (self.last + 1)
         self.mapping = MappingNetwork(nz, nw, layers=mapping_layers)
         self.w_avg = nn.Buffer(random.current().xp.zeros(nw, "float32"))
@@ -196,6 +196,10 @@ class StyleGenerator(nn.Module):
         crossover = stream.xp.where(mixed, stream.integers(n, 1, levels), levels)
         later: Array = stream.xp.arange(levels)[None, :, None] >= crossover[:, None, None]
         return later
+
+    def affines(self) -> list[list[nn.EqualLinear]]:
+        """Return the maps from w to a layer's own numbers: for each of L styles those it enters."""
+        raise NotImplementedError
 
     def noise_layers(self) -> list[PixelNoise]:
         """Return the layers that add noise, in the order in which they run."""

@@ -18,6 +18,7 @@ outside training.
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import cast
 
 from ... import nn, ops, random
 from ...autograd import Tensor
@@ -92,6 +93,10 @@ class StyleGANGenerator(StyleGenerator):
             [Epilogue(w, base * 2**k, self.nw) for k, w in enumerate(self.widths) for _ in range(2)]
         )
         self.to_rgb = nn.EqualConv2d(self.widths[-1], channels, 1)
+
+    def affines(self) -> list[list[nn.EqualLinear]]:
+        """Return the maps from each style to scales and shifts."""
+        return [[cast(Epilogue, layer).norm.style] for layer in self.epilogues]
 
     def synthesis(self, ws: Tensor, noises: Noises | None = None) -> Tensor:
         """Make images of a style for each layer; see ``StyleGenerator.synthesis``."""

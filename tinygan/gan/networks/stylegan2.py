@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from typing import cast
 
 import numpy as np
 
@@ -110,6 +111,14 @@ class StyleGAN2Generator(StyleGenerator):
         self.convs = nn.ModuleList(convs)
         self.to_rgb = nn.ModuleList([ToRGB(w, channels, self.nw) for w in self.widths])
         self.enlarge = nn.Blur(_TAPS, up=2)
+
+    def affines(self) -> list[list[nn.EqualLinear]]:
+        """Return the maps from each style to factors of filters."""
+        found = [[cast(StyledConv2d, layer).conv.style] for layer in self.convs]
+        found.append([])  # the last style is RGB's alone
+        for k, layer in enumerate(self.to_rgb):
+            found[2 * k + 1].append(cast(ToRGB, layer).conv.style)
+        return found
 
     def synthesis(self, ws: Tensor, noises: Noises | None = None) -> Tensor:
         """Make images of a style for each layer; see ``StyleGenerator.synthesis``."""
