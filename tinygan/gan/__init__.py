@@ -7,6 +7,7 @@ from .diagnostics import Watch, spectral_norms
 from .ema import EMA
 from .field import game_field, game_jacobian, game_jvp, game_vjp
 from .game import Game
+from .jitter import jitter
 from .judge import judge_both, why_apart
 from .labelled import alternating_labelled, check_classes
 from .loop import Alternating, Recipe, Source, advance, alternating, fit, new_game
@@ -22,7 +23,7 @@ from .replay import ReplayPool
 from .snapshot import Snapshot
 from .spectrum import FieldAt, arnoldi, field_at, path_angles, rotation_share
 from .transfer import freeze_layers, start_from, with_frozen
-from .translation import Translation, between_channels, domain_shapes, translate
+from .translation import Translation, between_channels, domain_shapes, l1, translate
 
 __all__ = [
     "ADA",
@@ -65,7 +66,9 @@ __all__ = [
     "get_loss",
     "gradient_penalty",
     "instance_noise",
+    "jitter",
     "judge_both",
+    "l1",
     "new_game",
     "objective_warnings",
     "orthogonal",

@@ -13,6 +13,7 @@ from . import (
     biggan,
     cgan,
     consensus,
+    cyclegan,
     dcgan,
     dragan,
     ebgan,
@@ -23,6 +24,7 @@ from . import (
     lsgan,
     minibatch,
     pacgan,
+    pix2pix,
     progan,
     projection,
     relativistic,
@@ -72,6 +74,8 @@ RECIPES: dict[str, Recipe] = {
         progan,
         stylegan,
         stylegan2,
+        pix2pix,
+        cyclegan,
     )
 }
 

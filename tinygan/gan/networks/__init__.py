@@ -16,13 +16,16 @@ from .features import MinibatchDiscriminator, features_and_logit, hidden_feature
 from .joint import MLPEncoder, pair
 from .mlp import Maxout, MLPDiscriminator, MLPGenerator
 from .noisy import NoisyClassifier
+from .patchgan import PatchDiscriminator, translation_init
 from .progan import ProGANDiscriminator, ProGANGenerator
+from .residual import ResidualBlock, ResidualGenerator
 from .resnet import ResNetDiscriminator, ResNetGenerator
 from .sagan import SAGANDiscriminator, SAGANGenerator
 from .spectral import normalise_spectrally
 from .style import StyleGenerator
 from .stylegan import StyleGANDiscriminator, StyleGANGenerator
 from .stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator
+from .unet import UNetGenerator
 from .variational import NormalEncoder
 
 __all__ = [
@@ -44,12 +47,15 @@ __all__ = [
     "MinibatchDiscriminator",
     "NoisyClassifier",
     "NormalEncoder",
+    "PatchDiscriminator",
     "ProGANDiscriminator",
     "ProGANGenerator",
     "ProjectionDiscriminator",
     "ProjectionGenerator",
     "ResNetDiscriminator",
     "ResNetGenerator",
+    "ResidualBlock",
+    "ResidualGenerator",
     "SAGANDiscriminator",
     "SAGANGenerator",
     "StyleGAN2Discriminator",
@@ -57,6 +63,7 @@ __all__ = [
     "StyleGANDiscriminator",
     "StyleGANGenerator",
     "StyleGenerator",
+    "UNetGenerator",
     "dcgan_init",
     "features_and_logit",
     "generator_for",
@@ -66,4 +73,5 @@ __all__ = [
     "pair",
     "players_for",
     "stages",
+    "translation_init",
 ]
