@@ -10,8 +10,9 @@ so that neither aliases. Block k has base * 2^k pixels a side and two styles, 2k
 weights have equalised learning rates.
 
 Karras et al., arXiv:1812.04948, figure 1b, section 2 and appendix C; D is that of ProGAN
-(arXiv:1710.10196, table 2) with the filters. *Deviation*: the networks don't grow, as in
-arXiv:1912.04958, section 4. G's images are linear in the last features, and are clipped to [-1, 1]
+(arXiv:1710.10196, table 2) with the filters. *Deviations*: the networks don't grow, as in
+arXiv:1912.04958, section 4; and the constant starts from N(0, 1), as there, not from 1 everywhere,
+whose variance over the pixels, 0, the first norm would divide rounding errors by. G's images are linear in the last features, and are clipped to [-1, 1]
 outside training.
 """
 
@@ -83,7 +84,7 @@ class StyleGANGenerator(StyleGenerator):
     def build(self, channels: int) -> None:
         """Make the layers of synthesis."""
         first, base = self.widths[0], self.base
-        self.start = nn.Parameter(random.current().xp.ones((first, base, base), "float32"))
+        self.start = nn.Parameter(random.current().stream("init").normal((first, base, base)))
         convs: list[nn.Module] = [_conv(first, first)]
         for a, b in pairwise(self.widths):
             up = _UpConv2d(a, b, 3, padding=1, bias=False, gain=GAIN)
