@@ -11,9 +11,9 @@ weights have equalised learning rates.
 
 Karras et al., arXiv:1812.04948, figure 1b, section 2 and appendix C; D is that of ProGAN
 (arXiv:1710.10196, table 2) with the filters. *Deviations*: the networks don't grow, as in
-arXiv:1912.04958, section 4; and the constant starts from N(0, 1), as there, not from 1 everywhere,
-whose variance over the pixels, 0, the first norm would divide rounding errors by. G's images are linear in the last features, and are clipped to [-1, 1]
-outside training.
+arXiv:1912.04958, section 4; and the constant starts from N(0, 1), as there, not from 1 everywhere:
+of that the first norm would divide rounding errors by a variance of 0. G's images are linear in the
+last features, and are clipped to [-1, 1] outside training.
 """
 
 from __future__ import annotations
