@@ -47,7 +47,15 @@ SMALL = {
     "stylegan": {"batch": 8, "nz": 4, "nw": 6, "mapping_layers": 2, "nf": 2, "nf_max": 4},
     "stylegan2": {"batch": 8, "nz": 4, "nw": 6, "mapping_layers": 2, "nf": 2, "nf_max": 4},
     "pix2pix": {"batch": 2, "ngf": 2, "ndf": 2, "layers": 1, "jitter": 2},
-    "cyclegan": {"batch": 2, "ngf": 2, "ndf": 2, "layers": 1, "blocks": 1, "pool": 3, "jitter": 2},
+    "cyclegan": {
+        "batch": 2,
+        "ngf": 2,
+        "ndf": 2,
+        "layers": 1,
+        "blocks": 1,
+        "replay": 3,
+        "jitter": 2,
+    },
 }
 IMAGES_ONLY = {
     "dcgan", "began", "ebgan", "projection", "sagan", "biggan", "progan", "stylegan", "stylegan2",
