@@ -94,7 +94,7 @@ TRAININGS = {
             "half_life_kimg": 2.0,
         },
     ),
-    "stylegan": Training(steps=3000, settings={**_STYLES, "lr": 1.5e-3, "gamma_r1": 1.0}),
+    "stylegan": Training(steps=4000, settings={**_STYLES, "lr": 2e-3, "gamma_r1": 1.0}),
     "stylegan2": Training(steps=4000, settings={**_STYLES, "lr": 4e-3, "gamma_r1": 0.3}),
     "wgan": Training(steps=1500, settings={**_SMALL, "lr": 2e-4}),
     "infogan": Training(steps=1000, settings={"ngf": 32, "ndf": 16, "lr_d": 1e-4}),
