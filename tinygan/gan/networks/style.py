@@ -1,4 +1,4 @@
-"""What StyleGAN's generators share: z -> w, a style for each layer, noise for each pixel.
+"""What the StyleGANs share: z -> w, a style for each layer, noise for each pixel; D's end.
 
     w = f(z)                          mapping: a pixel norm of z, then dense layers
     w' = w_avg + psi (w - w_avg)      truncation in W; psi = 1 leaves w as it is
@@ -220,9 +220,10 @@ class StyleGenerator(nn.Module):
             )
         return given
 
-    def constant(self, start: Tensor, n: int) -> Tensor:
-        """Return the learned constant n times. Shapes: start (C, b, b) -> (n, C, b, b)."""
-        return ops.broadcast_to(start.reshape(1, *start.shape), (n, *start.shape))
+
+def repeated(start: Tensor, n: int) -> Tensor:
+    """Return the learned constant n times. Shapes: start (C, b, b) -> (n, C, b, b)."""
+    return ops.broadcast_to(start.reshape(1, *start.shape), (n, *start.shape))
 
 
 def widths(last: int, nf: int, nf_max: int) -> list[int]:

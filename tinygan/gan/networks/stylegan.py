@@ -33,6 +33,7 @@ from .style import (
     StyleGenerator,
     activated,
     judgement,
+    repeated,
     widths,
     zeros,
 )
@@ -102,7 +103,7 @@ class StyleGANGenerator(StyleGenerator):
     def synthesis(self, ws: Tensor, noises: Noises | None = None) -> Tensor:
         """Make images of a style for each layer; see ``StyleGenerator.synthesis``."""
         noises = self.check(ws, noises)
-        x = self.epilogues[0](self.constant(self.start, len(ws)), ws[:, 0], noises[0])
+        x = self.epilogues[0](repeated(self.start, len(ws)), ws[:, 0], noises[0])
         for i, conv in enumerate(self.convs, 1):
             x = self.epilogues[i](conv(x), ws[:, i], noises[i])
         image: Tensor = self.to_rgb(x)

@@ -37,6 +37,7 @@ from .style import (
     StyleGenerator,
     activated,
     judgement,
+    repeated,
     widths,
     zeros,
 )
@@ -123,7 +124,7 @@ class StyleGAN2Generator(StyleGenerator):
     def synthesis(self, ws: Tensor, noises: Noises | None = None) -> Tensor:
         """Make images of a style for each layer; see ``StyleGenerator.synthesis``."""
         noises = self.check(ws, noises)
-        x = self.convs[0](self.constant(self.start, len(ws)), ws[:, 0], noises[0])
+        x = self.convs[0](repeated(self.start, len(ws)), ws[:, 0], noises[0])
         image: Tensor = self.to_rgb[0](x, ws[:, 1])
         for k in range(1, self.last + 1):
             for i in (2 * k - 1, 2 * k):
