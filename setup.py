@@ -86,7 +86,9 @@ def compile_command(cxx: list[str], source: Path, isa: str, includes: list[str])
 
 def compile_unit(command: list[str], source: Path, isa: str, headers: bytes) -> Path:
     """Compile one source unless an object of the same inputs exists; return the object."""
-    digest = hashlib.sha256(repr(command).encode() + headers + source.read_bytes()).hexdigest()[:16]
+    # where the sources lie doesn't count: a copy of the tree finds the objects that it was copied with
+    described = repr([*command[:-1], source.relative_to(ROOT).as_posix()]).encode()
+    digest = hashlib.sha256(described + headers + source.read_bytes()).hexdigest()[:16]
     stem = f"{source.parent.name}-{source.stem}{'-' if isa else ''}{isa}"
     target = OBJECTS / f"{stem}@{digest}.o"
     if not target.exists():

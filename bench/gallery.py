@@ -5,7 +5,8 @@
 NAME is one of ``trainings.TRAININGS``, all by default: a recipe joins the gallery by an entry
 there. The grid holds 64 samples of the averaged G where there is one, or ten of each class in
 columns; each picture leaves a line in ``bench/results/gallery.jsonl``, and the page is made of
-those lines.
+those lines. Of a recipe that translates sixteen rows are shown: source, output, target, and where
+it translates back too, what it makes of its own outputs.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from trainings import TRAININGS, train
 
 from tinygan.gan import Game
 from tinygan.runs.grids import make_grid, save_png
+from tinygan.runs.pictures import beside, translations
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "gallery"
@@ -39,12 +41,20 @@ are dense networks. `python bench/gallery.py NAME` makes a picture again, and th
 """
 
 
+def shown(game: Game) -> tuple[np.ndarray, int]:
+    """Return the images of a picture, and how many a line has."""
+    if game.translation is not None:
+        translated = list(translations(game, 16))
+        return beside(translated), 2 * len(translated)
+    classes = getattr(game.G, "num_classes", 0)
+    if classes:
+        return game.sample(100, labels=np.arange(100) % classes), 10
+    return game.sample(64), 8
+
+
 def save_picture(name: str, game: Game, *, cpu_seconds: float) -> None:
     """Write the grid of a trained game, and its line."""
-    rows, columns, labels = 8, 8, None
-    if getattr(game.G, "num_classes", 0):
-        rows, columns, labels = 10, 10, np.arange(100) % game.G.num_classes
-    samples = game.sample(rows * columns, labels=labels)
+    samples, columns = shown(game)
     times = max(1, SIDE // samples.shape[-1])
     large = samples.repeat(times, axis=2).repeat(times, axis=3)
     save_png(FOLDER / f"{name}.png", make_grid(large, nrow=columns))

@@ -25,7 +25,7 @@ from ..runs.pictures import save_samples
 from .arguments import parse
 from .exits import OK, UsageError
 from .opening import Trained, open_trained
-from .styles import crossing, truncated
+from .styles import crossing, style_net, truncated
 from .translate import reversed_run, save_translations, translate_files
 
 
@@ -84,18 +84,14 @@ def run(args: list[str]) -> int:
         trained = [images_of(trained, options)]
     which = mixed(trained, options)
     first = trained[0]
-    if options.input:
-        folder = Path(options.out or first.run.path / "translated")
-        files = translate_files(first, options.input, folder)
-        print(f"{len(files)} images translated at step {first.game.step}: {folder}")
-        return OK
     out = Path(options.out or first.run.path / f"samples-seed{options.seed}.png")
-    if first.game.translation is not None and len(trained) == 1 and out.suffix == ".png":
-        save_translations(out, first, options.n)
-        print(f"{options.n} translations of step {first.game.step}: {out}")
-        return OK
     if options.mix_styles:
         return cross_styles(trained, options, out)
+    if options.psi != 1.0:
+        for one in trained:
+            style_net(one, f"--psi {options.psi:g}")
+    if len(trained) == 1 and translated(first, options, out):
+        return OK
     samples = np.empty((options.n, *first.sample_shape), np.float32)
     labels = np.zeros(options.n, np.int64)
     for k, one in enumerate(trained):
@@ -124,6 +120,28 @@ def cross_styles(trained: list[Trained], options: Options, out: Path) -> int:
     save_png(out, make_grid(sheet, nrow=side))
     print(f"{side - 1} rows' styles before layer {layer}, {side - 1} columns' from it on: {out}")
     return OK
+
+
+def translated(trained: Trained, options: Options, out: Path) -> bool:
+    """Write what a run whose G takes images shows; tell whether there was anything to write.
+
+    Raises:
+        UsageError: a flag speaks of classes or of z.
+    """
+    if trained.game.translation is None:
+        return False
+    if options.label != -1 or options.truncation is not None:
+        flag = "--label" if options.label != -1 else "--truncation"
+        raise UsageError(f"{flag}: {trained.recipe.name}'s G takes images, no classes and no z")
+    step = trained.game.step
+    if options.input:
+        folder = Path(options.out or trained.run.path / "translated")
+        files = translate_files(trained, options.input, folder)
+        print(f"{len(files)} images translated at step {step}: {folder}")
+    elif out.suffix == ".png":
+        save_translations(out, trained, options.n, options.seed)
+        print(f"{options.n} translations of step {step}: {out}")
+    return bool(options.input) or out.suffix == ".png"
 
 
 def images_of(trained: list[Trained], options: Options) -> Trained:

@@ -118,6 +118,7 @@ _ROWS = (
     _row("pool2d/pool2d.cu", "max_pool2d", spread("count"), 40),
     _row("pool2d/pool2d.cu", "gather2d", spread("count"), 32),
     _row("pool2d/pool2d.cu", "scatter2d", lambda threads, **_: (over(threads, 256), 1, 1), 40),
+    _row("probe/copies.cu", "copy_through_shared", spread("n", 4), 32, opcodes=("LDGSTS",)),
     _row("reduce/columns.cu", "column_totals", lambda channels, **_: (over(channels, 8), 1, 1), 32),
     _row("reduce/moments.cu", "segment_moments", segment_grid, 48),
     _row("reduce/moments.cu", "segment_moments_totals", warps("segments", "groups"), 48),
