@@ -3,7 +3,8 @@
     python bench/stacks.py --case cyclegan_blocks [--peer torch] [--json FILE]
 
 Cases: cyclegan_blocks (nine residual blocks of 256 channels at 64 x 64 pixels, one image: the
-middle of CycleGAN's generator for images of 256 pixels). A step descends E |y - target|.
+middle of CycleGAN's generator for images of 256 pixels), stylegan2_synthesis (StyleGAN2's generator
+behind its mapping: 8 images of 64 pixels, 32 to 256 channels). A step descends E |y - target|.
 
 Before anything is timed both sides take a step from the same weights, and their losses must agree.
 All contestants take turns in one run (see timing.py).
@@ -26,7 +27,7 @@ import timing
 from tinygan import kernels, nn, optim, random
 from tinygan.autograd import Tensor, grad
 from tinygan.gan import l1
-from tinygan.gan.networks import ResidualBlock, translation_init
+from tinygan.gan.networks import ResidualBlock, StyleGAN2Generator, translation_init
 
 LOSSES_AGREE = 2e-3  # relative: losses of float32 networks, summed in other orders
 VARIANTS = ("eager", "channels last", "fused Adam", "compiled, channels last")
@@ -59,17 +60,35 @@ class Stack:
     def made(self) -> nn.Module:
         """Return our stack, the same at every call."""
         with random.using(random.Streams(0)):
-            return self.net().apply(translation_init)
+            return self.net()
 
 
 def residual_stack(channels: int, blocks: int) -> nn.Module:
     """Return CycleGAN's residual blocks in a row."""
-    return nn.Sequential(*(ResidualBlock(channels) for _ in range(blocks)))
+    return nn.Sequential(*(ResidualBlock(channels) for _ in range(blocks))).apply(translation_init)
 
+
+class Synthesis(StyleGAN2Generator):
+    """StyleGAN2's generator without its mapping, with fixed noise. Shapes: ws -> images."""
+
+    def __init__(self, side: int, channels: int, nw: int, nf: int, nf_max: int) -> None:
+        super().__init__(1, (channels, side, side), nw=nw, nf=nf, nf_max=nf_max)
+        self.mapping = nn.Sequential()
+        self.eval()
+
+    def forward(self, ws: Tensor) -> Tensor:
+        """Make images."""
+        return self.synthesis(ws)
+
+
+_STYLE = (64, 3, 128, 32, 256)  # side, channels, nw, nf, nf_max
 
 CASES = {
     "cyclegan_blocks": Stack(
         lambda: residual_stack(256, 9), ("residual_stack", (256, 9)), ((1, 256, 64, 64),) * 2
+    ),
+    "stylegan2_synthesis": Stack(
+        lambda: Synthesis(*_STYLE), ("Synthesis", _STYLE), ((8, 10, 128), (8, 3, 64, 64))
     ),
 }
 

@@ -40,6 +40,10 @@ class Training:
 _SMALL = {"batch": 32, "lr": 5e-4, "ngf": 16, "ndf": 16, "half_life_kimg": 5.0}
 _NARROW = {"batch": 32, "ngf": 16, "ndf": 16}
 _CODED = {"batch": 64, "ngf": 32, "ndf": 16, "nz": 20, "half_life_kimg": 3.0}
+_STYLES = {
+    "batch": 16, "nf": 16, "nf_max": 32, "nz": 32, "nw": 32, "mapping_layers": 4,
+    "half_life_kimg": 2.0,
+}  # fmt: skip
 
 TRAININGS = {
     "gan": Training(
@@ -91,6 +95,8 @@ TRAININGS = {
             "half_life_kimg": 2.0,
         },
     ),
+    "stylegan": Training(steps=4000, settings={**_STYLES, "lr": 2e-3, "gamma_r1": 1.0}),
+    "stylegan2": Training(steps=4000, settings={**_STYLES, "lr": 4e-3, "gamma_r1": 0.3}),
     "wgan": Training(steps=1500, settings={**_SMALL, "lr": 2e-4}),
     "infogan": Training(steps=1000, settings={"ngf": 32, "ndf": 16, "lr_d": 1e-4}),
     "pacgan": Training(steps=1000, settings=_SMALL),

@@ -9,6 +9,9 @@ from torch import nn
 from torch.nn import functional
 
 from .torch_steps import VARIANTS
+from .torch_stylegan2 import Synthesis
+
+__all__ = ["Synthesis", "residual_stack", "step"]
 
 
 class ResidualBlock(nn.Module):

@@ -45,6 +45,8 @@ SMALL = {
     "vae": PLAIN,
     "vae_gan": PLAIN,
     "progan": {"batch": 8, "nz": 4, "nf": 2, "stage_kimg": 0.008, "fade_kimg": 0.048},
+    "stylegan": {"batch": 8, "nz": 4, "nw": 6, "mapping_layers": 2, "nf": 2, "nf_max": 4},
+    "stylegan2": {"batch": 8, "nz": 4, "nw": 6, "mapping_layers": 2, "nf": 2, "nf_max": 4},
     "pix2pix": {"batch": 2, "ngf": 2, "ndf": 2, "layers": 1, "jitter": 2},
     "cyclegan": {
         "batch": 2,
@@ -58,8 +60,10 @@ SMALL = {
     "srgan": {"batch": 8, "ngf": 4, "ndf": 2, "blocks": 1, "pretrain": 2, "decay_at": 3},
     "esrgan": {"batch": 8, "ngf": 4, "growth": 2, "ndf": 2, "blocks": 1, "pretrain": 2},
 }
-IMAGES_ONLY = {"dcgan", "began", "ebgan", "projection", "sagan", "biggan", "progan"}
-IMAGES_ONLY |= {"srgan", "esrgan"}
+IMAGES_ONLY = {
+    "dcgan", "began", "ebgan", "projection", "sagan", "biggan", "progan", "stylegan", "stylegan2",
+    "srgan", "esrgan",
+}  # fmt: skip
 PAIRS = {  # what recipes that translate train on, of images so large
     "pix2pix": "edges:digits:{}",
     "cyclegan": "unpaired:digits:{0},inverted:digits:{0}",

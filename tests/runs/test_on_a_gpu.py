@@ -44,6 +44,8 @@ TINY = {
     "vae": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4}),
     "vae_gan": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4}),
     "progan": ("digits:8", {"batch": 4, "nf": 2, "nz": 4, "stage_kimg": 0.004, "fade_kimg": 0.02}),
+    "stylegan": ("digits:8", {"batch": 4, "nf": 2, "nz": 4, "nw": 4, "mapping_layers": 1}),
+    "stylegan2": ("digits:8", {"batch": 4, "nf": 2, "nz": 4, "nw": 4, "mapping_layers": 1}),
     "pix2pix": ("edges:digits:8", {"batch": 2, "ngf": 2, "ndf": 2, "layers": 1, "jitter": 2}),
     "cyclegan": (
         "unpaired:digits:8,inverted:digits:8",

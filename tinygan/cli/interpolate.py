@@ -5,6 +5,9 @@ arXiv:1609.04468); a straight line (``--straight``) cuts through a region that G
 
 ``--traverse 3,7`` keeps one z and moves one number of it at a time instead, from -2 to 2: a row
 shows what that dimension does, if anything (the traversals of arXiv:1606.03657, figure 2).
+
+``--sefa 5`` walks in W instead, of runs with styles: along the five directions that change styles
+most, which follow from the weights alone (arXiv:2007.06600; ``gan/styles.py``).
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from .arguments import parse
 from .exits import OK, UsageError
 from .opening import Trained, open_trained
 from .sample import only
+from .styles import traversals
 
 REACH = 2.0  # standard deviations of z that a traversal goes to either side
 
@@ -39,12 +43,16 @@ class Options:
         straight: walk along straight lines; by default along great circles.
         traverse: numbers of latent dimensions, from 0, with commas between: in place of walks, a
             row for each in which it alone goes from -2 to 2.
+        sefa: of runs with styles: in place of walks, a row for each of so many directions of W that
+            change the layers' styles most.
+        layers: numbers of the styles that --sefa moves: 0-3 or 2; by default all.
+        reach: how far --sefa goes to either side, in standard deviations of w.
         label: number of the class to make, from 0; -1: one class after the other (a traversal:
             class 0). Recipes that are given labels only.
         seed: another seed walks elsewhere.
         ema: use the averaged weights, where there are some.
-        out: the .png to write; by default interpolation-seedN.png, or traversal-seedN.png, in the
-            run's folder.
+        out: the .png to write; by default interpolation-seedN.png, traversal-seedN.png or
+            sefa-seedN.png, in the run's folder.
     """
 
     run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
@@ -52,6 +60,9 @@ class Options:
     frames: int = 10
     straight: bool = False
     traverse: str = ""
+    sefa: int = 0
+    layers: str = ""
+    reach: float = 3.0
     label: int = -1
     seed: int = 0
     ema: bool = True
@@ -71,8 +82,10 @@ def run(args: list[str]) -> int:
             f"interpolate: {trained.recipe.name}'s G takes images, there is no z to walk in; "
             "tinygan sample translates"
         )
-    name = "traversal" if options.traverse else "interpolation"
+    name = "sefa" if options.sefa else "traversal" if options.traverse else "interpolation"
     out = Path(options.out or trained.run.path / f"{name}-seed{options.seed}.png")
+    if options.sefa:
+        return walk_styles(trained, options, out)
     if options.traverse:
         dims = dimensions(options.traverse, trained.game.nz)
         z = traversal(trained.latent(1, options.seed)[0], dims, options.frames)
@@ -87,6 +100,24 @@ def run(args: list[str]) -> int:
     else:
         save_samples(out, samples, 1.25 * float(np.abs(samples).max()))
     print(f"{what}: {out}")
+    return OK
+
+
+def walk_styles(trained: Trained, options: Options, out: Path) -> int:
+    """Write the sheet of ``--sefa``; raises ``UsageError`` or ``SaveError``."""
+    count = options.sefa
+    if options.traverse or options.straight:
+        raise UsageError(f"--sefa {count}: it walks in W, without --traverse and --straight")
+    sheet = traversals(
+        trained,
+        count=count,
+        frames=options.frames,
+        reach=options.reach,
+        layers=options.layers,
+        seed=options.seed,
+    )
+    save_png(out, make_grid(sheet, nrow=options.frames))
+    print(f"{count} directions of W in {options.frames} samples each: {out}")
     return OK
 
 

@@ -2,11 +2,13 @@
 
 ``tinygan sample RUN RUN --mix 2,1`` mixes runs: each sample is of one of them, drawn by weight.
 Where G takes images, the grid shows rows of translations, and ``--input`` translates files.
+``--psi`` truncates the styles of a run that has some, ``--mix-styles 4`` crosses two sets of them.
 """
 
 from __future__ import annotations
 
 import io
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,10 +20,12 @@ from ..gan.mixture import choose
 from ..kernels.arrays import Array
 from ..random import Stream
 from ..runs.files import write_atomic
+from ..runs.grids import make_grid, save_png
 from ..runs.pictures import save_samples
 from .arguments import parse
 from .exits import OK, UsageError
 from .opening import Trained, open_trained
+from .styles import crossing, style_net, truncated
 from .translate import between, reversed_run, save_translations, translate_files
 
 
@@ -39,6 +43,11 @@ class Options:
         mix: weights of several runs with commas between, 2,1: how often each is drawn; by
             default all alike.
         truncation: bound of every entry of z, above 0: less makes samples better and more alike.
+        psi: of runs with styles: how far styles lie from their mean; 1: as they are, less makes
+            samples better and more alike, 0 makes the mean image alone.
+        mix_styles: of one run with styles: number of a layer, from 1. A sheet of n samples or a few
+            less: each row's styles before that layer (the coarse ones) with each column's from it
+            on; the first row and column show whose they are.
         input: an image file or a folder of them to translate, of a run whose G takes images; they
             may have any size that fits the net. The results go to the folder --out.
         back: translate from B to A, of a run that learned both ways.
@@ -55,6 +64,8 @@ class Options:
     label: int = -1
     mix: str = ""
     truncation: float | None = None
+    psi: float = 1.0
+    mix_styles: int = 0
     input: str = ""
     back: bool = False
     alpha: float | None = None
@@ -79,6 +90,11 @@ def run(args: list[str]) -> int:
     which = mixed(trained, options)
     first = trained[0]
     out = Path(options.out or first.run.path / f"samples-seed{options.seed}.png")
+    if options.mix_styles:
+        return cross_styles(trained, options, out)
+    if options.psi != 1.0:
+        for one in trained:
+            style_net(one, f"--psi {options.psi:g}")
     if len(trained) == 1 and translated(first, options, out):
         return OK
     samples = np.empty((options.n, *first.sample_shape), np.float32)
@@ -91,10 +107,23 @@ def run(args: list[str]) -> int:
             given = labels[own] = given[own]
         if own.any():
             z = one.inputs(options.n, options.seed, options.truncation)
-            samples[own] = one(z[own], given)
+            by_psi = options.psi != 1.0
+            samples[own] = truncated(one, z[own], options.psi) if by_psi else one(z[own], given)
     write(out, samples, labels if first.classes else None)
     steps = ", ".join(str(one.game.step) for one in trained)
     print(f"{options.n} samples of step {steps}: {out}")
+    return OK
+
+
+def cross_styles(trained: list[Trained], options: Options, out: Path) -> int:
+    """Write the sheet of ``--mix-styles``; raises ``UsageError`` or ``SaveError``."""
+    layer = options.mix_styles
+    if len(trained) > 1 or out.suffix != ".png" or options.truncation is not None:
+        raise UsageError(f"--mix-styles {layer}: one run and a .png, without --truncation, fit")
+    sheet = crossing(trained[0], n=options.n, layer=layer, seed=options.seed, psi=options.psi)
+    side = math.isqrt(len(sheet))
+    save_png(out, make_grid(sheet, nrow=side))
+    print(f"{side - 1} rows' styles before layer {layer}, {side - 1} columns' from it on: {out}")
     return OK
 
 

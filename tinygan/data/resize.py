@@ -18,6 +18,7 @@ from ..kernels.arrays import Array
 _FRACTION_BITS = 22  # Pillow's Resample.c: 32 - 8 - 2
 _CHUNK = 2048  # images a pass
 _LUMA = (19595, 38470, 7471)  # ITU-R 601-2 luma in 16 fractional bits, as Pillow's convert("L")
+LUMA = tuple(part / 2**16 for part in _LUMA)  # the same as weights of R, G and B
 
 
 def triangle(n_in: int, n_out: int) -> Array:
@@ -85,4 +86,5 @@ def with_channels(x: Array, channels: int) -> Array:
     if x.dtype == np.uint8:
         luma = x.astype(np.uint32) @ np.array(_LUMA, np.uint32)
         return ((luma + (1 << 15)) >> 16).astype(np.uint8)[..., None]
-    return (x @ (np.array(_LUMA) / 2**16)).astype(x.dtype)[..., None]
+    grey: Array = (x @ np.array(LUMA)).astype(x.dtype)[..., None]
+    return grey

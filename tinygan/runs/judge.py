@@ -30,7 +30,7 @@ from ..random import Stream
 from .setup import Settings, load_data
 
 _PROTOCOL = ("n_real", "n_fake", "sha256", "resize", "protocol")
-_OF_DATA = {"digits": "digits_lenet", "fashion-mnist": "fashion_lenet", "mnist": "mnist_lenet"}
+OF_DATA = {"digits": "digits_lenet", "fashion-mnist": "fashion_lenet", "mnist": "mnist_lenet"}
 
 
 def choose_net(
@@ -51,7 +51,7 @@ def choose_net(
         CheckpointError: the weights are missing or damaged.
     """
     if name == "auto" and not weights:
-        name = _OF_DATA.get(data_name, "inception" if is_cached("inception") else "")
+        name = OF_DATA.get(data_name, "inception" if is_cached("inception") else "")
         if not name:
             raise OptionError(
                 f"no feature net was trained on {data_name}: use --net inception with --weights "

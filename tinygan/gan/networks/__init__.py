@@ -24,6 +24,9 @@ from .rrdb import RRDBNet
 from .sagan import SAGANDiscriminator, SAGANGenerator
 from .spectral import normalise_spectrally
 from .srresnet import SRDiscriminator, SRResNet
+from .style import StyleGenerator
+from .stylegan import StyleGANDiscriminator, StyleGANGenerator
+from .stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator
 from .unet import UNetGenerator
 from .variational import NormalEncoder
 
@@ -60,6 +63,11 @@ __all__ = [
     "SAGANGenerator",
     "SRDiscriminator",
     "SRResNet",
+    "StyleGAN2Discriminator",
+    "StyleGAN2Generator",
+    "StyleGANDiscriminator",
+    "StyleGANGenerator",
+    "StyleGenerator",
     "UNetGenerator",
     "dcgan_init",
     "features_and_logit",
