@@ -1,12 +1,12 @@
 """Find a data set by name or path and load it.
 
 Names: ``digits`` (shipped with tinygan), ``fashion-mnist`` (from Debian's package), and the toys
-``ring grid swiss_roll moons``. ``NAME:32`` is ``NAME`` at 32 pixels; ``stacked:NAME`` and
-``stacked:PATH`` put three grey images into the channels of one. Anything else is a path: an IDX
-file or a folder of them, an ``.npz``; a folder of CIFAR's batches, binary or pickled, one of them,
-or their ``tar.gz``; a folder of images, a zip of them with or without stylegan's ``dataset.json``;
-a parquet file of Hugging Face or a folder of its shards. A file's kind is told from its first
-bytes.
+``ring grid swiss_roll moons``. ``NAME:32`` is ``NAME`` at 32 pixels. A word of ``DERIVED`` before
+any of them makes another set of it: ``stacked:digits``, ``painted:PATH``, ``moving:digits:16``.
+Anything else is a path: an IDX file or a folder of them, an ``.npz``; a folder of CIFAR's batches,
+binary or pickled, one of them, or their ``tar.gz``; a folder of images, a zip of them with or
+without stylegan's ``dataset.json``; a parquet file of Hugging Face or a folder of its shards. A
+file's kind is told from its first bytes.
 """
 
 from __future__ import annotations
@@ -18,12 +18,15 @@ from typing import Literal
 
 from ..errors import DataError, OptionError
 from ..random import Stream
-from . import cifar, folder, idx, npz, parquet, zip_images
+from . import cifar, domains, folder, idx, npz, parquet, zip_images
+from .captions import captioned
 from .dataset import Dataset, check_size
 from .digits import load_digits
 from .kinds import kind_of
+from .moving import moving
+from .painted import painted
 from .pixels import Colour, OnBad, Rules, parse_colour
-from .stacked import PREFIX, stack
+from .stacked import stack
 from .toys import TOYS
 
 FASHION_FOLDER = Path("/usr/share/datasets/fashion-mnist")
@@ -34,6 +37,15 @@ FASHION_CLASSES = (
 )  # fmt: skip
 TOY_SAMPLES = 10_000
 Split = Literal["train", "test"]
+DERIVED: dict[str, Callable[[Dataset], Dataset]] = {
+    "stacked": stack,
+    "painted": painted,
+    "captioned": captioned,
+    "moving": moving,
+    "slanted": domains.slanted,
+    "half-edges": lambda dataset: domains.two_domains(dataset, "edges", domains.edges),
+    "half-negative": lambda dataset: domains.two_domains(dataset, "negative", domains.negative),
+}
 
 
 def _toy(name: str) -> Dataset:
@@ -65,6 +77,12 @@ def _split_size(spec: str) -> tuple[str, int | None]:
     if colon and size.isdecimal() and not Path(spec).exists():
         return name, int(size)
     return spec, None
+
+
+def split_derived(spec: str) -> tuple[str, str]:
+    """Split ``painted:digits:16`` into a word of ``DERIVED`` and the rest; ``""`` for none."""
+    word, colon, rest = spec.partition(":")
+    return (word, rest) if colon and word in DERIVED else ("", spec)
 
 
 def _check(split: str, on_bad: str, channels: int | None) -> None:
@@ -104,16 +122,17 @@ def load(
         OptionError: an argument has a value that isn't among those that fit.
     """
     _check(split, on_bad, channels)
-    if str(spec).startswith(PREFIX):
-        grey = load(
-            str(spec).removeprefix(PREFIX),
+    word, rest = split_derived(str(spec))
+    if word:
+        plain = load(
+            rest,
             size=size,
             split=split,
             on_bad=on_bad,
             background=background,
             value_range=value_range,
         )
-        return stack(grey)
+        return DERIVED[word](plain)
     name, named_size = _split_size(str(spec))
     size = named_size if size is None else size
     if size is not None:

@@ -20,7 +20,6 @@ from ..random import Stream
 from .dataset import Dataset
 
 SAMPLES = 64_000
-PREFIX = "stacked:"
 
 
 def stack(dataset: Dataset, *, samples: int = SAMPLES, seed: int = 0) -> Dataset:
@@ -39,7 +38,7 @@ def stack(dataset: Dataset, *, samples: int = SAMPLES, seed: int = 0) -> Dataset
     """
     if dataset.labels is None or len(dataset.shape) != 3 or dataset.shape[0] != 1:
         raise DataError(
-            f"{PREFIX}{dataset.name}: it stacks labelled grey images; these are {dataset!r}"
+            f"stacked:{dataset.name}: it stacks labelled grey images; these are {dataset!r}"
         )
     if samples < 1:
         raise OptionError(f"stack(samples={samples}): use 1 or more")

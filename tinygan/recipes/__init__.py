@@ -8,10 +8,12 @@ from ..errors import OptionError
 from ..gan import Recipe
 from . import (
     acgan,
+    age_editing,
     began,
     bigan,
     biggan,
     cgan,
+    cogan,
     consensus,
     dcgan,
     dragan,
@@ -29,10 +31,12 @@ from . import (
     sagan,
     semi_supervised,
     sngan,
+    text_to_image,
     unrolled,
     vae,
     vae_gan,
     veegan,
+    video,
     wgan,
     wgan_gp,
 )
@@ -68,6 +72,10 @@ RECIPES: dict[str, Recipe] = {
         vae,
         vae_gan,
         progan,
+        cogan,
+        age_editing,
+        text_to_image,
+        video,
     )
 }
 

@@ -10,7 +10,6 @@ from typing import Any
 from .. import data, random
 from ..data import catalog
 from ..data.npz import parse_range
-from ..data.stacked import PREFIX as STACKED
 from ..errors import CheckpointError, DataError, OptionError
 from ..gan import (
     Game,
@@ -232,8 +231,9 @@ def batches_of(dataset: data.Dataset, config: Any, seed: int, device: Device) ->
 
 def _absolute(spec: str) -> str:
     """Return a data set's name as it is, and a path (``PATH`` or ``PATH:32``) from the root on."""
-    if spec.startswith(STACKED):
-        return STACKED + _absolute(spec.removeprefix(STACKED))
+    word, rest = catalog.split_derived(spec)
+    if word:
+        return f"{word}:{_absolute(rest)}"
     path, colon, size = spec.rpartition(":")
     if not (colon and size.isdecimal()) or Path(spec).expanduser().exists():
         path, colon, size = spec, "", ""
