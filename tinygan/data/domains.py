@@ -5,8 +5,8 @@
     slanted        x sheared until mu_11 / mu_02 is -0.35, 0 or 0.35: left, upright, right
 
 The halves of ``half-edges:`` and ``half-negative:`` are disjoint, as in CoGAN (arXiv:1606.07536,
-section 4), so no image is there beside its counterpart. A digit's slant is a trait that its class does not
-tell, as an age is of a face (arXiv:1702.01983); ``slant_of`` measures it by moments alone.
+section 4), so no image is there beside its counterpart. A digit's slant is a trait that its class
+does not tell, as an age is of a face (arXiv:1702.01983); ``slant_of`` measures it by moments alone.
 """
 
 from __future__ import annotations

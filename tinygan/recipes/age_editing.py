@@ -1,4 +1,4 @@
-"""Age-cGAN: a conditional GAN with an encoder changes one trait of a given image and keeps the rest.
+"""Age-cGAN: a conditional GAN with an encoder changes one trait of an image and keeps the rest.
 
     L_D = E softplus(-D(x, y)) + E softplus(D(G(z, y~), y~)),      y~ uniform
     L_G = E softplus(-D(G(z, y~), y~)),   L_E = E |z - E(G(z, y~))|^2

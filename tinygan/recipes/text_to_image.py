@@ -5,8 +5,9 @@
 
 Reed et al., arXiv:1605.05396, algorithm 1: with a third kind of pair, real images under the
 captions of others, D can't content itself with what looks real. Captions are "two red sevens" of
-``data.captions``, their numbers the labels of ``--data captioned:digits``; ``tinygan sample RUN --text "two red sevens"`` makes what one says. Adam(2e-4, 0.5), batches of 64,
-z of 100 numbers and text features of 128, as in section 5.
+``data.captions``, their numbers the labels of ``--data captioned:digits``; ``tinygan sample
+RUN --text "two red sevens"`` makes what one says. Adam(2e-4, 0.5), batches of 64, z of 100 numbers
+and text features of 128, as in section 5.
 
 Deviations: captions are read by encoders that play along, see ``networks/captioned.py``; half of
 the captions t' differ from t in one word alone, since of a hundred random ones few do; no
