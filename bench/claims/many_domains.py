@@ -52,7 +52,7 @@ def play(name: str, dataset: Dataset, settings: dict[str, Any], steps: int, seed
 
 def pairs_agree(seed: int, steps: int = COGAN_STEPS) -> Row:
     """Train CoGAN on digits and negatives; see whether both images of a z show one digit."""
-    dataset = data.load("half-negative:digits:16")
+    dataset = data.load("half-inverted:digits:16")
     game = play("cogan", dataset, COGAN, steps, seed)
     z = Tensor(Stream(seed, "claim").normal((PAIRS, game.nz)))
     assert game.ema is not None

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tinygan import data, kernels, recipes
+from tinygan.data.captions import CAPTIONS
 from tinygan.errors import OptionError
 from tinygan.gan import fit, new_game, with_procedures
 from tinygan.recipes import RECIPES
@@ -42,9 +43,20 @@ SMALL = {
     "vae": PLAIN,
     "vae_gan": PLAIN,
     "progan": {"batch": 8, "nz": 4, "nf": 2, "stage_kimg": 0.008, "fade_kimg": 0.048},
+    "cogan": {"batch": 8, "nz": 4, "ngf": 2, "ndf": 2, "num_classes": 10},
+    "stargan": {"batch": 4, "ngf": 2, "ndf": 2, "blocks": 1, "n_critic": 1, "num_classes": 10},
+    "age_editing": PLAIN | {"num_classes": 10},
+    "text_to_image": {
+        "batch": 8, "nz": 4, "ngf": 2, "ndf": 2, "features": 3, "hidden": 3,
+        "num_classes": len(CAPTIONS),
+    },
+    "video": {"batch": 4, "nz": 3, "motion": 2, "ngf": 2, "ndf": 2},
 }
 IMAGES_ONLY = {"dcgan", "began", "ebgan", "projection", "sagan", "biggan", "progan"}
+IMAGES_ONLY |= {"cogan", "stargan", "text_to_image", "video"}
+OF_THEIR_OWN = {"text_to_image": "captioned:digits:8", "video": "moving:digits:4"}
 ON = {name: "digits:8" for name in RECIPES} | {"unrolled": "ring", "consensus": "ring"}
+ON |= OF_THEIR_OWN
 
 
 def run(name, steps, on=None, resume=None, cursor=None, procedures=(), **changes):
@@ -91,11 +103,12 @@ def test_a_run_in_two_halves_ends_in_the_same_bits(name, backend):
 
 # whose D judges pairs or packs, is an autoencoder, or compares what it must see as it is
 UNAUGMENTED = {"pacgan", "veegan", "bigan", "began", "ebgan", "vae", "vae_gan", "semi_supervised"}
+UNAUGMENTED |= {"video"}
 
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_d_judges_augmented_images_of_any_recipe_or_the_reason_is_given(name):
-    on = {"name": name, "steps": 2, "on": "digits:8"}
+    on = {"name": name, "steps": 2, "on": OF_THEIR_OWN.get(name, "digits:8")}
     if name in UNAUGMENTED:
         with pytest.raises(OptionError, match=r"autoencoder|one by one|does not suit|logits"):
             run(**on, procedures={"augment": "diff"})
@@ -134,7 +147,9 @@ def test_the_second_half_depends_on_every_part_of_the_state(name):
 def test_recipes_train_on_points_and_on_images(name, on):
     if name in IMAGES_ONLY and on == "ring":
         pytest.skip(f"{name} makes images")
+    on = OF_THEIR_OWN.get(name, on)
     game, _ = run(name, 2, on=on)
+    game.dataset = data.load(on)  # for a G that takes images
     assert {"loss_d", "loss_g"} <= game.metrics.keys()
     samples = game.sample(5)
     assert samples.shape == (5, *data.load(on).shape)

@@ -34,21 +34,29 @@ def parse(command: str, kind: type[First], args: Sequence[str]) -> First:
 
 
 def parse_both(
-    command: str, kind: type[First], config: type[Any], args: Sequence[str]
+    command: str, kind: type[First], config: Any, args: Sequence[str], about: str = ""
 ) -> tuple[First, Any]:
-    """Parse arguments into a verb's dataclass and a recipe's configuration; see ``parse``."""
+    """Parse arguments into a verb's dataclass and a recipe's configuration; see ``parse``.
+
+    Args:
+        command: for messages.
+        kind: the verb's dataclass.
+        config: the recipe's, an instance: what is not among the arguments stays as it has it.
+        args: the arguments.
+        about: what ``--help`` begins with.
+    """
     flags = make_dataclass(
         "Flags",
         [
             ("training", kind, field(default_factory=kind)),
-            ("recipe", config, field(default_factory=config)),
+            ("recipe", type(config), field(default=config)),
         ],
     )
-    both = _parse(command, flags, [kind, config], args)
+    both = _parse(command, flags, [kind, type(config)], args, about)
     return both.training, both.recipe
 
 
-def _parse(command: str, kind: Any, parts: list[Any], args: Sequence[str]) -> Any:
+def _parse(command: str, kind: Any, parts: list[Any], args: Sequence[str], about: str = "") -> Any:
     _refuse_unknown(command, parts, args)
     said = io.StringIO()
     try:
@@ -56,7 +64,11 @@ def _parse(command: str, kind: Any, parts: list[Any], args: Sequence[str]) -> An
             if not set(_HELP) & set(args):
                 stack.enter_context(contextlib.redirect_stderr(said))
             return tyro.cli(
-                kind, prog=command, args=list(args), config=(tyro.conf.OmitArgPrefixes,)
+                kind,
+                prog=command,
+                description=about or None,
+                args=list(args),
+                config=(tyro.conf.OmitArgPrefixes,),
             )
     except SystemExit as end:
         if end.code in (0, None):

@@ -56,7 +56,7 @@ def run(args: list[str]) -> int:
         written.insert(1, "G_ema.safetensors")
     config = {**facts, "step": game.step, "nz": game.nz, "shape": list(trained.shape)}
     write_json(out / "config.json", {**config, "config": asdict(game.config), "sha256": sums})
-    samples = trained(trained.latent(count(trained.shape), 0))
+    samples = trained(trained.inputs(count(trained.shape), 0))
     save_samples(out / "samples.png", samples, 1.25 * float(np.abs(samples).max()))
     if options.per_class:
         save_classes(out / "classes", trained, options.per_class, options.seed)

@@ -19,7 +19,7 @@ import tyro
 from ..kernels.arrays import Array
 from ..metrics.path_length import slerp
 from ..runs.grids import make_grid, save_png
-from ..runs.pictures import save_samples
+from ..runs.pictures import is_film, save_samples
 from .arguments import parse
 from .exits import OK, UsageError
 from .opening import Trained, open_trained
@@ -66,6 +66,11 @@ def run(args: list[str]) -> int:
             f"--rows {options.rows} --frames {options.frames}: use 1 row and 2 frames or more"
         )
     trained = open_trained(options.run, ema=options.ema)
+    if trained.game.translation is not None:
+        raise UsageError(
+            f"interpolate: {trained.recipe.name}'s G takes images, there is no z to walk in; "
+            "tinygan sample translates"
+        )
     name = "traversal" if options.traverse else "interpolation"
     out = Path(options.out or trained.run.path / f"{name}-seed{options.seed}.png")
     if options.traverse:
@@ -77,7 +82,7 @@ def run(args: list[str]) -> int:
         z = walk(ends[::2], ends[1::2], options.frames, straight=options.straight)
         what = f"{options.rows} walks of {options.frames} samples"
     samples = trained(z, labels_of(trained, options, len(z)))
-    if samples.ndim == 4:
+    if samples.ndim == 4 and not is_film(samples.shape[1:]):
         save_png(out, make_grid(samples, nrow=options.frames))
     else:
         save_samples(out, samples, 1.25 * float(np.abs(samples).max()))

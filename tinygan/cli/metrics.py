@@ -20,7 +20,7 @@ from ..metrics.pair import Pair
 from ..metrics.trunks import load_trunk
 from ..runs.curves import save_curves
 from ..runs.device import computing
-from ..runs.judge import Judge, best_step, choose_net, held_out_of, is_frechet, names_of
+from ..runs.judge import Judge, best_step, choose_net, held_out_of, is_frechet, judged, names_of
 from ..runs.pictures import write_summary
 from ..runs.setup import Settings, load_data, read_settings
 from .arguments import parse
@@ -87,9 +87,11 @@ def run(args: list[str]) -> int:
     n = options.n or min(len(dataset), MOST)
     labels = trained.labels(n) if trained.recipe.labelled else None  # codes are no classes
     with computing(settings.backend):
-        fakes = trained(trained.latent(n, options.seed), labels)
-    perceptual = _lpips(options.lpips, dataset)
-    pair = judge.pair(fakes, labels, generate=trained, nz=trained.game.nz, **perceptual)
+        fakes = trained(trained.inputs(n, options.seed), labels)
+    more = _lpips(options.lpips, dataset)
+    if trained.game.translation is None:
+        more |= {"generate": trained, "nz": trained.game.nz}
+    pair = judge.pair(fakes, labels, **more)
     names = suite.suited([*MEASURES], pair) if options.all else names_of(options.metrics)
     averaged = options.ema and trained.game.ema is not None
     card = judge.card(
@@ -149,13 +151,13 @@ def _checkpoint(options: Options) -> tuple[Trained, str]:
 
 
 def _judge(options: Options, settings: Settings, dataset: data.Dataset) -> Judge:
-    images = len(dataset.shape) == 3
+    held_out = held_out_of(dataset, settings)  # None: the memorisation metric says so
+    dataset = judged(dataset)
     net = None
-    if images:
+    if len(dataset.shape) == 3:
         net = choose_net(
             options.net, dataset.name, weights=options.weights, protocol=options.protocol
         )
-    held_out = held_out_of(dataset, settings)  # None: the memorisation metric says so
     return Judge(dataset, net, n=options.n or MOST, held_out=held_out, seed=options.seed)
 
 

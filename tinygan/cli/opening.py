@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from .. import nn
 from ..autograd import Tensor, no_grad
+from ..data.catalog import short_name
 from ..errors import CheckpointError, OptionError
 from ..gan import Game, Recipe
 from ..gan.game import draw_latent, evaluating
+from ..gan.translation import BATCH as BATCH_OF_IMAGES
 from ..kernels.arrays import Array, Shape
-from ..random import Stream
+from ..random import Stream, Streams, using
 from ..recipes import get
 from ..runs.device import computing
 from ..runs.rundir import RunDirectory
-from ..runs.setup import load_game, read_settings, recipe_name
+from ..runs.setup import Settings, load_data, load_game, read_settings, recipe_name
 
 BATCH = 256
 
@@ -44,8 +45,7 @@ class Trained:
         recipe: what made it.
         game: the game at the checkpoint.
         shape: of one sample.
-        data_name: short name of the data that it was trained on.
-        backend: kernels to use, as the run was told.
+        settings: what the run was told.
         ema: use the averaged weights, where there are some.
     """
 
@@ -53,29 +53,74 @@ class Trained:
     recipe: Recipe
     game: Game
     shape: Shape
-    data_name: str
-    backend: str
+    settings: Settings
     ema: bool = True
+
+    @property
+    def data_name(self) -> str:
+        """Short name of the data that it was trained on; of two domains that of B."""
+        return short_name(self.settings.data)
+
+    @property
+    def backend(self) -> str:
+        """Kernels to use, as the run was told."""
+        return self.settings.backend
 
     @property
     def net(self) -> nn.Module:
         """The generator."""
-        return self.game.ema.module if self.ema and self.game.ema is not None else self.game.G
+        return self.game.generator(ema=self.ema)
 
     def latent(self, n: int, seed: int, truncation: float | None = None) -> Array:
         """Draw z, within a bound if there is one; see ``Game.sample``. Shapes: -> (n, nz)."""
         return draw_latent(Stream(seed, "sample"), (n, self.game.nz), truncation)
 
+    def load_dataset(self) -> None:
+        """Let the game have its data, where its G takes images; raises ``DataError``."""
+        if self.game.translation is not None and self.game.dataset is None:
+            self.game.dataset = load_data(self.settings)
+
+    def inputs(self, n: int, seed: int, truncation: float | None = None) -> Array:
+        """Draw what G takes: z, or images of the data. Shapes: -> (n, nz) or (n, C, H, W).
+
+        Raises:
+            OptionError: the truncation is not above 0, or G takes images.
+            DataError: the data can't be read any more.
+        """
+        if self.game.translation is None:
+            return self.latent(n, seed, truncation)
+        if truncation is not None:
+            raise OptionError(f"--truncation bounds z, and {self.recipe.name}'s G takes images")
+        self.load_dataset()
+        source: Array = self.game.translation.source(self.game.draw(n, seed=seed))
+        return source
+
+    @property
+    def source_shape(self) -> Shape:
+        """Shape of one input of a G that takes images."""
+        return self._cut("source")
+
+    @property
+    def sample_shape(self) -> Shape:
+        """Shape of what G makes."""
+        return self.shape if self.game.translation is None else self._cut("target")
+
+    def _cut(self, what: str) -> Shape:
+        blank = np.broadcast_to(np.float32(0), (1, *self.shape))
+        return tuple(getattr(self.game.translation, what)(blank).shape[1:])
+
     def __call__(self, z: Array, labels: Array | None = None) -> Array:
         """Make samples, of given classes if ``labels`` says so (conditional recipes only).
 
-        Shapes: z (n, nz), labels (n,) -> (n, C, H, W) or (n, 2), NumPy.
+        Shapes: z (n, nz) or images, labels (n,) -> (n, C, H, W) or (n, 2), NumPy.
         """
         given = [z] if labels is None else [z, labels]
-        with computing(self.backend), no_grad(), evaluating(self.net) as net:
+        batch = BATCH if self.game.translation is None else BATCH_OF_IMAGES
+        noise = using(Streams(self.game.streams.seed))  # that a net draws by itself
+        with computing(self.backend), no_grad(), evaluating(self.net) as net, noise:
             parts = []
-            for i in range(0, len(z), BATCH):
-                part, *classes = (a[i : i + BATCH] for a in given)
+            for i in range(0, len(z), batch):
+                part, *classes = (a[i : i + batch] for a in given)
                 parts.append(net(Tensor(part), *classes).numpy())
         return np.concatenate(parts)
 
@@ -105,5 +150,4 @@ def open_trained(path: str, *, ema: bool = True, step: int | None = None) -> Tra
     game, notice = load_game(run, recipe, step=step)
     if notice:
         print(notice)
-    data_name = Path(settings.data.partition(":")[0]).stem
-    return Trained(run, recipe, game, shape, data_name, settings.backend, ema)
+    return Trained(run, recipe, game, shape, settings, ema)

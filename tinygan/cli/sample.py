@@ -1,19 +1,23 @@
 """``tinygan sample RUN``: make a grid of samples, or an array of them.
 
 ``tinygan sample RUN RUN --mix 2,1`` mixes runs: each sample is of one of them, drawn by weight.
+Where G takes images, the grid shows rows of translations, and ``--input`` translates files.
 """
 
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import tyro
 
+from ..data.captions import parse as parse_caption
+from ..errors import OptionError
 from ..gan.mixture import choose
+from ..gan.networks import CaptionGenerator
 from ..kernels.arrays import Array
 from ..random import Stream
 from ..runs.files import write_atomic
@@ -21,6 +25,7 @@ from ..runs.pictures import save_samples
 from .arguments import parse
 from .exits import OK, UsageError
 from .opening import Trained, open_trained
+from .translate import reversed_run, save_translations, translate_files
 
 
 @dataclass(frozen=True)
@@ -33,10 +38,14 @@ class Options:
         n: number of samples.
         seed: another seed gives other samples.
         label: number of the class to make, from 0; -1: one class after the other. Recipes that
-            are given labels only, and infogan's categories.
+            are given labels only, and infogan's categories; with --input the domain, of stargan.
+        text: caption of what to make, e.g. "two red sevens", of a run of text_to_image.
         mix: weights of several runs with commas between, 2,1: how often each is drawn; by
             default all alike.
         truncation: bound of every entry of z, above 0: less makes samples better and more alike.
+        input: an image file or a folder of them to translate, of a run whose G takes images; they
+            may have any size that fits the net. The results go to the folder --out.
+        back: translate from B to A, of a run that learned both ways.
         ema: use the averaged weights, where there are some.
         out: a .png for a grid (a plot, if the samples are points), an .npz for the numbers, with
             their labels; by default samples-seedN.png in the (first) run's folder.
@@ -46,8 +55,11 @@ class Options:
     n: int = 64
     seed: int = 0
     label: int = -1
+    text: str = ""
     mix: str = ""
     truncation: float | None = None
+    input: str = ""
+    back: bool = False
     ema: bool = True
     out: str = ""
 
@@ -57,15 +69,30 @@ def run(args: list[str]) -> int:
     options = parse("tinygan sample", Options, args)
     if options.n < 1:
         raise UsageError(f"--n {options.n}: use 1 or more")
-    if options.out and Path(options.out).suffix not in (".png", ".npz"):
+    if options.out and not options.input and Path(options.out).suffix not in (".png", ".npz"):
         raise UsageError(f"--out {options.out}: the ending .png or .npz fits")
     if not options.run:
         raise UsageError("sample: RUN is missing; see tinygan sample --help")
     trained = [open_trained(run, ema=options.ema) for run in options.run]
+    if options.text:
+        options = replace(options, label=caption_of(trained, options))
+    if options.input or options.back:
+        trained = [images_of(trained, options)]
     which = mixed(trained, options)
     first = trained[0]
+    if options.input:
+        folder = Path(options.out or first.run.path / "translated")
+        told = first.classes or options.label != -1
+        domain = only(first, options.label, 1) if told else None
+        files = translate_files(first, options.input, folder, domain)
+        print(f"{len(files)} images translated at step {first.game.step}: {folder}")
+        return OK
     out = Path(options.out or first.run.path / f"samples-seed{options.seed}.png")
-    samples = np.empty((options.n, *first.shape), np.float32)
+    if first.game.translation is not None and len(trained) == 1 and out.suffix == ".png":
+        save_translations(out, first, options.n)
+        print(f"{options.n} translations of step {first.game.step}: {out}")
+        return OK
+    samples = np.empty((options.n, *first.sample_shape), np.float32)
     labels = np.zeros(options.n, np.int64)
     for k, one in enumerate(trained):
         own = which == k
@@ -74,12 +101,33 @@ def run(args: list[str]) -> int:
         if given is not None:
             given = labels[own] = given[own]
         if own.any():
-            z = one.latent(options.n, options.seed, options.truncation)
+            z = one.inputs(options.n, options.seed, options.truncation)
             samples[own] = one(z[own], given)
     write(out, samples, labels if first.classes else None)
     steps = ", ".join(str(one.game.step) for one in trained)
     print(f"{options.n} samples of step {steps}: {out}")
     return OK
+
+
+def caption_of(trained: list[Trained], options: Options) -> int:
+    """Return the label that the caption asked for has; raises ``UsageError``."""
+    for one in trained:
+        if not isinstance(one.net, CaptionGenerator):
+            raise UsageError(f"--text: {one.recipe.name} reads no captions; text_to_image does")
+    if options.label != -1:
+        raise UsageError("--text and --label: one of them fits")
+    try:
+        return parse_caption(options.text)
+    except OptionError as error:
+        raise UsageError(f"--text: {error}") from None
+
+
+def images_of(trained: list[Trained], options: Options) -> Trained:
+    """Return the run whose G takes images, the way that is asked for; raises ``UsageError``."""
+    first, flag = trained[0], "--input" if options.input else "--back"
+    if len(trained) > 1 or first.game.translation is None:
+        raise UsageError(f"{flag}: one run whose G takes images fits, as those of pix2pix")
+    return reversed_run(first) if options.back else first
 
 
 def mixed(trained: list[Trained], options: Options) -> Array:

@@ -50,7 +50,7 @@ class Source:
         """Yield the images, rounded to 8 bits. Shapes: -> (B, C, H, W) in [-1, 1]."""
         assert self.count is not None
         if self._trained is not None:
-            z = self._trained.latent(self.count, self._seed)
+            z = self._trained.inputs(self.count, self._seed)
             for i in range(0, self.count, BATCH):
                 yield quantised(self._trained(z[i : i + BATCH]))
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from ..gan import Recipe
 from ..recipes import RECIPES, get
@@ -21,12 +22,18 @@ class Options:
     Attributes:
         data: digits, digits:32, fashion-mnist, ring, grid, swiss_roll, moons, or a path: IDX
             files, an .npz, CIFAR's batches, a folder or zip of images, parquet; stacked:digits
-            puts three of its images into the channels of one.
+            puts three of its images into the channels of one. inverted:X, coloured:X. Recipes
+            that translate take pairs:FOLDER (folders A and B, or images side by side), pairs:A,B,
+            unpaired:A,B, or edges:X (outlines and what they are of).
+        preset: settings of the recipe by name, paper for those at full size, where it has some;
+            single flags win.
         steps: number of steps.
         seed: determines every random number of the run.
         size: side in pixels that images are resized to; by default their own.
         channels: 1 (grey) or 3 (RGB); by default the data's own.
         value_range: of float images in an .npz: 0,1 or -1,1 or 0,255.
+        background: colour behind transparent pixels: white, #rrggbb; by default such images are
+            refused.
         outdir: folder that gets the numbered run folder.
         desc: text to put behind the run folder's name.
         device: auto, cpu or cuda.
@@ -60,11 +67,13 @@ class Options:
     """
 
     data: str = "digits"
+    preset: str = ""
     steps: int = 10_000
     seed: int = 0
     size: int | None = None
     channels: int | None = None
     value_range: str = ""
+    background: str = ""
     outdir: str = "runs"
     desc: str = ""
     device: str = "auto"
@@ -95,12 +104,31 @@ def run(args: list[str]) -> int:
         print("`tinygan train RECIPE --help` has the flags of a recipe.")
         return OK if args else _missing()
     recipe, rest = _chosen(args)
-    options, config = parse_both(f"tinygan train {recipe.name}", Options, recipe.config, rest)
+    start = preset(recipe, rest)
+    about = f"{recipe.summary} Presets: {' '.join(recipe.presets) or 'none'}."
+    options, config = parse_both(f"tinygan train {recipe.name}", Options, start, rest, about)
     folder = Path(options.outdir).expanduser()
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"--outdir {options.outdir}: it is a file, a folder fits")
     shared = {f.name: getattr(options, f.name) for f in fields(Settings)}
     return watch(train(recipe, Settings(**shared), config, outdir=folder, desc=options.desc))
+
+
+def preset(recipe: Recipe, args: list[str]) -> Any:
+    """Return the settings that single flags change: the recipe's own, or those of ``--preset``.
+
+    Raises:
+        UsageError: the recipe has none of that name.
+    """
+    name = ""
+    for arg, after in zip(args, [*args[1:], ""], strict=True):
+        flag, equals, value = arg.partition("=")
+        if flag == "--preset":
+            name = value if equals else after
+    if name and name not in recipe.presets:
+        known = f"use {' '.join(recipe.presets)}" if recipe.presets else "it has none"
+        raise UsageError(f"--preset {name}: no preset of {recipe.name}: {known}")
+    return recipe.presets[name] if name else recipe.config()
 
 
 def _missing() -> int:

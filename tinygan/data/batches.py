@@ -4,6 +4,9 @@ Epoch e visits the data in the order of a Philox permutation of (seed, "batches"
 floor(N / batch_size) batches; the rest of the epoch is dropped, as PyTorch's ``drop_last=True``
 does, so every batch has the same size. One number, the *cursor* (batches served so far), is the
 whole state. Toy distributions are sampled anew for each batch, with the cursor as the step.
+
+Of two domains that are not matched, B has epochs and an order of its own, so that every image meets
+every other; an epoch is one of A.
 """
 
 from __future__ import annotations
@@ -19,6 +22,25 @@ from ..random import Stream
 from .dataset import Dataset
 
 State = dict[str, int | str]
+
+
+class _Order:
+    """Which rows of a set a batch takes: those of its place in the permutation of its epoch."""
+
+    def __init__(self, name: str, count: int, batch_size: int, seed: int) -> None:
+        self._count, self._batch_size = count, batch_size
+        self.per_epoch = max(1, count // batch_size)
+        self._stream = Stream(seed, name)
+        self._order: tuple[int, Array] | None = None  # (epoch, permutation)
+
+    def __call__(self, cursor: int) -> Array:
+        """Return the indices of the batch at the cursor. Shapes: -> (batch_size,)."""
+        epoch, place = divmod(cursor, self.per_epoch)
+        if self._order is None or self._order[0] != epoch:
+            self._stream.restart(epoch)
+            self._order = epoch, self._stream.permutation(self._count)
+        begin = place * self._batch_size
+        return self._order[1][begin : begin + self._batch_size]
 
 
 class Batches:
@@ -40,17 +62,21 @@ class Batches:
     """
 
     def __init__(self, dataset: Dataset, batch_size: int, *, seed: int, xp: Any = np) -> None:
-        if batch_size < 1 or (dataset.toy is None and batch_size > len(dataset)):
+        most = min(map(len, dataset.domains or (dataset,)))
+        if batch_size < 1 or (dataset.toy is None and batch_size > most):
             raise OptionError(
-                f"batch size {batch_size} doesn't fit {dataset.name}: use 1 to {len(dataset)}"
+                f"batch size {batch_size} doesn't fit {dataset.name}: use 1 to {most}"
             )
         self.dataset = dataset
         self.batch_size = batch_size
         self.seed = seed
         self.xp = xp
         self.cursor = 0
-        self._stream = Stream(seed, "batches")
-        self._order: tuple[int, Array] | None = None  # (epoch, permutation)
+        self._stream = Stream(seed, "batches")  # of toys
+        self._rows = _Order("batches", len(dataset), batch_size, seed)
+        self._others: _Order | None = None
+        if dataset.domains is not None and not dataset.matched:
+            self._others = _Order("batches-b", len(dataset.domains[1]), batch_size, seed)
 
     def __iter__(self) -> Iterator[Array]:
         return self
@@ -77,7 +103,7 @@ class Batches:
     @property
     def per_epoch(self) -> int:
         """Batches in one epoch."""
-        return max(1, len(self.dataset) // self.batch_size)
+        return self._rows.per_epoch
 
     @property
     def epoch(self) -> int:
@@ -118,16 +144,8 @@ class Batches:
             points, parts = toy.sample(self.batch_size, self._stream)
             self.cursor += 1
             return self.xp.asarray(points), self.xp.asarray(parts)
-        rows = self._rows()
+        rows = self._rows(self.cursor)
+        others = None if self._others is None else self._others(self.cursor)
         self.cursor += 1
         y = None if labels is None else self.xp.asarray(labels[rows])
-        return self.dataset.take(rows, self.xp), y
-
-    def _rows(self) -> Array:
-        """Return the indices of the batch at the cursor."""
-        epoch, place = divmod(self.cursor, self.per_epoch)
-        if self._order is None or self._order[0] != epoch:
-            self._stream.restart(epoch)
-            self._order = epoch, self._stream.permutation(len(self.dataset))
-        begin = place * self.batch_size
-        return self._order[1][begin : begin + self.batch_size]
+        return self.dataset.take(rows, self.xp, others=others), y

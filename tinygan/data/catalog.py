@@ -1,31 +1,36 @@
 """Find a data set by name or path and load it.
 
 Names: ``digits`` (shipped with tinygan), ``fashion-mnist`` (from Debian's package), and the toys
-``ring grid swiss_roll moons``. ``NAME:32`` is ``NAME`` at 32 pixels. A word of ``DERIVED`` before
-any of them makes another set of it: ``stacked:digits``, ``painted:PATH``, ``moving:digits:16``.
-Anything else is a path: an IDX file or a folder of them, an ``.npz``; a folder of CIFAR's batches,
-binary or pickled, one of them, or their ``tar.gz``; a folder of images, a zip of them with or
-without stylegan's ``dataset.json``; a parquet file of Hugging Face or a folder of its shards. A
-file's kind is told from its first bytes.
+``ring grid swiss_roll moons``. ``NAME:32`` is ``NAME`` at 32 pixels. A prefix makes a set of
+others: ``stacked:digits`` puts three grey images into the channels of one, ``inverted: coloured:
+edges:`` are told in ``derived``, ``half-inverted: half-edges: slanted:`` in ``domains``, ``painted:
+captioned: moving:`` in the modules of those names, ``pairs:A,B`` and ``unpaired:A,B``, two domains
+of images, in ``pairs``. Anything else is a path: an IDX file or a folder of them, an ``.npz``; a
+folder of CIFAR's batches, binary or pickled, one of them, or their ``tar.gz``; a folder of images,
+a zip of them with or without stylegan's ``dataset.json``; a parquet file of Hugging Face or a
+folder of its shards. A file's kind is told from its first bytes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from ..errors import DataError, OptionError
 from ..random import Stream
-from . import cifar, domains, folder, idx, npz, parquet, zip_images
+from . import cifar, folder, idx, npz, parquet, zip_images
 from .captions import captioned
 from .dataset import Dataset, check_size
+from .derived import colour, edge_pairs, invert
 from .digits import load_digits
+from .domains import half_edges, half_inverted, slanted
 from .kinds import kind_of
 from .moving import moving
 from .painted import painted
-from .pixels import Colour, OnBad, Rules, parse_colour
+from .pairs import load_domains, load_pairs, parts_of
+from .pixels import Colour, Half, OnBad, Rules, parse_colour
 from .stacked import stack
 from .toys import TOYS
 
@@ -37,15 +42,26 @@ FASHION_CLASSES = (
 )  # fmt: skip
 TOY_SAMPLES = 10_000
 Split = Literal["train", "test"]
-DERIVED: dict[str, Callable[[Dataset], Dataset]] = {
+JOINS = {"pairs": load_pairs, "unpaired": load_domains}  # of a spec, by how to load a part
+MADE: dict[str, Callable[[Dataset], Dataset]] = {
     "stacked": stack,
     "painted": painted,
     "captioned": captioned,
     "moving": moving,
-    "slanted": domains.slanted,
-    "half-edges": lambda dataset: domains.two_domains(dataset, "edges", domains.edges),
-    "half-negative": lambda dataset: domains.two_domains(dataset, "negative", domains.negative),
+    "slanted": slanted,
+    "inverted": invert,
+    "coloured": colour,
+    "edges": edge_pairs,
+    "half-edges": half_edges,
+    "half-inverted": half_inverted,
 }
+OF_GREY = (
+    "stacked",
+    "painted",
+    "captioned",
+    "moving",
+    "slanted",
+)  # whatever channels are asked for
 
 
 def _toy(name: str) -> Dataset:
@@ -79,19 +95,30 @@ def _split_size(spec: str) -> tuple[str, int | None]:
     return spec, None
 
 
-def split_derived(spec: str) -> tuple[str, str]:
-    """Split ``painted:digits:16`` into a word of ``DERIVED`` and the rest; ``""`` for none."""
-    word, colon, rest = spec.partition(":")
-    return (word, rest) if colon and word in DERIVED else ("", spec)
+@dataclass(frozen=True, kw_only=True)
+class _How:
+    """The arguments of ``load``, for the parts of what is made of others."""
 
+    size: int | None
+    channels: int | None
+    split: Split
+    on_bad: OnBad
+    background: str | Colour | None
+    value_range: npz.ValueRange | None
+    half: Half = ""
 
-def _check(split: str, on_bad: str, channels: int | None) -> None:
-    if split not in idx.PREFIXES:
-        raise OptionError(f"split {split!r}: use train or test")
-    if on_bad not in ("error", "skip", "convert"):
-        raise OptionError(f"on_bad {on_bad!r}: use error, skip or convert")
-    if channels not in (None, 1, 3):
-        raise OptionError(f"channels={channels}: use 1 (grey) or 3 (RGB)")
+    def __post_init__(self) -> None:
+        if self.split not in idx.PREFIXES:
+            raise OptionError(f"split {self.split!r}: use train or test")
+        if self.on_bad not in ("error", "skip", "convert"):
+            raise OptionError(f"on_bad {self.on_bad!r}: use error, skip or convert")
+        if self.channels not in (None, 1, 3):
+            raise OptionError(f"channels={self.channels}: use 1 (grey) or 3 (RGB)")
+
+    def rules(self) -> Rules:
+        """Return how image files become arrays."""
+        behind = None if self.background is None else parse_colour(self.background)
+        return Rules(self.size, self.channels, self.on_bad == "convert", behind, self.half)
 
 
 def load(
@@ -107,7 +134,8 @@ def load(
     """Load a data set by name or path.
 
     Args:
-        spec: a name, a name with a size (``"digits:32"``), or a path.
+        spec: a name, a name with a size (``"digits:32"``), a path, or one of them, or two, behind
+            a prefix.
         size: side in pixels of the square images to make: the middle square of each, resized
             (image files bicubic, arrays bilinear, both antialiased). None keeps their own size.
         channels: 1 or 3; None keeps what the data have.
@@ -121,32 +149,61 @@ def load(
         DataError: the data are missing, corrupt, too large or of an unknown kind.
         OptionError: an argument has a value that isn't among those that fit.
     """
-    _check(split, on_bad, channels)
-    word, rest = split_derived(str(spec))
-    if word:
-        plain = load(
-            rest,
-            size=size,
-            split=split,
-            on_bad=on_bad,
-            background=background,
-            value_range=value_range,
-        )
-        return DERIVED[word](plain)
-    name, named_size = _split_size(str(spec))
-    size = named_size if size is None else size
-    if size is not None:
-        check_size(size)
-    built_in = _built_in(name, split)
+    how = _How(
+        size=size,
+        channels=channels,
+        split=split,
+        on_bad=on_bad,
+        background=background,
+        value_range=value_range,
+    )
+    return _load(str(spec), how)
+
+
+def _load(spec: str, how: _How) -> Dataset:
+    prefix, rest = split_prefix(spec)
+    if prefix in JOINS:
+        if how.on_bad == "skip":
+            raise OptionError(f"{spec}: on_bad='skip' would leave images without a partner")
+        return JOINS[prefix](rest, lambda part, half="": _load(part, replace(how, half=half)))
+    if prefix:
+        grey = prefix in OF_GREY
+        return MADE[prefix](_load(rest, replace(how, channels=None) if grey else how))
+    name, named_size = _split_size(spec)
+    how = how if how.size is not None else replace(how, size=named_size)
+    if how.size is not None:
+        check_size(how.size)
+    built_in = _built_in(name, how.split)
     if built_in is not None:
-        return built_in().fitted(size, channels)
+        return built_in().fitted(how.size, how.channels)
     path = Path(name).expanduser()
     kind = kind_of(path)
     if kind in ("image folder", "image zip", "parquet", "parquet folder"):
-        colour = None if background is None else parse_colour(background)
-        rules = Rules(size, channels, on_bad == "convert", colour)
-        return _load_images(kind, path, split, rules, on_bad)
-    return _load_arrays(kind, path, split, value_range).fitted(size, channels)
+        return _load_images(kind, path, how.split, how.rules(), how.on_bad)
+    return _load_arrays(kind, path, how.split, how.value_range).fitted(how.size, how.channels)
+
+
+def split_prefix(spec: str) -> tuple[str, str]:
+    """Split ``stacked:digits`` into prefix and rest; the prefix is "" where there is none."""
+    head, _, rest = spec.partition(":")
+    return (head, rest) if head in (*JOINS, *MADE) and rest else ("", spec)
+
+
+def short_name(spec: str) -> str:
+    """Return a spec's name without folders, size and ending; of two domains that of B."""
+    prefix, rest = split_prefix(spec)
+    if prefix in JOINS:
+        return short_name(parts_of(rest)[-1])
+    return Path(spec.partition(":")[0]).stem
+
+
+def map_parts(spec: str, change: Callable[[str], str]) -> str:
+    """Apply a function to each plain name and path in a spec, whatever prefixes stand before."""
+    prefix, rest = split_prefix(spec)
+    if not prefix:
+        return change(spec)
+    parts = parts_of(rest) if prefix in JOINS else [rest]
+    return f"{prefix}:{','.join(map_parts(part, change) for part in parts)}"
 
 
 def _load_images(kind: str, path: Path, split: Split, rules: Rules, on_bad: OnBad) -> Dataset:

@@ -34,6 +34,9 @@ class Dataset:
         source: where the data come from and under which licence.
         notes: what the reader left out or changed, one line each.
         toy: the distribution, where the data are samples of a known one.
+        domains: two sets of images, A and B, that this one joins (see ``pairs``): a sample is an
+            image of A and one of B, the channels of A first, and ``stored`` holds A's alone.
+        matched: of ``domains``, the images of one index belong together.
     """
 
     name: str
@@ -43,6 +46,8 @@ class Dataset:
     source: str = ""
     notes: tuple[str, ...] = ()
     toy: Toy | None = None
+    domains: tuple[Dataset, Dataset] | None = None
+    matched: bool = False
 
     def __len__(self) -> int:
         return len(self.stored)
@@ -54,13 +59,16 @@ class Dataset:
     @property
     def shape(self) -> Shape:
         """Shape of one sample: (C, H, W), or (2,) for points."""
+        if self.domains is not None:
+            a, b = (domain.shape for domain in self.domains)
+            return (a[0] + b[0], *a[1:])
         one = self.stored.shape[1:]
         return one if len(one) == 1 else (one[2], *one[:2])
 
     @cached_property
     def arrays(self) -> Array:
         """All samples. Shapes: -> (N, C, H, W) channels last, or (N, 2); float32."""
-        return self._decode(self.stored, np)
+        return self.take(np.arange(len(self)))
 
     @cached_property
     def hash(self) -> str:
@@ -70,14 +78,29 @@ class Dataset:
             if array is not None:
                 digest.update(f"{array.dtype.str} {array.shape}".encode())
                 digest.update(np.ascontiguousarray(array).data)
+        if self.domains is not None:
+            digest.update(f"{self.matched} {self.domains[1].hash}".encode())
         return digest.hexdigest()
 
-    def take(self, indices: Array, xp: Any = np) -> Array:
+    def take(self, indices: Array, xp: Any = np, *, others: Array | None = None) -> Array:
         """Return some samples on the array library ``xp``.
 
         Shapes: indices (B,), host integers -> (B, C, H, W) channels last, or (B, 2); float32.
+
+        Args:
+            indices: which.
+            xp: the array library.
+            others: of two domains, which of B; None takes those of the same index, and where B has
+                fewer begins again.
         """
-        return self._decode(self.stored[indices], xp)
+        if self.domains is None:
+            return self._decode(self.stored[indices], xp)
+        a, b = self.domains
+        rows = np.asarray(indices) % len(b) if others is None else others
+        joined: Array = xp.concatenate(
+            [d.take(i, xp).transpose(0, 2, 3, 1) for d, i in ((a, indices), (b, rows))], axis=3
+        )
+        return joined.transpose(0, 3, 1, 2)
 
     def fitted(self, size: int | None = None, channels: int | None = None) -> Dataset:
         """Return the set with other image sizes (middle square, bilinear) or channels.
@@ -87,6 +110,8 @@ class Dataset:
         """
         if size is None and channels is None:
             return self
+        if self.domains is not None:
+            raise OptionError(f"{self.name}: fit its two domains, and join them then")
         if self.stored.ndim != 4:
             raise OptionError(f"{self.name}: points have no size or channels; leave them out")
         stored = self.stored if channels is None else with_channels(self.stored, channels)

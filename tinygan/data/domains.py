@@ -1,69 +1,53 @@
 """Two domains without pairs: half of a set as it is, half changed; and digits of three slants.
 
-    half-edges     e = (max - min of 3 x 3 pixels) - 1            morphological gradient
-    half-negative  -x
-    slanted        x sheared until mu_11 / mu_02 is -0.35, 0 or 0.35: left, upright, right
+    half-inverted:NAME  -x, a negative
+    half-edges:NAME     the outlines of x, see ``derived``
+    slanted:NAME        x sheared until mu_11 / mu_02 is -0.35, 0 or 0.35: left, upright, right
 
-The halves of ``half-edges:`` and ``half-negative:`` are disjoint, as in CoGAN (arXiv:1606.07536,
+The halves of ``half-inverted:`` and ``half-edges:`` are disjoint, as in CoGAN (arXiv:1606.07536,
 section 4), so no image is there beside its counterpart. A digit's slant is a trait that its class
 does not tell, as an age is of a face (arXiv:1702.01983); ``slant_of`` measures it by moments alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
-from ..errors import DataError
 from ..kernels.arrays import Array
 from ..random import Stream
 from .dataset import Dataset
+from .derived import invert, outlines
 from .painted import ink_of
 
 SLANTS = {"left": -0.35, "upright": 0.0, "right": 0.35}  # columns a row
 
 
-def edges(images: Array) -> Array:
-    """Return the edges of images: what the brightest of 3 x 3 pixels has over the darkest.
-
-    Shapes: (N, H, W, C) in [-1, 1], or uint8, -> the same; float images in [-1, 1] too.
-    """
-    padded = np.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)), "edge")
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2))
-    height: Array = windows.max((-1, -2)) - windows.min((-1, -2))
-    return height if images.dtype == np.uint8 else height - height.dtype.type(1)
-
-
-def negative(images: Array) -> Array:
-    """Return the negatives of images. Shapes: (N, H, W, C) in [-1, 1] or uint8 -> the same."""
-    return ~images if images.dtype == np.uint8 else -images
-
-
-def two_domains(dataset: Dataset, name: str, change: Callable[[Array], Array]) -> Dataset:
-    """Change one half of a set of images, chosen at random; labels say the domain, 0 or 1.
-
-    Args:
-        dataset: images.
-        name: of the second domain.
-        change: makes images of the second domain of those of the first.
+def half_inverted(dataset: Dataset) -> Dataset:
+    """Return a set of images of which one half are negatives; labels say which.
 
     Raises:
-        DataError: the data are no images, or there is only one.
+        DataError: the data are no images.
     """
-    if len(dataset.shape) != 3 or len(dataset) < 2:
-        raise DataError(f"half-{name}:{dataset.name}: it takes images; these are {dataset!r}")
-    labels = Stream(0, "domains").permutation(len(dataset)) % 2
-    stored = dataset.stored.copy()
-    stored[labels == 1] = change(dataset.stored[labels == 1])
-    return Dataset(
-        f"half-{name}-{dataset.name}",
-        stored,
-        labels,
-        ("plain", name),
-        dataset.source,
-        dataset.notes,
-    )
+    return _halves(dataset, "inverted", invert(dataset).stored)
+
+
+def half_edges(dataset: Dataset) -> Dataset:
+    """Return a set of images of which one half are outlines; labels say which.
+
+    Raises:
+        DataError: the data are no images.
+    """
+    return _halves(dataset, "edges", outlines(dataset).stored)
+
+
+def _halves(dataset: Dataset, name: str, changed: Array) -> Dataset:
+    """Take every image as it is or changed, at random and as many of both."""
+    labels = Stream(0, "halves").permutation(len(dataset)) % 2
+    if changed.dtype != dataset.stored.dtype:  # bytes beside floats
+        changed = (changed / 127.5 - 1.0).astype(dataset.stored.dtype)
+    stored = np.where(labels[:, None, None, None] == 1, changed, dataset.stored)
+    name, classes = f"half-{name}-{dataset.name}", ("plain", name)
+    return Dataset(name, stored, labels, classes, dataset.source, dataset.notes)
 
 
 def slanted(dataset: Dataset, *, seed: int = 0) -> Dataset:

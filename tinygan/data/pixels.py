@@ -32,6 +32,7 @@ MAX_PIXELS = 64 * 10**6
 MAX_FILE_BYTES = 1 << 30
 _EXIF_ORIENTATION = 0x0112
 
+Half: TypeAlias = Literal["", "left", "right"]
 OnBad: TypeAlias = Literal["error", "skip", "convert"]
 Colour: TypeAlias = tuple[int, int, int]
 
@@ -45,12 +46,14 @@ class Rules:
         channels: 1, 3, or None for what each image has.
         convert: accept odd images (CMYK, palette, animated: the first frame).
         background: what lies behind transparent pixels, or None to refuse them.
+        half: take the left or the right half of an image alone, "" for all of it.
     """
 
     size: int | None = None
     channels: int | None = None
     convert: bool = False
     background: Colour | None = None
+    half: Half = ""
 
 
 @dataclass(frozen=True)
@@ -206,10 +209,20 @@ def decode(data: bytes, path: Path, rules: Rules) -> Array:
             flat = ImageOps.exif_transpose(flat)
         if rules.channels is not None:
             flat = flat.convert("L" if rules.channels == 1 else "RGB")
+        if rules.half:
+            flat = _half(flat, rules.half, path)
         if rules.size is not None:
             flat = _middle_square(flat, rules.size, Image.Resampling.BICUBIC)
         pixels = np.asarray(flat)
     return pixels[..., None] if pixels.ndim == 2 else pixels
+
+
+def _half(image: Image, half: Half, path: Path) -> Image:
+    middle, odd = divmod(image.width, 2)
+    if odd or not middle:
+        raise DataError(f"{path}: {image.width} pixels wide: two halves side by side need an even")
+    left = middle if half == "right" else 0
+    return image.crop((left, 0, left + middle, image.height))
 
 
 def _middle_square(image: Image, size: int, resample: int) -> Image:

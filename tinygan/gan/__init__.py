@@ -22,6 +22,7 @@ from .replay import ReplayPool
 from .snapshot import Snapshot
 from .spectrum import FieldAt, arnoldi, field_at, path_angles, rotation_share
 from .transfer import freeze_layers, start_from, with_frozen
+from .translation import Translation, between_channels, domain_shapes, translate
 
 __all__ = [
     "ADA",
@@ -41,6 +42,7 @@ __all__ = [
     "ReplayPool",
     "Snapshot",
     "Source",
+    "Translation",
     "Watch",
     "advance",
     "adversarial",
@@ -48,8 +50,10 @@ __all__ = [
     "alternating_labelled",
     "arnoldi",
     "balanced",
+    "between_channels",
     "check_classes",
     "diffuse",
+    "domain_shapes",
     "dragan",
     "field_at",
     "fit",
@@ -74,6 +78,7 @@ __all__ = [
     "rotation_share",
     "spectral_norms",
     "start_from",
+    "translate",
     "why_apart",
     "with_curriculum",
     "with_frozen",

@@ -126,6 +126,8 @@ class Watch:
     def _probe(self, *, slope: bool) -> tuple[float | None, float | None]:
         """Return ||grad_theta E D(G(z))|| and E sigmoid(D(G(z))), None where it can't be told."""
         game = self._game
+        if game.translation is not None:  # G takes no z
+            return None, None
         streams = random.Streams(game.streams.seed, game.streams.xp)
         z = Tensor(streams.stream("probe").normal((self._probes, game.nz)))
         with random.using(streams), evaluating(game.G), evaluating(game.D):

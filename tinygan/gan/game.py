@@ -11,9 +11,11 @@ import numpy as np
 
 from .. import nn, optim, random
 from ..autograd import Tensor, no_grad
-from ..errors import StateError
+from ..data import Dataset
+from ..errors import OptionError, StateError
 from ..kernels.arrays import Array, Shape, xp_of
 from .ema import EMA
+from .translation import Translation, translate
 
 Metrics = dict[str, float]
 State = tuple[dict[str, Array], dict[str, Any]]  # (arrays, plain numbers and text)
@@ -36,7 +38,7 @@ class Game:
     """One training run between two steps.
 
     Attributes:
-        G: generator, z -> samples.
+        G: generator, z -> samples; where there is a ``translation``, images -> images.
         D: discriminator or critic, samples -> logits.
         opt_g: optimizer of G's parameters.
         opt_d: optimizer of D's parameters.
@@ -45,6 +47,8 @@ class Game:
         ema: average of G over the steps, or None.
         extra: further players, optimizers or pools by name; saved with the rest.
         schedules: optimizers with the schedules of their learning rates, applied before a step.
+        translation: what G is given, where it takes images; see there.
+        dataset: where such a game draws images to show from; ``fit`` takes that of its batches.
         streams: the random streams of the run.
         step: steps taken.
         metrics: losses and averages of the last step.
@@ -59,6 +63,8 @@ class Game:
     ema: EMA | None = None
     extra: dict[str, Stateful] = field(default_factory=dict)
     schedules: list[tuple[optim.Optimizer, optim.Schedule]] = field(default_factory=list)
+    translation: Translation | None = None
+    dataset: Dataset | None = field(default=None, repr=False)
     streams: random.Streams = field(default_factory=random.current)
     step: int = 0
     metrics: Metrics = field(default_factory=dict)
@@ -119,6 +125,8 @@ class Game:
     ) -> Array:
         """Make n samples in evaluation mode, from random numbers that training doesn't use.
 
+        A G that takes images gets those of the data set that ``draw`` chooses.
+
         Shapes: -> (n, C, H, W) or (n, 2), NumPy.
 
         Args:
@@ -130,10 +138,16 @@ class Game:
                 alike (arXiv:1809.11096, section 3.1); None bounds nothing.
 
         Raises:
-            OptionError: the truncation is not above 0.
+            OptionError: the truncation is not above 0, or bounds a z that G does not take.
+            StateError: G takes images, and there is no data set to draw them from.
         """
-        net = self.ema.module if ema and self.ema is not None else self.G
+        net = self.generator(ema=ema)
         streams = random.Streams(self.streams.seed if seed is None else seed, self.streams.xp)
+        if self.translation is not None:
+            if truncation is not None or labels is not None:
+                raise OptionError("this game's G takes images: no truncation, no labels")
+            with evaluating(net):
+                return translate(net, self.translation.source(self.draw(n, seed=seed)), streams)
         z = draw_latent(streams.stream("sample"), (n, self.nz), truncation)
         given = [] if labels is None else [self.streams.xp.asarray(labels)]
         with random.using(streams), no_grad(), evaluating(net):
@@ -142,6 +156,28 @@ class Game:
                 for i in range(0, n, _SAMPLE_BATCH)
             ]
         return np.concatenate([part.numpy() for part in parts])
+
+    def generator(self, *, ema: bool = True) -> nn.Module:
+        """Return the averaged G where there is one and ``ema`` asks for it, else G."""
+        return self.ema.module if ema and self.ema is not None else self.G
+
+    def draw(self, n: int, *, seed: int | None = None) -> Array:
+        """Draw n samples of the data set, over again where it has fewer, on the game's device.
+
+        Shapes: -> (n, *data_shape).
+
+        Args:
+            n: how many.
+            seed: another seed draws others; None draws the same at every call.
+
+        Raises:
+            StateError: there is no data set.
+        """
+        if self.dataset is None:
+            raise StateError("this game's G takes images: set game.dataset to draw them from")
+        stream = random.Stream(self.streams.seed if seed is None else seed, "sample")
+        rows = np.resize(stream.permutation(len(self.dataset)), n)
+        return self.dataset.take(rows, self.streams.xp)
 
     # --- state ---
 

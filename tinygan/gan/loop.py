@@ -16,12 +16,13 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from .. import random
 from ..autograd import Tensor, grad
+from ..data import Batches
 from ..errors import DataError, OptionError, ShapeError
 from ..kernels.arrays import Array, Shape, as_channels_last
 from ..kernels.memory import caching, trim_memory
@@ -51,7 +52,11 @@ class Recipe:
             labels makes one class after the other.
         loss: the loss in words, for the list of recipes; so are ``reg`` and ``data``.
         reg: what holds D, or the pair, in bounds.
-        data: kinds of data that it takes: points, images, labelled images.
+        data: kinds of data that it takes: points, images, labelled images, pairs.
+        domains: it translates images of one domain into another, and its settings have
+            ``source_channels``, 0 for half of a sample's: ``"matched"`` takes pairs that belong
+            together, ``"any"`` two domains of any kind.
+        presets: settings by name; ``paper`` are those of the paper at full size.
         unfit: why a procedure of ``with_procedures`` does not suit it, by the procedure's name.
     """
 
@@ -64,6 +69,8 @@ class Recipe:
     loss: str = ""
     reg: str = ""
     data: str = ""
+    domains: Literal["", "matched", "any"] = ""
+    presets: Mapping[str, Any] = field(default_factory=dict, hash=False)
     unfit: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
@@ -260,6 +267,8 @@ def fit(
         first = source.peek()
         data_shape = (first[0] if isinstance(first, tuple) else first).shape[1:]
     game = new_game(recipe, data_shape, seed=seed, config=config, resume=resume)
+    if isinstance(batches, Batches):
+        game.dataset = batches.dataset
     source.shape = tuple(data_shape)
     take = Captured(prepare_step, partial(play_step, recipe)) if capture else None
     try:

@@ -5,7 +5,7 @@
 
 Liu & Tuzel, arXiv:1606.07536, equation 2. All but G's last layer and D's first are shared, so that
 G_1(z) and G_2(z) show the same in two ways: digits and their edges, digits and their negatives
-(section 4). Domains are the labels: ``--data half-edges:digits``, ``half-negative:PATH``, or a
+(section 4). Domains are the labels: ``--data half-edges:digits``, ``half-inverted:PATH``, or a
 folder of two folders; the sums are means over a batch of both. Samples come in pairs of one z.
 Adam(2e-4, 0.5), batches of 128, z of 100 numbers, 25,000 steps, as in that section.
 

@@ -162,13 +162,18 @@ def is_frechet(name: str) -> bool:
     return name.startswith(("fid", "fd_")) and "infinity" not in name
 
 
+def judged(dataset: Dataset) -> Dataset:
+    """Return what samples are compared with: of two domains B, which G translates into."""
+    return dataset.domains[1] if dataset.domains is not None else dataset
+
+
 def held_out_of(dataset: Dataset, settings: Settings) -> Dataset | None:
     """Return the test part of a run's data, None where the source has one part alone."""
     try:
         found = load_data(settings, split="test")
     except DataError:
         return None
-    return None if found.hash == dataset.hash else found
+    return None if found.hash == dataset.hash else judged(found)
 
 
 def judge_of(dataset: Dataset, settings: Settings) -> Judge | None:
@@ -180,9 +185,9 @@ def judge_of(dataset: Dataset, settings: Settings) -> Judge | None:
     """
     if not settings.metrics_every:
         return None
+    held_out, dataset = held_out_of(dataset, settings), judged(dataset)
     images = len(dataset.shape) == 3
     net = choose_net(settings.net, dataset.name, weights=settings.weights) if images else None
-    held_out = held_out_of(dataset, settings)
     judge = Judge(dataset, net, n=settings.metrics_n, held_out=held_out, seed=settings.seed)
     judge.check(names_of(settings.metrics))
     return judge

@@ -28,6 +28,10 @@ from .rundir import RunDirectory
 
 FRAMES = 20  # sample pictures that a whole run leaves, unless ``snap`` says otherwise
 SIDES = (16, 32, 64)  # pixels that every recipe for images takes
+_DOMAINS = (
+    "holds one domain: --data pairs:FOLDER, with folders A and B or images side by side, "
+    "pairs:A,B or unpaired:A,B fits"
+)
 BUILT_IN = ("digits", "fashion-mnist", *data.TOYS)
 
 
@@ -42,6 +46,7 @@ class Settings:
         size: side of the images in pixels; None: their own.
         channels: 1 or 3; None: their own.
         value_range: of float images in an ``.npz``, ``0,1``, ``-1,1`` or ``0,255``.
+        background: colour behind transparent pixels; "" refuses them.
         device: ``cpu``, ``cuda`` or ``auto``.
         backend: the only kernels to use, ``""`` for the best that fit.
         snap: steps between sample pictures, and between checkpoints.
@@ -70,6 +75,7 @@ class Settings:
     size: int | None = None
     channels: int | None = None
     value_range: str = ""
+    background: str = ""
     device: str = "auto"
     backend: str = ""
     snap: int = 0
@@ -114,7 +120,7 @@ class Settings:
             )
         snap = self.snap or max(1, self.steps // FRAMES)
         init = str(Path(self.init).expanduser().resolve()) if self.init else ""
-        return replace(self, data=_absolute(self.data), snap=snap, init=init)
+        return replace(self, data=catalog.map_parts(self.data, _absolute), snap=snap, init=init)
 
 
 def recipe_name(run: RunDirectory) -> str:
@@ -203,15 +209,40 @@ def save_generator(path: PathLike, game: Game, recipe: Recipe) -> str:
     return save_tensors(path, weights, facts)
 
 
-def with_classes(recipe: Recipe, config: Any, dataset: data.Dataset) -> Any:
-    """Return the configuration with the number of classes of the data, where a recipe has one.
+def with_data(recipe: Recipe, config: Any, dataset: data.Dataset) -> Any:
+    """Return the configuration with what it must know of the data: classes, channels of a domain.
 
     Raises:
-        DataError: the recipe needs labels, and the data have none.
-        OptionError: the configuration has fewer classes than the data.
+        DataError: the recipe needs labels, or two domains, and the data have none.
+        OptionError: the data have two domains, which the recipe has no use for, or the
+            configuration does not fit them.
     """
-    if not recipe.labelled:
+    if recipe.labelled:
+        return _with_classes(recipe, config, dataset)
+    domains = dataset.domains
+    if domains is None:
+        if recipe.domains:
+            raise DataError(f"{recipe.name} translates images, and {dataset.name} {_DOMAINS}")
         return config
+    if not recipe.domains:
+        raise OptionError(
+            f"{recipe.name} makes samples, it translates none: {dataset.name} has two domains, and "
+            "one of them fits"
+        )
+    if recipe.domains == "matched" and not dataset.matched:
+        raise DataError(
+            f"{recipe.name} needs pairs that belong together, and {dataset.name} has two domains "
+            "apart: --data pairs:FOLDER or pairs:A,B; cyclegan learns from such data"
+        )
+    channels = domains[0].shape[0]
+    if config.source_channels not in (0, channels):
+        raise OptionError(
+            f"--source-channels {config.source_channels}: {domains[0].name} has {channels}"
+        )
+    return replace(config, source_channels=channels)
+
+
+def _with_classes(recipe: Recipe, config: Any, dataset: data.Dataset) -> Any:
     if dataset.labels is None:
         raise DataError(
             f"{recipe.name} needs labels, which {dataset.name} has none of: a folder of folders "
@@ -231,9 +262,6 @@ def batches_of(dataset: data.Dataset, config: Any, seed: int, device: Device) ->
 
 def _absolute(spec: str) -> str:
     """Return a data set's name as it is, and a path (``PATH`` or ``PATH:32``) from the root on."""
-    word, rest = catalog.split_derived(spec)
-    if word:
-        return f"{word}:{_absolute(rest)}"
     path, colon, size = spec.rpartition(":")
     if not (colon and size.isdecimal()) or Path(spec).expanduser().exists():
         path, colon, size = spec, "", ""
@@ -254,6 +282,7 @@ def load_data(settings: Settings, *, split: catalog.Split = "train") -> data.Dat
         size=settings.size,
         channels=settings.channels,
         value_range=parse_range(settings.value_range),
+        background=settings.background or None,
     )
 
 
@@ -279,7 +308,7 @@ def fitting(
         DataError: the data can't be read.
     """
     dataset = load_data(settings)
-    config = with_classes(recipe, config, dataset)
+    config = with_data(recipe, config, dataset)
     notices += dataset.notes
     try:
         return settings, dataset, make_game(recipe, dataset.shape, settings, config, device)

@@ -98,6 +98,7 @@ class Training:
     ) -> None:
         self.run, self.recipe, self.settings = run, recipe, settings
         self.device, self.dataset, self.game = setup
+        self.game.dataset = self.dataset
         self.batches = batches_of(self.dataset, self.game.config, settings.seed, self.device)
         self.notices: list[str] = []
         self._judge = judge
@@ -220,8 +221,7 @@ class Training:
 
     def _picture(self, step: int | None) -> None:
         with computing(self.settings.backend):
-            samples = self.game.sample(pictures.count(self.dataset.shape))
-        pictures.save_samples(self.run.fakes_path(step), samples, pictures.reach(self.dataset))
+            pictures.save_game(self.run.fakes_path(step), self.game, self.dataset)
 
     def _measure(self, judge: Judge) -> bool:
         """Measure the samples when it is time; tell whether they are the best so far."""
@@ -270,8 +270,8 @@ class Training:
         self.write_config()
         self.run.write_environment(device=self.device.name, device_why=self.device.why)
         chosen = Stream(self.settings.seed, "reals").permutation(len(self.dataset))
-        reals = self.dataset.take(chosen[: pictures.count(self.dataset.shape)])
-        pictures.save_samples(self.run.path / "reals.png", reals, pictures.reach(self.dataset))
+        rows = chosen[: pictures.count(self.dataset.shape)]
+        pictures.save_reals(self.run.path / "reals.png", self.game, self.dataset, rows)
         self._log(f"training {self.recipe.name} on {self.dataset!r}, {self.device.why}")
         return self
 

@@ -1,0 +1,81 @@
+"""``tinygan sample RUN`` of a run whose G takes images: rows of translations, or files translated.
+
+``--input FILE`` or ``FOLDER`` translates images of the user, each at its own size, which must fit
+the net; ``--back`` takes the net that translates from B to A, where the recipe has one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from .. import nn
+from ..data.folder import image_files
+from ..data.pixels import Rules, decode, read_bytes
+from ..errors import DataError, ShapeError
+from ..kernels.arrays import Array
+from ..runs.device import computing
+from ..runs.grids import make_grid, save_png
+from ..runs.pictures import save_rows, translations
+from .exits import UsageError
+from .opening import Trained
+
+
+def save_translations(out: Path, trained: Trained, n: int) -> None:
+    """Write n rows of source, G(source), target; raises ``SaveError``."""
+    trained.load_dataset()
+    with computing(trained.backend):
+        save_rows(out, list(translations(trained.game, n, ema=trained.ema)))
+
+
+def reversed_run(trained: Trained) -> Trained:
+    """Return the run with the net that translates back in place of G; raises ``UsageError``."""
+    game, translation = trained.game, trained.game.translation
+    back = game.extra.get(translation.back) if translation else None
+    if translation is None or not isinstance(back, nn.Module):
+        raise UsageError(f"--back: {trained.recipe.name} has no net that translates from B to A")
+    turned = replace(translation, source=translation.target, target=translation.source, back="")
+    return replace(trained, game=replace(game, G=back, ema=None, translation=turned))
+
+
+def translate_files(
+    trained: Trained, given: str, out: Path, domain: Array | None = None
+) -> list[Path]:
+    """Translate an image file, or all of a folder; return the files written.
+
+    Args:
+        trained: a run whose G takes images.
+        given: file or folder.
+        out: folder for the results, ``NAME.png`` each.
+        domain: (1,), which one to translate into, where G is told.
+
+    Raises:
+        DataError: a file can't be read, or its size does not fit the net; the message names it.
+        SaveError: a result could not be written.
+    """
+    path = Path(given).expanduser()
+    if not path.exists():
+        raise DataError(f"--input {given}: no such file or folder")
+    files = image_files(path) if path.is_dir() else [path]
+    out.mkdir(parents=True, exist_ok=True)
+    written = []
+    for file, image in _decoded(files, trained):
+        try:
+            (made,) = trained(image, domain)
+        except ShapeError as error:
+            size = f"{image.shape[3]} x {image.shape[2]}"
+            raise DataError(f"{file}: {size} does not fit {trained.recipe.name}: {error}") from None
+        written.append(out / f"{file.stem}.png")
+        save_png(written[-1], make_grid(made))
+    return written
+
+
+def _decoded(files: list[Path], trained: Trained) -> Iterator[tuple[Path, Array]]:
+    """Yield each file and its pixels. Shapes: -> (1, C, H, W) in [-1, 1]."""
+    channels = trained.source_shape[0]
+    for file in files:
+        pixels = decode(read_bytes(file), file, Rules(channels=channels))
+        yield file, (pixels.transpose(2, 0, 1)[None] / np.float32(127.5) - 1.0).astype(np.float32)
