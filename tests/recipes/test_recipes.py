@@ -47,7 +47,12 @@ SMALL = {
     "stargan": {"batch": 4, "ngf": 2, "ndf": 2, "blocks": 1, "n_critic": 1, "num_classes": 10},
     "age_editing": PLAIN | {"num_classes": 10},
     "text_to_image": {
-        "batch": 8, "nz": 4, "ngf": 2, "ndf": 2, "features": 3, "hidden": 3,
+        "batch": 8,
+        "nz": 4,
+        "ngf": 2,
+        "ndf": 2,
+        "features": 3,
+        "hidden": 3,
         "num_classes": len(CAPTIONS),
     },
     "video": {"batch": 4, "nz": 3, "motion": 2, "ngf": 2, "ndf": 2},

@@ -149,11 +149,11 @@ class CaptionDiscriminator(nn.Module):
         self.main.apply(dcgan_init)
         self.head.apply(dcgan_init)
 
-    def forward(self, x: Tensor, *captions: Array) -> Any:
-        """Judge images under one caption each, or under several: then a logit (N,) for each."""
+    def forward(self, x: Tensor, y: Array, other: Array | None = None) -> Any:
+        """Judge images under captions y; under others too, where given: then two logits (N,)."""
         h = self.main(x)
-        logits = [self._judge(h, y) for y in captions]
-        return logits if len(captions) > 1 else logits[0]
+        logit = self._judge(h, y)
+        return logit if other is None else (logit, self._judge(h, other))
 
     def _judge(self, h: Tensor, y: Array) -> Tensor:
         text = self.text(y)
