@@ -149,7 +149,7 @@ def test_another_seed_makes_another_set():
 
 @pytest.mark.parametrize("spec", SPECS)
 def test_what_does_not_fit_is_refused_in_one_line(spec):
-    with pytest.raises(DataError, match="it takes .*images; these are") as error:
+    with pytest.raises(DataError, match=r"it takes .*images; these are") as error:
         data.load(f"{spec}:ring")
     assert "\n" not in str(error.value)
 

@@ -127,7 +127,7 @@ def test_d_judges_the_same_with_one_caption_or_with_two():
 
 @pytest.mark.parametrize("shape", [(2,), (3, 16, 45)])
 def test_captions_refuse_what_they_cannot_describe(shape):
-    with pytest.raises(OptionError, match="captions describe images|no multiple of 4"):
+    with pytest.raises(OptionError, match=r"captions describe images|no multiple of 4"):
         CaptionGenerator(5, shape, ngf=2, features=3, hidden=4)
 
 
@@ -210,7 +210,7 @@ def test_the_latent_found_has_the_features_of_the_sample():
 
 
 def test_features_decide_what_is_kept():
-    G, matrix, shift = linear_game()
+    G, _, _ = linear_game()
     y, seen = np.array([0]), Tensor(normal(6, 2).data)
     x = normal(1, 6)  # out of G's reach
     start = Tensor(np.zeros((1, 3), np.float32))
