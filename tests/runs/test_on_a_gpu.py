@@ -12,7 +12,7 @@ from tinygan.recipes import RECIPES, get
 from tinygan.runs import train as module
 from tinygan.runs.checkpoint import load_checkpoint
 from tinygan.runs.device import Device
-from tinygan.runs.setup import Settings
+from tinygan.runs.setup import Settings, with_data
 from tinygan.runs.train import resume, train
 
 TINY = {
@@ -44,6 +44,11 @@ TINY = {
     "vae": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4}),
     "vae_gan": ("digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4}),
     "progan": ("digits:8", {"batch": 4, "nf": 2, "nz": 4, "stage_kimg": 0.004, "fade_kimg": 0.02}),
+    "pix2pix": ("edges:digits:8", {"batch": 2, "ngf": 2, "ndf": 2, "layers": 1, "jitter": 2}),
+    "cyclegan": (
+        "unpaired:digits:8,inverted:digits:8",
+        {"batch": 2, "ngf": 2, "ndf": 2, "layers": 1, "blocks": 1, "pool": 3, "jitter": 2},
+    ),
     "cogan": ("half-inverted:digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4}),
     "stargan": ("painted:digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "blocks": 1, "n_critic": 1}),
     "age_editing": ("slanted:digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4}),
@@ -92,7 +97,7 @@ def test_a_step_runs_on_cuda_kernels_alone(name, emulated_gpu):
     recipe, (spec, settings) = get(name), TINY[name]
     dataset, ran = data.load(spec), set()
     classes = {"num_classes": len(dataset.classes)} if recipe.labelled else {}
-    config = recipe.config(**classes, **settings)
+    config = with_data(recipe, recipe.config(**classes, **settings), dataset)
     batches = data.Batches(dataset, config.batch, seed=1)
     source = Source(batches.with_labels() if recipe.labelled else batches, emulated_gpu)
     with random.using(random.Streams(3, emulated_gpu)):

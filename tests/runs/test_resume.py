@@ -47,6 +47,11 @@ TINY = {
     "vae": ("ring", {"batch": 16, "hidden": 8}),
     "vae_gan": ("ring", {"batch": 16, "hidden": 8}),
     "progan": ("digits:8", {"batch": 4, "nf": 2, "nz": 4, "stage_kimg": 0.1, "fade_kimg": 0.2}),
+    "pix2pix": ("edges:digits:8", {"batch": 2, "ngf": 2, "ndf": 2, "layers": 1, "jitter": 2}),
+    "cyclegan": (
+        "unpaired:digits:8,inverted:digits:8",
+        {"batch": 2, "ngf": 2, "ndf": 2, "layers": 1, "blocks": 1, "pool": 3, "jitter": 2},
+    ),
     "cogan": ("half-inverted:digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4}),
     "stargan": ("painted:digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "blocks": 1, "n_critic": 1}),
     "age_editing": ("ring", {"batch": 8, "hidden": 6, "nz": 4}),

@@ -7,6 +7,7 @@ from .diagnostics import Watch, spectral_norms
 from .ema import EMA
 from .field import game_field, game_jacobian, game_jvp, game_vjp
 from .game import Game
+from .jitter import jitter
 from .judge import judge_both, why_apart
 from .labelled import alternating_labelled, check_classes
 from .loop import Alternating, Recipe, Source, advance, alternating, fit, new_game
@@ -65,6 +66,7 @@ __all__ = [
     "get_loss",
     "gradient_penalty",
     "instance_noise",
+    "jitter",
     "judge_both",
     "new_game",
     "objective_warnings",

@@ -161,6 +161,16 @@ class Game:
         """Return the averaged G where there is one and ``ema`` asks for it, else G."""
         return self.ema.module if ema and self.ema is not None else self.G
 
+    def cut(self, samples: Any) -> tuple[Any, Any]:
+        """Return sources and targets of samples, arrays or tensors, of a game that translates.
+
+        Raises:
+            OptionError: G takes no images.
+        """
+        if self.translation is None:
+            raise OptionError("this game's G takes no images")
+        return self.translation.source(samples), self.translation.target(samples)
+
     def draw(self, n: int, *, seed: int | None = None) -> Array:
         """Draw n samples of the data set, over again where it has fewer, on the game's device.
 

@@ -126,4 +126,5 @@ RECIPE = Recipe(
     loss="non-saturating, latents",
     reg="none",
     data="labelled points, images",
+    presets={"paper": Config(batch=64, nz=100, ngf=64, ndf=64)},
 )

@@ -89,4 +89,5 @@ RECIPE = Recipe(
     loss="non-saturating",
     reg="shared weights",
     data="images of two domains",
+    presets={"paper": Config(batch=128, nz=100, ngf=64, ndf=64)},
 )

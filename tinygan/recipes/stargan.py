@@ -7,10 +7,10 @@ Choi et al., arXiv:1711.09020, equations 2 to 8: x of domain y, c uniform, C the
 from D's last layer; changing back must give the image again, so x~ keeps all but the domain.
 Domains are the labels: ``--data painted:digits``, or a folder of folders. lambda_cls 1, lambda_rec
 10, lambda_gp 10, five steps of D for one of G, Adam(1e-4, 0.5), batches of 16, rates that fall to 0
-over the second half of 200,000 steps of D, as in the authors' code: ``--decay-steps``.
+over the second half of 40,000 steps (200,000 of D), as in the authors' code: ``--decay-steps``.
 
 Deviations: D's score is the mean of its patches, and the penalty holds that mean's slope, not the
-sum's.
+sum's; G is CycleGAN's, see ``networks/stargan.py``.
 """
 
 from __future__ import annotations
@@ -131,4 +131,5 @@ RECIPE = Recipe(
     loss="Wasserstein, domains, cycle",
     reg="gradient penalty",
     data="labelled images",
+    presets={"paper": Config(decay_steps=40_000, ngf=64, blocks=6, ndf=64)},
 )

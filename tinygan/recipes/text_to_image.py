@@ -114,4 +114,5 @@ RECIPE = Recipe(
     loss="non-saturating, mismatched captions",
     reg="none",
     data="captioned images",
+    presets={"paper": Config(batch=64, nz=100, ngf=128, ndf=64, features=128)},
 )

@@ -92,5 +92,6 @@ RECIPE = Recipe(
     loss="non-saturating, films and frames",
     reg="weight decay",
     data="films",
+    presets={"paper": Config(batch=32, nz=50, motion=10, ngf=64, ndf=64)},
     unfit={"augment": "it would take a film's frames for colours"},
 )

@@ -84,13 +84,11 @@ def save_reals(path: PathLike, game: Game, dataset: Dataset, rows: Array) -> Non
     Raises:
         SaveError: the file could not be written.
     """
-    samples, translation = dataset.take(rows), game.translation
-    if translation is None:
+    samples = dataset.take(rows)
+    if game.translation is None:
         save_samples(path, samples, reach(dataset))
     else:
-        columns = [translation.source(samples)]
-        columns += [] if translation.domains else [translation.target(samples)]
-        save_rows(path, columns)
+        save_rows(path, list(game.cut(samples))[: 1 if game.translation.domains else 2])
 
 
 def translations(game: Game, n: int, *, ema: bool = True) -> Iterator[Array]:
@@ -99,24 +97,19 @@ def translations(game: Game, n: int, *, ema: bool = True) -> Iterator[Array]:
     Raises:
         OptionError: the game's G takes no images.
     """
-    translation = game.translation
-    if translation is None:
-        raise OptionError("this game's G takes no images")
-    net, back = game.generator(ema=ema), game.extra.get(translation.back)
-    streams = random.Streams(game.streams.seed, game.streams.xp)
-    samples = game.draw(n)
+    source, target = game.cut(game.draw(n))
+    back = game.extra.get(game.translation.back) if game.translation else None
+    net, streams = game.generator(ema=ema), random.Streams(game.streams.seed, game.streams.xp)
 
     def _through(player: nn.Module, images: Array, domain: int | None = None) -> Array:
         with evaluating(player):
             return translate(player, streams.xp.asarray(images), streams, domain=domain)
 
-    if translation.domains:
-        images = translation.source(samples)
-        yield Tensor(images).numpy()
-        yield from (_through(net, images, domain) for domain in range(translation.domains))
+    if game.translation is not None and game.translation.domains:
+        yield Tensor(source).numpy()
+        yield from (_through(net, source, domain) for domain in range(game.translation.domains))
         return
-    for cut, there, again in ((translation.source, net, back), (translation.target, back, net)):
-        images = cut(samples)
+    for images, there, again in ((source, net, back), (target, back, net)):
         yield Tensor(images).numpy()
         if isinstance(there, nn.Module):
             made = _through(there, images)

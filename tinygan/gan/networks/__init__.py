@@ -19,11 +19,14 @@ from .film import FilmDiscriminator, FilmGenerator
 from .joint import LatentEncoder, MLPEncoder, pair
 from .mlp import Maxout, MLPDiscriminator, MLPGenerator
 from .noisy import NoisyClassifier
+from .patchgan import PatchDiscriminator, translation_init
 from .progan import ProGANDiscriminator, ProGANGenerator
+from .residual import ResidualBlock, ResidualGenerator
 from .resnet import ResNetDiscriminator, ResNetGenerator
 from .sagan import SAGANDiscriminator, SAGANGenerator
 from .spectral import normalise_spectrally
 from .stargan import StarDiscriminator, StarGenerator
+from .unet import UNetGenerator
 from .variational import NormalEncoder
 
 __all__ = [
@@ -52,16 +55,20 @@ __all__ = [
     "MinibatchDiscriminator",
     "NoisyClassifier",
     "NormalEncoder",
+    "PatchDiscriminator",
     "ProGANDiscriminator",
     "ProGANGenerator",
     "ProjectionDiscriminator",
     "ProjectionGenerator",
     "ResNetDiscriminator",
     "ResNetGenerator",
+    "ResidualBlock",
+    "ResidualGenerator",
     "SAGANDiscriminator",
     "SAGANGenerator",
     "StarDiscriminator",
     "StarGenerator",
+    "UNetGenerator",
     "dcgan_init",
     "features_and_logit",
     "generator_for",
@@ -71,4 +78,5 @@ __all__ = [
     "pair",
     "players_for",
     "stages",
+    "translation_init",
 ]

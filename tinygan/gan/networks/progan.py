@@ -47,7 +47,7 @@ class _Growing(nn.Module):
 
     def grow(self, growth: float) -> None:
         """Set ``growth``, 0 to K."""
-        self.growth.assign_(xp_of(self.growth.data).asarray(growth, np.float32))
+        self.growth.assign_(xp_of(self.growth.data).asarray(growth, self.growth.dtype))
 
     def stage(self) -> tuple[int, float]:
         """Return k, the last block in use, and alpha, its share; 1 if it is wholly faded in."""

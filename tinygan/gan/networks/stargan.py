@@ -1,57 +1,22 @@
 """StarGAN's players: one G that changes images into any of K domains, one D that tells them too.
 
-    G([x, 1_c])   conv 7 -> (conv 4, stride 2) x 2 -> residual block x R -> (convT 4, stride 2) x 2
-                  -> conv 7 -> tanh; instance norm behind all but the last
+    G([x, 1_c])   CycleGAN's G, which the paper adapts, with the domain as K constant planes
     D(x)          (conv 4, stride 2, LeakyReLU) until 2 pixels are left: logits of patches, the mean
                   of which is D's score, and logits of the K domains
 
-The domain joins the image as K constant planes. Choi et al., arXiv:1711.09020, tables IV and V.
+Choi et al., arXiv:1711.09020, tables IV and V. *Deviations*: padding of G by mirror images, kernels
+of 3 in place of 4 where it changes the size, instance norms without scale and shift.
 """
 
 from __future__ import annotations
 
 from ... import nn, ops
 from ...autograd import Tensor
-from ...errors import OptionError
 from ...kernels.arrays import Array, Shape
 from .conditional import in_turn, with_planes
+from .residual import ResidualGenerator
 
 _SLOPE = 0.01  # of LeakyReLU, table V
-_HALVINGS = 2  # in G
-
-
-def check_sides(image_shape: Shape) -> None:
-    """Raise unless G gets back to the size that it began with.
-
-    Raises:
-        OptionError: the samples are no images whose sides are multiples of 4, 8 pixels or more.
-    """
-    if len(image_shape) != 3 or min(image_shape[1:]) < 8 or any(s % 4 for s in image_shape[1:]):
-        raise OptionError(
-            f"stargan changes images (C, H, W) whose sides are multiples of 4, from 8 on; the data "
-            f"have {image_shape}"
-        )
-
-
-class _Residual(nn.Module):
-    """x + norm(conv(relu(norm(conv(x))))). Shapes: x (N, C, H, W) -> the same."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.main = nn.Sequential(
-            *_normed(nn.Conv2d(channels, channels, 3, 1, 1, bias=False), channels),
-            nn.Conv2d(channels, channels, 3, 1, 1, bias=False),
-            nn.InstanceNorm2d(channels, affine=True),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Add what the block has found."""
-        out: Tensor = x + self.main(x)
-        return out
-
-
-def _normed(conv: nn.Module, channels: int) -> tuple[nn.Module, ...]:
-    return conv, nn.InstanceNorm2d(channels, affine=True), nn.ReLU()
 
 
 class StarGenerator(nn.Module):
@@ -61,33 +26,24 @@ class StarGenerator(nn.Module):
         image_shape: (C, H, W).
         num_classes: K, domains.
         ngf: channels behind the first layer.
-        blocks: R, residual blocks.
+        blocks: residual blocks.
 
     Raises:
-        OptionError: the samples are no images of sides that fit.
+        OptionError: the samples are no images whose sides are multiples of 4, 8 or more.
     """
 
     def __init__(self, image_shape: Shape, *, num_classes: int, ngf: int, blocks: int) -> None:
         super().__init__()
-        check_sides(image_shape)
         self.num_classes = num_classes
-        channels, width = image_shape[0], ngf
-        layers = [*_normed(nn.Conv2d(channels + num_classes, width, 7, 1, 3, bias=False), width)]
-        for _ in range(_HALVINGS):
-            layers += _normed(nn.Conv2d(width, 2 * width, 4, 2, 1, bias=False), 2 * width)
-            width *= 2
-        layers += [_Residual(width) for _ in range(blocks)]
-        for _ in range(_HALVINGS):
-            up = nn.ConvTranspose2d(width, width // 2, 4, 2, 1, bias=False)
-            width //= 2
-            layers += _normed(up, width)
-        layers += [nn.Conv2d(width, channels, 7, 1, 3, bias=False), nn.Tanh()]
-        self.main = nn.Sequential(*layers)
+        channels, *sides = image_shape
+        self.net = ResidualGenerator(
+            (channels + num_classes, *sides), channels, ngf=ngf, blocks=blocks
+        )
 
     def forward(self, x: Tensor, y: Array | None = None) -> Tensor:
         """Change images into the domains ``y``, or into all in turn."""
         y = in_turn(x, self.num_classes) if y is None else y
-        changed: Tensor = self.main(with_planes(x, y, self.num_classes))
+        changed: Tensor = self.net(with_planes(x, y, self.num_classes))
         return changed
 
 
@@ -98,14 +54,10 @@ class StarDiscriminator(nn.Module):
         image_shape: (C, H, W).
         num_classes: K, domains.
         ndf: channels of the first hidden layer.
-
-    Raises:
-        OptionError: the samples are no images of sides that fit.
     """
 
     def __init__(self, image_shape: Shape, *, num_classes: int, ndf: int) -> None:
         super().__init__()
-        check_sides(image_shape)
         channels, height, width = image_shape
         layers: list[nn.Module] = []
         out = ndf
