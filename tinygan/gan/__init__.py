@@ -23,7 +23,7 @@ from .replay import ReplayPool
 from .snapshot import Snapshot
 from .spectrum import FieldAt, arnoldi, field_at, path_angles, rotation_share
 from .transfer import freeze_layers, start_from, with_frozen
-from .translation import Translation, between_channels, domain_shapes, translate
+from .translation import Translation, between_channels, domain_shapes, l1, translate
 
 __all__ = [
     "ADA",
@@ -68,6 +68,7 @@ __all__ = [
     "instance_noise",
     "jitter",
     "judge_both",
+    "l1",
     "new_game",
     "objective_warnings",
     "orthogonal",

@@ -12,23 +12,25 @@ falls to 0 over the second half, images enlarged from 256 to 286 pixels, cropped
 
 ``--data unpaired:A,B`` takes two sets, or one of two classes; a batch holds a and b in one array.
 ``--preset paper`` with ``--size 256`` is the paper's; the defaults are for small images on a CPU.
-
-*Deviations*: bilinear enlargement, and ``--decay-steps`` says when the rate is 0, not the run.
+*Deviations*: bilinear enlargement; ``--decay-steps`` and not the run says when the rate is 0.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from .. import ops, optim
 from ..autograd import Tensor, grad
 from ..errors import OptionError
-from ..gan import EMA, Game, Recipe, ReplayPool, between_channels, domain_shapes, jitter
+from ..gan import EMA, Game, Recipe, ReplayPool, between_channels, domain_shapes, jitter, l1
 from ..gan.game import Metrics
 from ..gan.networks import PatchDiscriminator, ResidualGenerator
 from ..kernels.arrays import Array, Shape
+
+squares = partial(ops.gan_loss, kind="least_squares")  # 1/2 E (logit - target)^2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,9 +76,7 @@ def setup(config: Config, data_shape: Shape) -> Game:
     """Make the four players for samples of ``data_shape``, an image of A and one of B."""
     a, b = domain_shapes("cyclegan", config.source_channels, data_shape)
     if config.lambda_id and a != b:
-        raise OptionError(
-            f"cyclegan: A has {a[0]} channels and B {b[0]}: --lambda-id 0 fits, or --channels"
-        )
+        raise OptionError(f"cyclegan: {a[0]} and {b[0]} channels: --lambda-id 0 or --channels fits")
     G, F = (
         ResidualGenerator(x, y[0], ngf=config.ngf, blocks=config.blocks)
         for x, y in ((a, b), (b, a))
@@ -99,31 +99,29 @@ def setup(config: Config, data_shape: Shape) -> Game:
 def g_loss(game: Game, ab: tuple[Tensor, Tensor], fakes: tuple[Tensor, Tensor]) -> Tensor:
     """L_G, of images a, b and fakes F(b), G(a)."""
     (a, b), (fake_a, fake_b), c = ab, fakes, game.config
-    F, D_A = others(game, "F", "D_A")
-    fooled = 2.0 * (_squares(game.D(fake_b), 1.0) + _squares(D_A(fake_a), 1.0))
-    cycle = _l1(F(fake_b), a) + _l1(game.G(fake_a), b)
+    F, D_A = _others(game, "F", "D_A")
+    fooled = 2.0 * (squares(game.D(fake_b), target=1.0) + squares(D_A(fake_a), target=1.0))
+    cycle = l1(F(fake_b), a) + l1(game.G(fake_a), b)
     game.metrics["cycle"] = float(cycle)
-    loss = fooled + c.lambda_cycle * cycle
+    loss: Tensor = fooled + c.lambda_cycle * cycle
     if c.lambda_id:
-        loss = loss + c.lambda_id * c.lambda_cycle * (_l1(game.G(b), b) + _l1(F(a), a))
+        loss = loss + c.lambda_id * c.lambda_cycle * (l1(game.G(b), b) + l1(F(a), a))
     return loss
 
 
 def d_loss(game: Game, ab: tuple[Tensor, Tensor], fakes: tuple[Tensor, Tensor]) -> Tensor:
     """L_D, of images a, b and fakes F(b), G(a), some of which are older."""
     (a, b), (fake_a, fake_b) = ab, fakes
-    D_A, pool_a, pool_b = others(game, "D_A", "pool_a", "pool_b")
-    of_a = _squares(D_A(a), 1.0) + _squares(D_A(pool_a.query(fake_a)), 0.0)
-    of_b = _squares(game.D(b), 1.0) + _squares(game.D(pool_b.query(fake_b)), 0.0)
-    return of_a + of_b
+    D_A, pool_a, pool_b = _others(game, "D_A", "pool_a", "pool_b")
+    loss = squares(D_A(a), target=1.0) + squares(D_A(pool_a.query(fake_a)), target=0.0)
+    return loss + squares(game.D(b), target=1.0) + squares(game.D(pool_b.query(fake_b)), target=0.0)
 
 
 def step(game: Game, batches: Iterator[Array]) -> Metrics:
     """Descend both generators together, then both discriminators."""
     c = game.config
     a, b = (jitter(x, enlarge=c.jitter, flip=c.flip) for x in game.cut(Tensor(next(batches))))
-    (F,) = others(game, "F")
-    fakes = F(b), game.G(a)
+    fakes = _others(game, "F")[0](b), game.G(a)
     loss_g = g_loss(game, (a, b), fakes)
     game.opt_g.step(grad(loss_g, game.opt_g.params))
     loss_d = d_loss(game, (a, b), fakes)
@@ -131,17 +129,8 @@ def step(game: Game, batches: Iterator[Array]) -> Metrics:
     return {"loss_d": float(loss_d), "loss_g": float(loss_g)}
 
 
-def others(game: Game, *names: str) -> list[Any]:
-    """Return further players and pools of the game."""
+def _others(game: Game, *names: str) -> list[Any]:
     return [game.extra[name] for name in names]
-
-
-def _l1(x: Tensor, y: Tensor) -> Tensor:
-    return ops.mean(ops.abs(x - y))
-
-
-def _squares(logit: Tensor, target: float) -> Tensor:
-    return ops.gan_loss(logit, kind="least_squares", target=target)  # 1/2 E (logit - target)^2
 
 
 RECIPE = Recipe(

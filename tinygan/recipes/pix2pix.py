@@ -3,9 +3,9 @@
     L_D = 1/2 (E softplus(-D(a, b)) + E softplus(D(a, G(a))))        means over patches too
     L_G = E softplus(-D(a, G(a))) + lambda_l1 E |b - G(a)|
 
-Isola, Zhu, Zhou & Efros, arXiv:1611.07004, section 3 and appendix 6: a U-Net with dropout for noise,
-also when it is used, D of patches of 70 pixels, lambda_l1 100, Adam with 2e-4 and beta1 0.5, batch
-1, images enlarged from 256 to 286 pixels, cropped and mirrored, L_D halved to slow D down.
+Isola, Zhu, Zhou & Efros, arXiv:1611.07004, section 3 and appendix 6: a U-Net with dropout for
+noise, also when it is used, D of patches of 70 pixels, lambda_l1 100, Adam with 2e-4 and beta1 0.5,
+batch 1, images enlarged from 256 to 286 pixels, cropped and mirrored, L_D halved to slow D down.
 
 ``--data pairs:FOLDER`` takes pairs of images, in folders A and B or side by side, and
 ``--data edges:FOLDER`` makes the outlines of photographs for A. A batch holds a and b in one array,
@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 from .. import ops, optim
 from ..autograd import Tensor, grad
-from ..gan import EMA, Game, Recipe, between_channels, domain_shapes, jitter
+from ..gan import EMA, Game, Recipe, between_channels, domain_shapes, jitter, l1
 from ..gan.game import Metrics
 from ..gan.networks import PatchDiscriminator, UNetGenerator
 from ..kernels.arrays import Array, Shape
@@ -91,9 +91,9 @@ def d_loss(game: Game, real: Tensor, fake: Tensor) -> Tensor:
 
 def g_loss(game: Game, b: Tensor, made: Tensor, fake: Tensor) -> Tensor:
     """E softplus(-D(a, G(a))) + lambda_l1 E |b - G(a)|."""
-    l1 = ops.mean(ops.abs(made - b))
-    game.metrics["l1"] = float(l1)
-    loss: Tensor = ops.nonsaturating_g_loss(game.D(fake)) + game.config.lambda_l1 * l1
+    distance = l1(made, b)
+    game.metrics["l1"] = float(distance)
+    loss: Tensor = ops.nonsaturating_g_loss(game.D(fake)) + game.config.lambda_l1 * distance
     return loss
 
 
