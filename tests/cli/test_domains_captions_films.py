@@ -1,4 +1,4 @@
-"""Verbs on runs of several domains, of captions and of films: what they make, and what they refuse."""
+"""Verbs on runs of several domains, captions and films: what they make, and what they refuse."""
 
 import numpy as np
 import pytest

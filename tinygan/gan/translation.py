@@ -72,11 +72,6 @@ def domain_shapes(name: str, source_channels: int, data_shape: Shape) -> tuple[S
     return (split, *data_shape[1:]), (data_shape[0] - split, *data_shape[1:])
 
 
-<<<<<<< HEAD
-def translate(
-    net: nn.Module, images: Array, streams: random.Streams, *, domain: int | None = None
-) -> Array:
-=======
 def l1(x: Tensor, y: Tensor) -> Tensor:
     """E |x - y|, over images, channels and pixels.
 
@@ -85,8 +80,9 @@ def l1(x: Tensor, y: Tensor) -> Tensor:
     return ops.mean(ops.abs(x - y))
 
 
-def translate(net: nn.Module, images: Array, streams: random.Streams) -> Array:
->>>>>>> 5f6e9e1ef83042a05c9f1ccb41fd302b855cefb9
+def translate(
+    net: nn.Module, images: Array, streams: random.Streams, *, domain: int | None = None
+) -> Array:
     """Run a net over images, some at a time, in the mode that it is in.
 
     Shapes: images (N, C, H, W) -> (N, D, P, Q), NumPy.

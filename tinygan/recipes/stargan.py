@@ -21,7 +21,7 @@ from typing import Any
 
 from .. import ops, optim
 from ..autograd import Tensor, grad, no_grad
-from ..gan import EMA, Game, Recipe, Translation, check_classes, gradient_penalty
+from ..gan import EMA, Game, Recipe, Translation, check_classes, gradient_penalty, l1
 from ..gan.game import Metrics
 from ..gan.labelled import draw_labels, pair
 from ..gan.networks import StarDiscriminator, StarGenerator
@@ -101,7 +101,7 @@ def g_loss(game: Game, x: Tensor, y: Array, c: Array) -> Tensor:
     config = game.config
     changed = game.G(x, c)
     score, domain = game.D(changed)
-    back = ops.mean(abs(x - game.G(changed, y)))
+    back = l1(x, game.G(changed, y))
     game.metrics["cycle"] = float(back)
     classes = config.lambda_cls * ops.cross_entropy(domain, c)
     loss: Tensor = ops.wasserstein_g_loss(score) + classes + config.lambda_rec * back
