@@ -4,8 +4,9 @@
 
 NAME is one of ``trainings.TRAININGS``, all by default: a recipe joins the gallery by an entry
 there. The grid holds 64 samples of the averaged G where there is one, or ten of each class in
-columns; each picture leaves a line in ``bench/results/gallery.jsonl``, and the page is made of
-those lines.
+columns (of more classes a hundred samples in order); films are rows of frames, and a G that takes
+images shows what it makes of them. Each picture leaves a line in ``bench/results/gallery.jsonl``,
+and the page is made of those lines.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from typing import Any
 
 import numpy as np
 import timing
-from trainings import TRAININGS, train
+from trainings import TRAININGS, dataset, train
 
 from tinygan.gan import Game
+from tinygan.kernels.arrays import Array
+from tinygan.runs import pictures
 from tinygan.runs.grids import make_grid, save_png
 
 ROOT = Path(__file__).parents[1]
@@ -41,18 +44,29 @@ are dense networks. `python bench/gallery.py NAME` makes a picture again, and th
 
 def save_picture(name: str, game: Game, *, cpu_seconds: float) -> None:
     """Write the grid of a trained game, and its line."""
-    rows, columns, labels = 8, 8, None
-    if getattr(game.G, "num_classes", 0):
-        rows, columns, labels = 10, 10, np.arange(100) % game.G.num_classes
-    samples = game.sample(rows * columns, labels=labels)
-    times = max(1, SIDE // samples.shape[-1])
-    large = samples.repeat(times, axis=2).repeat(times, axis=3)
-    save_png(FOLDER / f"{name}.png", make_grid(large, nrow=columns))
-    training = TRAININGS[name]
+    training, path = TRAININGS[name], FOLDER / f"{name}.png"
+    samples = dataset(training.data)
+    if game.translation is not None or pictures.is_film(samples.shape):
+        game.dataset = samples
+        pictures.save_game(path, game, samples)
+    else:
+        save_png(path, grid_of(game))
     row = {"name": name, "data": training.data, "steps": game.step, "seed": game.streams.seed}
     row |= {"cpu_seconds": round(cpu_seconds, 1), "settings": training.settings}
     with ROWS.open("a") as out:
         out.write(json.dumps(row | timing.environment()) + "\n")
+
+
+def grid_of(game: Game) -> Array:
+    """Lay out samples of a game, of all classes where G is given one."""
+    rows, columns, labels = 8, 8, None
+    classes = getattr(game.G, "num_classes", 0)
+    if classes:
+        rows, columns, k = 10, 10, np.arange(100)
+        labels = k % classes if classes <= columns else k * classes // 100
+    samples = game.sample(rows * columns, labels=labels)
+    times = max(1, SIDE // samples.shape[-1])
+    return make_grid(samples.repeat(times, axis=2).repeat(times, axis=3), nrow=columns)
 
 
 def page() -> str:
