@@ -47,7 +47,7 @@ TINY = {
     "pix2pix": ("edges:digits:8", {"batch": 2, "ngf": 2, "ndf": 2, "layers": 1, "jitter": 2}),
     "cyclegan": (
         "unpaired:digits:8,inverted:digits:8",
-        {"batch": 2, "ngf": 2, "ndf": 2, "layers": 1, "blocks": 1, "pool": 3, "jitter": 2},
+        {"batch": 2, "ngf": 2, "ndf": 2, "layers": 1, "blocks": 1, "replay": 3, "jitter": 2},
     ),
     "cogan": ("half-inverted:digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4}),
     "stargan": ("painted:digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "blocks": 1, "n_critic": 1}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -123,7 +124,7 @@ def preset(recipe: Recipe, args: list[str]) -> Any:
         UsageError: the recipe has none of that name.
     """
     name = ""
-    for arg, after in zip(args, [*args[1:], ""], strict=True):
+    for arg, after in itertools.pairwise([*args, ""]):
         flag, equals, value = arg.partition("=")
         if flag == "--preset":
             name = value if equals else after

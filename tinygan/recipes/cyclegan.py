@@ -43,7 +43,7 @@ class Config:
         beta1: decay of Adam's first moment.
         lambda_cycle: weight of the way there and back.
         lambda_id: weight over lambda_cycle of keeping images of the target's domain as they are.
-        pool: old fakes kept for each D.
+        replay: old fakes kept for each D.
         decay_steps: step at which the rate is 0; it falls from half of it on. 0: it stays.
         jitter: pixels that images are enlarged by before they are cropped at random; 0: none.
         flip: mirror half of the images.
@@ -60,7 +60,7 @@ class Config:
     beta1: float = 0.5
     lambda_cycle: float = 10.0
     lambda_id: float = 0.5
-    pool: int = 50
+    replay: int = 50
     decay_steps: int = 0
     jitter: int = 4
     flip: bool = True
@@ -89,7 +89,7 @@ def setup(config: Config, data_shape: Shape) -> Game:
     game = Game(G, D_B, opt_g, opt_d, nz=0, ema=EMA.maybe(G, config.half_life_kimg))
     game.translation = between_channels(a[0], back="F")
     game.extra |= {"F": F, "D_A": D_A}
-    game.extra |= {"pool_a": ReplayPool(config.pool), "pool_b": ReplayPool(config.pool)}
+    game.extra |= {"pool_a": ReplayPool(config.replay), "pool_b": ReplayPool(config.replay)}
     if config.decay_steps:
         decay = optim.LinearDecay(start=config.decay_steps // 2, total=config.decay_steps)
         game.schedules = [(opt_g, decay), (opt_d, decay)]
@@ -144,5 +144,5 @@ RECIPE = Recipe(
     data="unpaired",
     domains="any",
     presets={"paper": Config(ngf=64, blocks=9, ndf=64, layers=3, jitter=30)},
-    unfit={"augment": "its D's judge patches of two domains; --jitter moves images"},
+    unfit={"augment": "its D's judge patches", "pool": "--replay keeps a pool for each D"},
 )

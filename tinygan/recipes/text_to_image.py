@@ -113,6 +113,6 @@ RECIPE = Recipe(
     labelled=True,
     loss="non-saturating, mismatched captions",
     reg="none",
-    data="captioned images",
+    data="captions",
     presets={"paper": Config(batch=64, nz=100, ngf=128, ndf=64, features=128)},
 )
