@@ -19,6 +19,7 @@ from tinygan.gan.networks import (
     StarDiscriminator,
     StarGenerator,
 )
+from tinygan.gan.networks.conditional import with_planes
 from tinygan.gan.networks.coupled import choose
 
 
@@ -80,6 +81,16 @@ def test_stargan_keeps_the_size_and_its_d_tells_score_and_domain(size):
     assert changed.shape == x.shape
     score, domain = D(changed)
     assert (score.shape, domain.shape) == ((5,), (5, 4))
+
+
+def test_the_domain_gets_past_the_first_layer():
+    # an instance norm behind it would take constant planes away, but for the border
+    G = StarGenerator((1, 32, 32), num_classes=2, ngf=4, blocks=1)
+    x = normal(2, 1, 32, 32)
+    first = nn.Sequential(*list(G.main)[:2])
+    one, other = (first(with_planes(x, np.full(2, k), 2)).data for k in (0, 1))
+    middle = abs(one - other)[:, :, 8:-8, 8:-8].mean()
+    assert middle > 0.1 * abs(one).mean()
 
 
 def test_stargan_of_no_domain_makes_all_in_turn():

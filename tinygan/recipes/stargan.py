@@ -10,7 +10,7 @@ Domains are the labels: ``--data painted:digits``, or a folder of folders. lambd
 over the second half of 40,000 steps (200,000 of D), as in the authors' code: ``--decay-steps``.
 
 Deviations: D's score is the mean of its patches, and the penalty holds that mean's slope, not the
-sum's; G is CycleGAN's, see ``networks/stargan.py``.
+sum's; no instance norm behind G's first layer, see ``networks/stargan.py``.
 """
 
 from __future__ import annotations
