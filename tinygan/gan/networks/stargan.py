@@ -5,10 +5,10 @@
     D(x)          (conv 4, stride 2, LeakyReLU) until 2 pixels are left: logits of patches, the mean
                   of which is D's score, and logits of the K domains
 
-Choi et al., arXiv:1711.09020, tables IV and V. *Deviation*: no instance norm behind G's first layer.
-The domain joins the image as K constant planes; a convolution makes constants of them, and the mean
-over the image, which that norm takes away, is all there is to a constant. In the paper's G the
-domain gets past it at the border alone, by the zeros around.
+Choi et al., arXiv:1711.09020, tables IV and V. *Deviation*: no instance norm behind G's first
+layer. The domain joins the image as K constant planes; a convolution makes constants of them, and
+the mean over the image, which that norm takes away, is all there is to a constant. In the paper's G
+the domain gets past it at the border alone, by the zeros around.
 """
 
 from __future__ import annotations
