@@ -47,6 +47,7 @@ bench-peers: $(PEERS)/.installed
 	for case in dcgan64 mlp wgan_gp32 sngan32; do \
 	    OMP_WAIT_POLICY=PASSIVE $(PEERS)/bin/python bench/steps.py --case $$case --peer torch,jax \
 	        || exit 1; done
+	OMP_WAIT_POLICY=PASSIVE $(PEERS)/bin/python bench/stacks.py --peer torch
 	OMP_WAIT_POLICY=PASSIVE $(PEERS)/bin/python bench/inception.py --peer torch
 
 $(PEERS)/.installed: $(SOURCES)

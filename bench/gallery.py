@@ -4,9 +4,10 @@
 
 NAME is one of ``trainings.TRAININGS``, all by default: a recipe joins the gallery by an entry
 there. The grid holds 64 samples of the averaged G where there is one, or ten of each class in
-columns (of more classes a hundred samples in order); films are rows of frames, and a G that takes
-images shows what it makes of them. Each picture leaves a line in ``bench/results/gallery.jsonl``,
-and the page is made of those lines.
+columns (of more classes a hundred samples in order); films are rows of frames. Of a recipe that
+translates sixteen rows are shown: source, output, target, and where it translates back too, what it
+makes of its own outputs; or the source in each of its domains. Each picture leaves a line in
+``bench/results/gallery.jsonl``, and the page is made of those lines.
 """
 
 from __future__ import annotations

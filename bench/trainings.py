@@ -13,6 +13,7 @@ from typing import Any
 
 from tinygan import data, recipes
 from tinygan.gan import Game, Recipe, fit
+from tinygan.runs.setup import with_data
 
 DIGITS = "digits:16"
 
@@ -113,6 +114,16 @@ TRAININGS = {
             "fade_kimg": 1.6,
         },
     ),
+    "pix2pix": Training(
+        steps=1500,
+        data="edges:digits:32",
+        settings={"batch": 4, "lr": 5e-4, "jitter": 4, "flip": False},
+    ),
+    "cyclegan": Training(
+        steps=1200,
+        data="unpaired:digits:32,inverted:digits:32",
+        settings={"batch": 4, "lr": 5e-4, "ngf": 8, "ndf": 8, "blocks": 2, "flip": False},
+    ),
     "cogan": Training(
         steps=4000,
         data="half-inverted:digits:16",
@@ -160,8 +171,7 @@ def train(
     """
     training, recipe = training or TRAININGS[name], recipe or recipes.get(name)
     samples = dataset(training.data)
-    classes = {"num_classes": len(samples.classes)} if recipe.labelled else {}
-    config = recipe.config(**classes, **training.settings)
+    config = with_data(recipe, recipe.config(**training.settings), samples)
     batches = data.Batches(samples, config.batch, seed=seed)
     source = batches.with_labels() if recipe.labelled else batches
     return fit(recipe, source, steps=training.steps, seed=seed, config=config)

@@ -52,6 +52,10 @@ class Runner:
         return cusim.why_not()
 
     @staticmethod
+    def device():
+        return 0
+
+    @staticmethod
     def run(row, grid, shared_bytes, arguments):
         strict_arrays._later_or_now(lambda: cusim.run(row, grid, shared_bytes, arguments))
 

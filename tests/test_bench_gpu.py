@@ -34,6 +34,21 @@ def test_the_suite_runs_cuda_kernels_on_a_device(gpu_bench, emulated_gpu):
     assert all(v.calls >= 3 and not v.failure for v in found)
 
 
+def test_the_wrappers_of_ptx_are_held_to_plain_copies(gpu_bench, emulated_gpu, monkeypatch):
+    on_device = gpu_bench("on_device")
+    (found,) = on_device.wrappers(emulated_gpu)
+    assert (found.kernel, found.failure) == ("ptx/copy_async16", "")
+    right = on_device.launch
+
+    def _launch(entry, *, x, y, n):
+        right(entry, x=x, y=y, n=n)
+        y[n - 1] += n % 2
+
+    monkeypatch.setattr(on_device, "launch", _launch)
+    (found,) = on_device.wrappers(emulated_gpu)
+    assert found.failure == "cp.async: copies of 1, 3, 1023, 1025, 1000003 numbers are wrong"
+
+
 def test_a_kernel_that_is_wrong_on_the_device_is_reported(gpu_bench, emulated_gpu, monkeypatch):
     on_device = gpu_bench("on_device")
     (kernel,) = [k for k in kernels.kernels("gan_loss") if k.backend == "cuda"]
@@ -87,6 +102,47 @@ def test_medians_and_ratios_are_written(gpu_bench, tmp_path, monkeypatch):
     assert row["x peer"] > 1
     assert row["us"] >= 100
     assert "rate" in row
+
+
+def test_a_peer_that_fails_does_not_cost_the_others_their_race(gpu_bench, tmp_path, monkeypatch):
+    measure, clock = gpu_bench("measure"), gpu_bench("clock")
+    monkeypatch.setattr(clock, "synchronize", lambda: None)
+    monkeypatch.setattr(clock, "SECONDS", 0.001)
+
+    def fail():
+        raise RuntimeError("operation not permitted when stream is capturing")
+
+    def row(**contestants):
+        record = measure.Record(tmp_path / "rows.jsonl", {}, time.monotonic() + 60)
+        races = iter([clock.Race("step", contestants, lambda: 0.0)])
+        measure.compete(record, "steps", time.monotonic() + 60, races)
+        return json.loads((tmp_path / "rows.jsonl").read_text().splitlines()[-1])
+
+    found = row(tinygan=lambda: None, eager=lambda: time.sleep(1e-4), graph=fail)
+    assert found["x eager"] > 1
+    assert "x graph" not in found
+    assert found["graph failed"] == "RuntimeError: operation not permitted when stream is capturing"
+    assert "not permitted" in row(tinygan=fail, eager=lambda: None)["error"]
+
+
+def test_goals_stand_beside_what_the_newest_run_reached(gpu_bench, tmp_path):
+    goals = gpu_bench("goals")
+    assert goals.table(goals.newest(tmp_path)).count("| not measured |") == len(goals.GOALS)
+    rows = [
+        {"name": "copy", "gb_per_s": 1000.0},
+        {"name": "bias + leaky_relu (1, 2)", "gb_per_s": 900.0, "x torch compiled": 1.25},
+        {"name": "sum of all (1, 2)", "gb_per_s": 800.0},
+        {"name": "batch norm with its statistics", "gb_per_s": 950.0},
+        {"name": "Adam on D", "gb_per_s": 950.0, "x torch fused": 1.5},
+        {"name": "conv 3 -> 64, forward", "x cuDNN": 0.5},
+        {"name": "conv 3 -> 64, dgrad", "x cuDNN": 2.0},
+    ]
+    for date, lines in (("2026-01-01", rows[:1]), ("2026-02-01", rows)):
+        text = "\n".join(map(json.dumps, lines))
+        (tmp_path / f"nvidia-h100-{date}.jsonl").write_text(text)
+    reached = [line.split(" | ")[-1] for line in goals.table(goals.newest(tmp_path)).splitlines()]
+    assert reached[2:6] == ["0.8 |", "1.25 |", "1.5 |", "1 |"]
+    assert reached[6:] == 3 * ["not measured |"]
 
 
 def test_without_a_gpu_it_says_so_in_one_line():

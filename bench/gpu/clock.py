@@ -45,17 +45,22 @@ def seconds_of(fn: Callable[[], Any], repeats: int) -> float:
     return (time.perf_counter() - start) / repeats
 
 
-def take_turns(contestants: Mapping[str, Callable[[], Any]]) -> dict[str, float]:
-    """Return the median seconds of a call of each."""
-    repeats = {}
+def take_turns(
+    contestants: Mapping[str, Callable[[], Any]],
+) -> tuple[dict[str, float], dict[str, str]]:
+    """Return the median seconds of a call of each, and why others could not run."""
+    repeats, failed = {}, {}
     for name, fn in contestants.items():
-        seconds_of(fn, 2)
-        repeats[name] = max(1, min(MOST, int(SECONDS / seconds_of(fn, 3))))
-    found: dict[str, list[float]] = {name: [] for name in contestants}
+        try:
+            seconds_of(fn, 2)
+            repeats[name] = max(1, min(MOST, int(SECONDS / seconds_of(fn, 3))))
+        except Exception as error:  # a peer that fails must not cost the others their race
+            failed[name] = f"{type(error).__name__}: {error}"[:300]
+    found: dict[str, list[float]] = {name: [] for name in repeats}
     for _ in range(TURNS):
-        for name, fn in contestants.items():
-            found[name].append(seconds_of(fn, repeats[name]))
-    return {name: statistics.median(times) for name, times in found.items()}
+        for name, times in repeats.items():
+            found[name].append(seconds_of(contestants[name], times))
+    return {name: statistics.median(times) for name, times in found.items()}, failed
 
 
 def distance(a: Any, b: Any) -> float:

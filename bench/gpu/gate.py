@@ -1,4 +1,4 @@
-"""Write docs/cuda.md: what each CUDA kernel compiles to on each architecture. It needs no GPU.
+"""Write docs/cuda.md: what each CUDA kernel compiles to, and the goals. It needs no GPU.
 
 python bench/gpu/gate.py
 """
@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "bench" / "gpu")]
+
+import goals  # noqa: E402 - beside this file
 
 from tinygan.kernels.cuda import TABLE, nvrtc  # noqa: E402 - from this checkout
 from tinygan.kernels.cuda.spec import ARCHITECTURES, CudaKernel  # noqa: E402
@@ -22,6 +24,14 @@ instructions that a kernel promises. None spills, and none uses local memory.
 
 | kernel | source | {archs} | cap | promised |
 |---|---|{rules}---|---|
+"""
+
+GOALS = """
+## On a GPU
+
+`python bench/gpu/measure.py` measures these, side by side in one run, and keeps every row in
+`bench/results`.
+
 """
 
 
@@ -43,7 +53,8 @@ def page() -> str:
         archs=" | ".join(ARCHITECTURES),
         rules="---|" * len(ARCHITECTURES),
     )
-    return head + "".join(map(row, TABLE.values()))
+    reached = goals.table(goals.newest(ROOT / "bench" / "results"))
+    return head + "".join(map(row, TABLE.values())) + GOALS + reached
 
 
 if __name__ == "__main__":

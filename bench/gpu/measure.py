@@ -3,17 +3,18 @@
     python bench/gpu/measure.py --minutes 8 [--only conformance,ceilings,kernels,steps] [--out DIR]
 
 It needs Python 3.10 or later, NumPy, CuPy and PyTorch, and runs from a checkout that is not
-installed. In this order: the conformance suite on the hardware; the ceilings (copy bandwidth,
-matrix rate); kernels beside PyTorch's (cuDNN, torch.compile); whole training steps beside
-PyTorch's. Outputs are compared before anything is timed; contestants take turns, and the figure is
-the median of at least five turns. Every line is written as soon as it is known, to
-``bench/results/<gpu>-<date>.jsonl``, so that a run that is stopped keeps what it has; it ends by
-itself inside its time, and names what it left out.
+installed. In this order: the wrappers of PTX and the conformance suite on the hardware; the
+ceilings (copy bandwidth, matrix rate); kernels beside PyTorch's (cuDNN, torch.compile); whole
+training steps beside PyTorch's. Outputs are compared before anything is timed; contestants take
+turns, and the figure is the median of at least five turns. Every line is written as soon as it is
+known, to ``bench/results/<gpu>-<date>.jsonl``, so that a run that is stopped keeps what it has; it
+ends by itself inside its time, names what it left out, and sets what it has beside the goals.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import sys
 import time
@@ -72,10 +73,10 @@ def machine(cupy: Any, torch: Any) -> dict[str, Any]:
 
 def check(record: Record, until: float, cupy: Any) -> None:
     """Hold every CUDA kernel to the rules, on the hardware."""
-    from on_device import verdicts
+    from on_device import verdicts, wrappers
 
     failed = 0
-    for found in verdicts(cupy):
+    for found in itertools.chain(wrappers(cupy), verdicts(cupy)):
         failed += bool(found.failure)
         said = {"failure": found.failure} if found.failure else {}
         record.add("conformance", kernel=found.kernel, calls=found.calls, ratio=found.ratio, **said)
@@ -100,13 +101,15 @@ def compete(record: Record, stage: str, until: float, races: Iterator[Any]) -> N
             return
         try:
             apart = race.compare()
-            seconds = take_turns(race.contestants)
+            seconds, failed = take_turns(race.contestants)
+            if "tinygan" in failed:
+                raise RuntimeError(failed["tinygan"])
         except Exception as error:  # one race must not end the run
             record.add(stage, name=race.name, error=f"{type(error).__name__}: {error}"[:300])
             continue
         mine = seconds["tinygan"]
         ratios = {f"x {name}": s / mine for name, s in seconds.items() if name != "tinygan"}
-        columns = race.columns(mine)
+        columns = race.columns(mine) | {f"{name} failed": why for name, why in failed.items()}
         record.add(stage, name=race.name, us=1e6 * mine, apart=apart, **columns, **ratios)
 
 
@@ -132,6 +135,7 @@ def main() -> int:
 
 def measure(args: argparse.Namespace, asked: list[str], cupy: Any, torch: Any) -> int:
     """Run the stages that were asked for, each in its share of the time."""
+    import goals
     import kernel_races
     import step_races
 
@@ -154,6 +158,7 @@ def measure(args: argparse.Namespace, asked: list[str], cupy: Any, torch: Any) -
             run[stage](until)
     for what in record.left_out:
         print(f"left out for want of time: {what}")
+    print(goals.table(goals.newest(args.out)))
     print(f"written to {record.path}")
     return int(any('"failure"' in line for line in record.path.read_text().splitlines()))
 

@@ -1,4 +1,4 @@
-"""The conformance suite on a GPU: every CUDA kernel on recorded calls, as the emulator runs it.
+"""What a GPU must show: the wrappers of PTX, and every CUDA kernel on recorded calls.
 
 The suite works on NumPy arrays. Here each kernel is wrapped: its operands are copied to the device
 in the memory order that they have, the kernel runs there, and what it returns, or changed in place,
@@ -17,6 +17,7 @@ import numpy as np
 
 from tinygan import kernels
 from tinygan.errors import ConformanceError
+from tinygan.kernels.cuda import launch
 from tinygan.kernels.registry import Kernel
 from tinygan.testing.conform.calls import changed_operands
 from tinygan.testing.conform.suite import conform_kernel
@@ -37,6 +38,19 @@ class Verdict:
     calls: int
     ratio: float
     failure: str
+
+
+def wrappers(xp: Any) -> Iterator[Verdict]:
+    """Run each wrapper of csrc/common/tg_ptx.cuh on a device, one size a call."""
+    sizes = (1, 3, 4, 1023, 1024, 1025, 4096, 1_000_003)
+    wrong = []
+    for n in sizes:
+        x, y = xp.arange(n, dtype="f4"), xp.full(n + 4, -1, "f4")
+        launch("copy_through_shared", x=x, y=y, n=n)
+        if not bool((y[:n] == x).all()) or not bool((y[n:] == -1).all()):
+            wrong.append(str(n))
+    failure = f"cp.async: copies of {', '.join(wrong)} numbers are wrong" if wrong else ""
+    yield Verdict("ptx/copy_async16", len(sizes), 0.0, failure)
 
 
 def to_device(xp: Any, a: Any) -> Any:

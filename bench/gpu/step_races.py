@@ -1,7 +1,8 @@
 """Whole training steps on a GPU, eager and captured, beside PyTorch's in its faster variants.
 
 The steps, their peers and the comparison of their losses are those of ``bench/steps.py``. PyTorch
-runs in float32, in TF32, compiled (``max-autotune``), and captured as a CUDA graph.
+runs in float32, in TF32, in mixed precision (bfloat16), and captured as a CUDA graph; compiled
+(``max-autotune``), which takes minutes, in the last race alone.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from tinygan.gan import fit
 
 PLAN = (  # case of bench/steps.py, batch; the small ones first, where launches decide
     *(("mlp", n) for n in (64, 256)),
+    *(("dcgan32", n) for n in (16, 64)),
     *(("dcgan64", n) for n in (16, 64, 128, 512)),
     ("dcgan128", 64),
     ("sngan32", 64),
@@ -30,9 +32,10 @@ def races(cupy: Any, torch: Any) -> Iterator[Race]:
     """Yield the races of steps."""
     steps = importlib.import_module("steps")
     torch.set_default_device("cuda")
-    cases = steps.CASES | {"dcgan128": steps.dcgan_case(128)}
+    cases = steps.CASES | {f"dcgan{side}": steps.dcgan_case(side) for side in (32, 128)}
     for name, batch in PLAN:
         yield _race(steps, cases[name], f"{name}, batch {batch}", batch, cupy, torch)
+    yield _compiled_race(steps, cases["dcgan64"], "dcgan64, batch 64, compiled", 64, cupy, torch)
 
 
 def _ours(steps: Any, case: Any, batch: int, cupy: Any, capture: bool) -> Callable[[], Any]:
@@ -77,11 +80,25 @@ def _race(steps: Any, case: Any, name: str, batch: int, cupy: Any, torch: Any) -
         "tinygan": _ours(steps, case, batch, cupy, True),
         "tinygan eager": _ours(steps, case, batch, cupy, False),
     }
-    for variant in ("eager", "fused Adam", "compiled, channels last"):
+    for variant in ("eager", "fused Adam"):
         contestants[f"torch {variant}"] = _theirs(steps, case, batch, torch, variant)
     graphed = _theirs(steps, case, batch, torch, "fused Adam")
     contestants["torch graph"] = _later(lambda: _graph(graphed, torch))
     contestants["torch TF32"] = _with_tf32(_theirs(steps, case, batch, torch, "fused Adam"), torch)
+    contestants["torch AMP"] = _with_amp(_theirs(steps, case, batch, torch, "fused Adam"), torch)
+    return Race(name, contestants, lambda: _apart(steps, case, batch, cupy, torch))
+
+
+def _compiled_race(steps: Any, case: Any, name: str, batch: int, cupy: Any, torch: Any) -> Race:
+    step = _theirs(steps, case, batch, torch, "fused Adam")
+
+    def compiled() -> Callable[[], Any]:
+        # without the compiler's own graphs: D's two outputs would share one
+        mode = "max-autotune-no-cudagraphs"
+        step.run_G, step.run_D = (torch.compile(net, mode=mode) for net in (step.G, step.D))
+        return step
+
+    contestants = {"tinygan": _ours(steps, case, batch, cupy, True), "torch": _later(compiled)}
     return Race(name, contestants, lambda: _apart(steps, case, batch, cupy, torch))
 
 
@@ -104,6 +121,16 @@ def _with_tf32(step: Callable[[], Any], torch: Any) -> Callable[[], Any]:
             return step()
         finally:
             torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+
+    return run
+
+
+def _with_amp(step: Callable[[], Any], torch: Any) -> Callable[[], Any]:
+    """Run a step in bfloat16, whose range needs no scaling of the losses."""
+
+    def run() -> Any:
+        with torch.autocast("cuda", dtype=torch.bfloat16):
+            return step()
 
     return run
 

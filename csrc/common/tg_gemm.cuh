@@ -1,6 +1,6 @@
 // Block-level matrix product C = A B, as a template over where A and B come from and where C goes.
 //
-// A block of 256 threads makes a tile of kSide x kSide, and runs of kDepth of the inner extent go
+// A block of 256 threads makes a tile of side x side, and runs of kDepth of the inner extent go
 // through shared memory in two buffers: while one is multiplied, the next run is on its way in
 // registers, so a run costs one barrier. Both tiles lie k-major, so that a thread reads four rows
 // or four columns as one float4; rows of shared memory are 4 floats longer than the tile, which
@@ -21,7 +21,7 @@
 
 template <int side, int depth>
 struct GemmTile {
-  enum { kSide = side, kDepth = depth, kQuads = side / 64, kPitch = side + 4 };
+  enum { kRows = side, kColumns = side, kDepth = depth, kQuads = side / 64, kPitch = side + 4 };
   static_assert(side * depth == 4 * 256, "a thread fetches one four of each operand a run");
 
   struct __align__(16) Shared {
@@ -190,9 +190,9 @@ struct TilePlace {
   int row, column, first, end;
 
   __device__ __forceinline__ TilePlace(int n, int depth, int chunk) {
-    int across = (n + Tile::kSide - 1) / Tile::kSide;
-    row = blockIdx.x / across * Tile::kSide;
-    column = blockIdx.x % across * Tile::kSide;
+    int across = (n + Tile::kColumns - 1) / Tile::kColumns;
+    row = blockIdx.x / across * Tile::kRows;
+    column = blockIdx.x % across * Tile::kColumns;
     first = blockIdx.y * chunk;
     end = depth - first > chunk ? first + chunk : depth;
   }

@@ -56,3 +56,11 @@ TG_KERNEL __launch_bounds__(256, 2)
   __shared__ LargeTile::Shared shared;
   forward<LargeTile>(x, w, out, m, n, depth, chunk, conv, shared);
 }
+
+// n is at most 4.
+TG_KERNEL __launch_bounds__(128)
+    conv2d_thin(const float* __restrict__ x, const float* __restrict__ w, float* __restrict__ out,
+                int m, int n, int depth, int chunk, TgConv conv) {
+  __shared__ ThinTile::Shared shared;
+  forward<ThinTile>(x, w, out, m, n, depth, chunk, conv, shared);
+}

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "common/tg_gemm.cuh"
+#include "common/tg_thin.cuh"
 
 // As kernels/conv2d/cuda.py packs it.
 struct TgConv {

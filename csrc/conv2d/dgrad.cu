@@ -125,3 +125,12 @@ TG_KERNEL __launch_bounds__(256, 2)
   __shared__ LargeTile::Shared shared;
   backward<LargeTile>(gy, w, out, chunk, conv, shared);
 }
+
+// The image has at most 4 channels.
+TG_KERNEL __launch_bounds__(128)
+    conv2d_dgrad_thin(const float* __restrict__ gy, const float* __restrict__ w,
+                      float* __restrict__ out, int m, int n, int depth, int chunk, int phases,
+                      TgConv conv) {
+  __shared__ ThinTile::Shared shared;
+  backward<ThinTile>(gy, w, out, chunk, conv, shared);
+}

@@ -61,6 +61,13 @@ def test_sample_shows_rows_and_an_npz_has_the_outputs_alone(pix2pix, tmp_path):
     assert np.load(tmp_path / "s.npz")["images"].shape == (4, 16, 16, 1)
 
 
+def test_another_seed_shows_other_images(pix2pix, tmp_path):
+    for seed in ("0", "1"):
+        out = str(tmp_path / f"{seed}.png")
+        assert main(["sample", str(pix2pix), "--n", "2", "--seed", seed, "--out", out]) == 0
+    assert (tmp_path / "0.png").read_bytes() != (tmp_path / "1.png").read_bytes()
+
+
 def test_files_of_the_user_are_translated_at_their_own_sizes(pix2pix, tmp_path, capsys):
     (tmp_path / "in").mkdir()
     for name, shape in (("a.png", (16, 32)), ("b.bmp", (48, 16))):
@@ -100,8 +107,8 @@ def test_back_takes_the_other_generator(cyclegan, pix2pix, tmp_path, capsys):
     ("argv", "said"),
     [
         (["interpolate"], "pix2pix's G takes images, there is no z to walk in"),
-        (["sample", "--label", "1", "--out", "x.npz"], "pix2pix knows no classes"),
-        (["sample", "--truncation", "1", "--out", "x.npz"], "--truncation bounds z"),
+        (["sample", "--label", "1"], "--label 1: pix2pix knows no classes"),
+        (["sample", "--truncation", "1"], "--truncation: pix2pix's G takes images"),
         (["diagnose"], "pix2pix has a step of its own"),
         (["export", "--per-class", "2"], "--per-class 2"),
     ],

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import strict_cuda
 
 from tinygan.errors import CompileError, LaunchError
 from tinygan.kernels.cuda import cusim, launch, nvrtc, sources, table
@@ -204,3 +205,12 @@ def test_arguments_that_do_not_fit_are_named(probe, change, message):
 def test_a_kernel_without_a_row_cannot_be_launched():
     with pytest.raises(LaunchError, match="no CUDA kernel 'scale' in the table"):
         launch("scale")
+
+
+def test_arrays_of_another_device_are_refused(emulated_gpu, monkeypatch):
+    x, y = emulated_gpu.ones(4, "f4"), emulated_gpu.zeros(4, "f4")
+    launch("copy_through_shared", x=x, y=y, n=4)
+    assert (y == x).all()
+    monkeypatch.setattr(strict_cuda.Runner, "device", lambda: 1)
+    with pytest.raises(LaunchError, match="x is on device 0, and the current one is 1"):
+        launch("copy_through_shared", x=x, y=y, n=4)

@@ -11,7 +11,7 @@ from kernel_checks import check_on_cusim, lay_out, normal
 from tinygan import kernels
 from tinygan.errors import NoKernelError, ShapeError
 from tinygan.kernels.conv2d import ConvSpec, cuda
-from tinygan.kernels.cuda import cusim, products
+from tinygan.kernels.cuda import cusim, launch, products
 
 pytestmark = pytest.mark.skipif(cusim.why_not() is not None, reason=str(cusim.why_not()))
 
@@ -73,7 +73,7 @@ def matrices(m, n, k):
 @pytest.mark.parametrize("sizes", EDGES)
 def test_products_at_the_edges_of_tiles_of_64(sizes):
     a, b = matrices(*sizes)
-    assert products.product_plan(*sizes).side == 64
+    assert products.product_plan(*sizes).tile == "64"
     check_on_cusim("matmul", a, b)
     check_on_cusim("linear", a, np.ascontiguousarray(b.T), normal(2, b.shape[1], np.float32))
 
@@ -81,7 +81,7 @@ def test_products_at_the_edges_of_tiles_of_64(sizes):
 @pytest.mark.parametrize("sizes", EDGES)
 def test_products_at_the_edges_of_tiles_of_128(large, sizes):
     a, b = matrices(*sizes)
-    assert products.product_plan(*sizes).side == (128 if min(sizes[:2]) > 64 else 64)
+    assert products.product_plan(*sizes).tile == ("128" if min(sizes[:2]) > 64 else "64")
     check_on_cusim("matmul", a, b)
     check_on_cusim("linear", a, np.ascontiguousarray(b.T), normal(2, b.shape[1], np.float32))
 
@@ -151,6 +151,15 @@ CONVOLUTIONS = {  # x (N, C, H, W), (O, R, S), spec
     "65 pixels, 63 outputs": ((1, 6, 5, 13), (63, 1, 1), ConvSpec.of()),
     "129 pixels, 127 outputs": ((1, 65, 3, 43), (127, 1, 1), ConvSpec.of()),
     "128 pixels, 128 outputs": ((2, 129, 8, 8), (128, 1, 1), ConvSpec.of()),
+    "a wide image of 3 channels": ((2, 8, 17, 17), (3, 3, 3), ConvSpec.of(padding=1)),
+    "1 channel from 5": ((1, 5, 16, 16), (1, 3, 3), ConvSpec.of(padding=1)),
+    "4 channels from 12, 1 x 1": ((2, 12, 19, 15), (4, 1, 1), ConvSpec.of()),
+    "phases of an image of 3 channels": (
+        (2, 3, 34, 33),
+        (12, 4, 4),
+        ConvSpec.of(stride=2, padding=1),
+    ),
+    "phases of 2 channels, odd": ((5, 2, 23, 21), (5, 3, 3), ConvSpec.of(stride=2)),
     "more padding than kernel": ((1, 3, 3, 2), (2, 2, 2), ConvSpec.of(padding=3, stride=2)),
 }
 EVERY = pytest.mark.parametrize(("x", "w", "spec"), CONVOLUTIONS.values(), ids=CONVOLUTIONS)
@@ -181,6 +190,30 @@ def test_convolutions_in_tiles_of_128(large, x, w, spec):
 @EVERY
 def test_convolutions_in_chunks(split, x, w, spec):
     check_all(x, w, spec, "cusim/implicit_gemm")
+
+
+def test_images_of_up_to_four_channels_have_a_tile_of_their_own(monkeypatch):
+    """The layers of a DCGAN that make an image, or carry a gradient to one."""
+    taken = []
+
+    def _launch(entry, **arguments):
+        taken.append(entry)
+        launch(entry, **arguments)
+
+    monkeypatch.setattr(cuda, "launch", _launch)
+    x, w, gy = (
+        normal(0, shape, np.float32) for shape in ((2, 3, 32, 32), (8, 3, 4, 4), (2, 8, 16, 16))
+    )
+    halves = ConvSpec.of(stride=2, padding=1)
+    with kernels.use_backend("cusim"):
+        kernels.call("conv2d_dgrad", gy, w, spec=halves, x_shape=x.shape)
+        kernels.call("conv2d", gy, w.transpose(1, 0, 2, 3), spec=ConvSpec.of(padding=1))
+        kernels.call("conv2d", x, w, spec=halves)
+    assert [entry for entry in taken if entry != "conv2d_pack"] == [
+        "conv2d_dgrad_thin",
+        "conv2d_thin",
+        "conv2d_64",
+    ]
 
 
 DILATED = {

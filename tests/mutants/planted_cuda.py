@@ -35,6 +35,13 @@ CUDA = [
         conformance("matmul"),
     ),
     Mutant(
+        "the rows of a thin tile are one apart (CUDA)",
+        "csrc/common/tg_thin.cuh",
+        "int row = first() + kApart * i;",
+        "int row = first() + i;",
+        "tests/kernels/test_products_on_cusim.py::test_convolutions_at_the_edges",
+    ),
+    Mutant(
         "a sum reads over its end (CUDA)",
         "csrc/gan_loss/gan_loss.cu",
         "int end = min(n, static_cast<int>(blockIdx.x + 1) * kLogits);",

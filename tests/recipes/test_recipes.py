@@ -11,6 +11,7 @@ from tinygan import data, kernels, recipes
 from tinygan.data.captions import CAPTIONS
 from tinygan.errors import OptionError
 from tinygan.gan import fit, new_game, with_procedures
+from tinygan.gan.settings import check_settings
 from tinygan.recipes import RECIPES
 from tinygan.runs.judge import judged
 from tinygan.runs.setup import with_data
@@ -211,6 +212,15 @@ def test_settings_are_frozen_documented_and_keyword_only(name):
         config(64)
     with pytest.raises(dataclasses.FrozenInstanceError):
         config().batch = 3
+
+
+@pytest.mark.parametrize("name", [name for name, r in RECIPES.items() if r.presets])
+def test_presets_are_settings_of_the_recipe_that_can_be_used(name):
+    recipe = RECIPES[name]
+    for preset in recipe.presets.values():
+        assert type(preset) is recipe.config
+        assert preset != recipe.config()
+        check_settings(name, preset)
 
 
 @pytest.mark.parametrize("name", RECIPES)

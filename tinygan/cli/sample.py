@@ -80,17 +80,8 @@ def run(args: list[str]) -> int:
         trained = [images_of(trained, options)]
     which = mixed(trained, options)
     first = trained[0]
-    if options.input:
-        folder = Path(options.out or first.run.path / "translated")
-        told = first.classes or options.label != -1
-        domain = only(first, options.label, 1) if told else None
-        files = translate_files(first, options.input, folder, domain)
-        print(f"{len(files)} images translated at step {first.game.step}: {folder}")
-        return OK
     out = Path(options.out or first.run.path / f"samples-seed{options.seed}.png")
-    if first.game.translation is not None and len(trained) == 1 and out.suffix == ".png":
-        save_translations(out, first, options.n)
-        print(f"{options.n} translations of step {first.game.step}: {out}")
+    if len(trained) == 1 and translated(first, options, out):
         return OK
     samples = np.empty((options.n, *first.sample_shape), np.float32)
     labels = np.zeros(options.n, np.int64)
@@ -120,6 +111,29 @@ def caption_of(trained: list[Trained], options: Options) -> int:
         return parse_caption(options.text)
     except OptionError as error:
         raise UsageError(f"--text: {error}") from None
+
+
+def translated(trained: Trained, options: Options, out: Path) -> bool:
+    """Write what a run whose G takes images shows; tell whether there was anything to write.
+
+    Raises:
+        UsageError: a flag speaks of z, or of a domain that there is none of.
+    """
+    if trained.game.translation is None:
+        return False
+    if options.truncation is not None:
+        raise UsageError(f"--truncation: {trained.recipe.name}'s G takes images, no z")
+    asked = options.label != -1 or (trained.classes and options.input)
+    domain = only(trained, options.label, 1) if asked else None
+    step = trained.game.step
+    if options.input:
+        folder = Path(options.out or trained.run.path / "translated")
+        files = translate_files(trained, options.input, folder, domain)
+        print(f"{len(files)} images translated at step {step}: {folder}")
+    elif out.suffix == ".png":
+        save_translations(out, trained, options.n, options.seed)
+        print(f"{options.n} translations of step {step}: {out}")
+    return bool(options.input) or out.suffix == ".png"
 
 
 def images_of(trained: list[Trained], options: Options) -> Trained:

@@ -24,11 +24,11 @@ from .exits import UsageError
 from .opening import Trained
 
 
-def save_translations(out: Path, trained: Trained, n: int) -> None:
+def save_translations(out: Path, trained: Trained, n: int, seed: int) -> None:
     """Write n rows of source, G(source), target; raises ``SaveError``."""
     trained.load_dataset()
     with computing(trained.backend):
-        save_rows(out, list(translations(trained.game, n, ema=trained.ema)))
+        save_rows(out, list(translations(trained.game, n, ema=trained.ema, seed=seed)))
 
 
 def reversed_run(trained: Trained) -> Trained:

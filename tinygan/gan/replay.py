@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from .. import random
 from ..autograd import Tensor
 from ..errors import OptionError, StateError
@@ -42,6 +44,9 @@ class ReplayPool:
         """
         if self.size == 0:
             return fakes.detach()
+        xp: Any = xp_of(fakes.data)
+        if self._images and xp_of(self._images[0]) is not xp:  # loaded, and not used since
+            self._images = [xp.asarray(image) for image in self._images]
         stream = random.current().stream("replay")
         n = fakes.shape[0]
         swaps = stream.bernoulli(n, self.p).tolist()
@@ -66,7 +71,7 @@ class ReplayPool:
         return {"images": Tensor(xp_of(self._images[0]).stack(self._images)).numpy()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take back what ``state_dict`` returned.
+        """Take back what ``state_dict`` returned; the images go to the device of the next fakes.
 
         Raises:
             StateError: it holds more images than the pool.
@@ -74,8 +79,7 @@ class ReplayPool:
         images = state.get("images", ())
         if len(images) > self.size:
             raise StateError(f"a pool of {self.size} can't take back {len(images)} images")
-        xp = random.current().xp
-        self._images = [xp.array(image, order="C") for image in images]
+        self._images = [np.array(image, order="C") for image in images]
 
 
 def _allocate(like: Array) -> Array:

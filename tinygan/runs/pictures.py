@@ -91,13 +91,21 @@ def save_reals(path: PathLike, game: Game, dataset: Dataset, rows: Array) -> Non
         save_rows(path, list(game.cut(samples))[: 1 if game.translation.domains else 2])
 
 
-def translations(game: Game, n: int, *, ema: bool = True) -> Iterator[Array]:
+def translations(
+    game: Game, n: int, *, ema: bool = True, seed: int | None = None
+) -> Iterator[Array]:
     """Yield the columns of a picture of n translations. Shapes: each (n, C, H, W), NumPy.
+
+    Args:
+        game: one whose G takes images.
+        n: rows.
+        ema: use the averaged generator where there is one.
+        seed: another seed shows others; None shows the same at every call.
 
     Raises:
         OptionError: the game's G takes no images.
     """
-    source, target = game.cut(game.draw(n))
+    source, target = game.cut(game.draw(n, seed=seed))
     back = game.extra.get(game.translation.back) if game.translation else None
     net, streams = game.generator(ema=ema), random.Streams(game.streams.seed, game.streams.xp)
 
@@ -159,9 +167,9 @@ def write_summary(run: RunDirectory) -> None:
         SaveError: a file could not be written.
     """
     frames = run.fakes()
-    shape = tuple(run.read_config().get("shape", ()))
-    if frames and is_film(shape):
-        save_film(run.path / "samples.gif", frames[-1], shape)
+    config = run.read_config()
+    if frames and config.get("film"):
+        save_film(run.path / "samples.gif", frames[-1], tuple(config["shape"]))
     elif frames:
         save_gif(run.path / "samples.gif", frames)
     save_curves(run.path / "curves.png", run.read_rows())

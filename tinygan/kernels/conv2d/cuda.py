@@ -69,7 +69,7 @@ def _pack(w: Array) -> Array:
 def _product(entry: str, out: Array, plan: ProductPlan, **arguments: Any) -> None:
     """Launch a product by its plan, and add its splits up; ``out`` is dense."""
     room = plan.room(out)
-    launch(f"{entry}_{plan.side}", out=room, chunk=plan.chunk, **arguments)
+    launch(f"{entry}_{plan.tile}", out=room, chunk=plan.chunk, **arguments)
     if plan.splits > 1:
         add_splits(room, out)
 
@@ -83,7 +83,7 @@ def conv2d(x: Array, w: Array, *, spec: ConvSpec) -> Array:
     _product(
         "conv2d",
         y.transpose(_NHWC),
-        product_plan(m, n, depth),
+        product_plan(m, n, depth, thin=True),
         x=pixels_of(x),
         w=_pack(w),
         m=m,
@@ -120,7 +120,7 @@ def conv2d_dgrad(gy: Array, w: Array, *, spec: ConvSpec, x_shape: Shape) -> Arra
     _product(
         "conv2d_dgrad",
         gx.transpose(_NHWC),
-        product_plan(m, n, depth, phases),
+        product_plan(m, n, depth, items=phases, thin=True),
         gy=pixels_of(gy),
         w=_pack(w),
         m=m,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import functools
 import sys
-from typing import Any
 
 from ...errors import LaunchError
 from . import nvrtc
@@ -40,6 +39,11 @@ def _call(name: str, *arguments: object) -> None:
         text = ctypes.c_char_p()
         _library().cuGetErrorString(status, ctypes.byref(text))
         raise LaunchError(f"{name}: {(text.value or b'unknown error').decode()}")
+
+
+def device() -> int:
+    """Return the number of CuPy's current device."""
+    return int(sys.modules["cupy"].cuda.Device().id)
 
 
 def architecture(device: int) -> str:
@@ -75,11 +79,10 @@ def run(row: CudaKernel, grid: Grid, shared_bytes: int, arguments: Arguments) ->
         CompileError: the source does not compile.
         LaunchError: the driver refuses.
     """
-    cuda: Any = sys.modules["cupy"].cuda
-    function = _function(row, cuda.Device().id)
+    function = _function(row, device())
     if shared_bytes > _MOST_SHARED_BY_DEFAULT:
         _allow_shared(function.value or 0, shared_bytes)
-    stream = ctypes.c_void_p(cuda.get_current_stream().ptr)
+    stream = ctypes.c_void_p(sys.modules["cupy"].cuda.get_current_stream().ptr)
     block = (row.threads, 1, 1)
     values = pointers(arguments)
     _call("cuLaunchKernel", function, *grid, *block, shared_bytes, stream, values, None)

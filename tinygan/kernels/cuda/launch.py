@@ -88,7 +88,7 @@ def launch(entry: str, **arguments: Any) -> None:
     libraries: set[str] = set()
     kept = [_pack(entry, p, arguments[p.name], libraries) for p in row.parameters]
     if len(libraries) != 1:
-        raise LaunchError(f"{entry}: all arrays must be NumPy's, or all CuPy's on one device")
+        raise LaunchError(f"{entry}: all arrays must be NumPy's, or all CuPy's")
     scalars = {p.name: arguments[p.name] for p in row.parameters if not p.pointer}
     if row.needs is not None and (reason := row.needs(**scalars)):
         raise LaunchError(f"{entry}: {reason}")
@@ -166,10 +166,19 @@ def address(
     if not a.flags.c_contiguous:
         raise LaunchError(f"{entry}: {name} must be C contiguous, got strides {a.strides}")
     if not is_numpy(a):
-        return int(a.data.ptr)  # type: ignore[attr-defined]
+        return _device_address(entry, name, a)
     if written and not a.flags.writeable:
         raise LaunchError(f"{entry}: {name} is written to, and must not be read-only")
     place: int = a.__array_interface__["data"][0]
     if place % a.dtype.itemsize:
         raise LaunchError(f"{entry}: {name} must be aligned to {a.dtype.itemsize} bytes")
     return place
+
+
+def _device_address(entry: str, name: str, a: Any) -> int:
+    here = RUNNERS[xp_of(a).__name__].device()
+    if a.device.id != here:
+        raise LaunchError(
+            f"{entry}: {name} is on device {a.device.id}, and the current one is {here}"
+        )
+    return int(a.data.ptr)

@@ -1,4 +1,4 @@
-"""How matrix products are cut into tiles and splits (csrc/common/tg_gemm.cuh).
+"""How matrix products are cut into tiles and splits (csrc/common/tg_gemm.cuh, tg_thin.cuh).
 
 The plan depends on the shape alone, so reruns are bit-equal. A product with few tiles and a long
 inner extent is cut along it: the pieces are summed apart and added in a fixed order by
@@ -24,12 +24,12 @@ class ProductPlan:
     """How one product (M, K) by (K, N) is cut.
 
     Attributes:
-        side: of a tile, 64 or 128.
+        tile: ``64`` or ``128``, squares of that side, or ``thin``, 256 by 4.
         chunk: of the inner extent that a block sums: a multiple of 16, or all of it.
         splits: how many chunks there are.
     """
 
-    side: int
+    tile: str
     chunk: int
     splits: int
 
@@ -41,17 +41,32 @@ class ProductPlan:
         return out
 
 
-def product_plan(m: int, n: int, depth: int, items: int = 1) -> ProductPlan:
-    """Plan the product of (m, depth) and (depth, n), of which ``items`` run at once."""
+def product_plan(m: int, n: int, depth: int, *, items: int = 1, thin: bool = False) -> ProductPlan:
+    """Plan the product of (m, depth) and (depth, n).
+
+    Args:
+        m: rows.
+        n: columns.
+        depth: the inner extent.
+        items: how many such products run at once.
+        thin: there is a kernel for products of up to four columns.
+    """
+    if thin and n <= 4 and m >= 256:
+        # its blocks have half the others' threads
+        return _split("thin", items * over(m, 256), depth, 2 * _BLOCKS)
     large = items * over(m, 128) * over(n, 128)
     if large >= _BLOCKS // 2 and min(m, n) > 64:
-        return ProductPlan(128, max(depth, 1), 1)
-    tiles = items * over(m, 64) * over(n, 64)
-    wanted = min(_BLOCKS // tiles, over(depth, _CHUNK), _MOST_SPLITS)
+        return ProductPlan("128", max(depth, 1), 1)
+    return _split("64", items * over(m, 64) * over(n, 64), depth, _BLOCKS)
+
+
+def _split(tile: str, tiles: int, depth: int, blocks: int) -> ProductPlan:
+    """Cut the inner extent so that ``tiles`` become about as many blocks as are wanted."""
+    wanted = min(blocks // tiles, over(depth, _CHUNK), _MOST_SPLITS)
     if wanted < 2:
-        return ProductPlan(64, max(depth, 1), 1)
+        return ProductPlan(tile, max(depth, 1), 1)
     chunk = over(over(depth, wanted), 16) * 16
-    return ProductPlan(64, chunk, over(depth, chunk))
+    return ProductPlan(tile, chunk, over(depth, chunk))
 
 
 def add_splits(partial: Array, y: Array, bias: Array | None = None) -> None:

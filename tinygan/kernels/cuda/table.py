@@ -28,11 +28,11 @@ def _tiles(*, items: int, m: int, n: int, **_: Any) -> Grid:
     return over(m, 64) * over(n, 64), items, 1
 
 
-def _splits(side: int) -> Callable[..., Grid]:
+def _splits(rows: int, columns: int) -> Callable[..., Grid]:
     """Make the grid of a product cut into tiles and, along its sums, into chunks."""
 
     def _grid(*, m: int, n: int, depth: int, chunk: int, phases: int = 1, **_: Any) -> Grid:
-        return over(m, side) * over(n, side), over(depth, chunk), phases
+        return over(m, rows) * over(n, columns), over(depth, chunk), phases
 
     return _grid
 
@@ -74,15 +74,19 @@ _ROWS = (
     _row("bias_act/bias_act.cu", "bias_act", spread("n"), 40, opcodes=_WIDE),
     _row("bias_act/bias_act.cu", "bias_act_vjp", column_grid, 40),
     _row("conv2d/conv2d.cu", "conv2d_pack", _squares, 32),
-    _row("conv2d/conv2d.cu", "conv2d_64", _splits(64), 72, opcodes=_PRODUCT),
-    _row("conv2d/conv2d.cu", "conv2d_128", _splits(128), 128, opcodes=_PRODUCT),
-    _row("conv2d/dgrad.cu", "conv2d_dgrad_64", _splits(64), 72, opcodes=_PRODUCT),
-    _row("conv2d/dgrad.cu", "conv2d_dgrad_128", _splits(128), 128, opcodes=_PRODUCT),
+    _row("conv2d/conv2d.cu", "conv2d_64", _splits(64, 64), 72, opcodes=_PRODUCT),
+    _row("conv2d/conv2d.cu", "conv2d_128", _splits(128, 128), 128, opcodes=_PRODUCT),
+    _row("conv2d/conv2d.cu", "conv2d_thin", _splits(256, 4), 72, opcodes=_PRODUCT, threads=128),
+    _row("conv2d/dgrad.cu", "conv2d_dgrad_64", _splits(64, 64), 72, opcodes=_PRODUCT),
+    _row("conv2d/dgrad.cu", "conv2d_dgrad_128", _splits(128, 128), 128, opcodes=_PRODUCT),
+    _row(
+        "conv2d/dgrad.cu", "conv2d_dgrad_thin", _splits(256, 4), 72, opcodes=_PRODUCT, threads=128
+    ),
     _row("conv2d/direct.cu", "conv2d_direct", spread("count"), 64),
     _row("conv2d/direct.cu", "conv2d_dgrad_direct", spread("count"), 40),
     _row("conv2d/direct.cu", "conv2d_wgrad_direct", spread("count"), 48),
-    _row("conv2d/wgrad.cu", "conv2d_wgrad_64", _splits(64), 72, opcodes=_PRODUCT),
-    _row("conv2d/wgrad.cu", "conv2d_wgrad_128", _splits(128), 128, opcodes=_PRODUCT),
+    _row("conv2d/wgrad.cu", "conv2d_wgrad_64", _splits(64, 64), 72, opcodes=_PRODUCT),
+    _row("conv2d/wgrad.cu", "conv2d_wgrad_128", _splits(128, 128), 128, opcodes=_PRODUCT),
     _row("descent/descent.cu", "sgd", _tensors, 40),
     _row("descent/descent.cu", "rmsprop", _tensors, 40),
     _row("elementwise/elementwise.cu", "elementwise_flat", spread("n", 4), 64, opcodes=_WIDE),
@@ -102,8 +106,8 @@ _ROWS = (
     _row("layer_norm/layer_norm.cu", "layer_norm_vjp", row_grid, 48),
     _row("layer_norm/layer_norm.cu", "layer_norm_vjp_columns", segment_grid, 48),
     _row("layer_norm/layer_norm.cu", "layer_norm_vjp_totals", warps("columns"), 48),
-    _row("matmul/matmul.cu", "matmul_64", _splits(64), 72, opcodes=_PRODUCT),
-    _row("matmul/matmul.cu", "matmul_128", _splits(128), 128, opcodes=_PRODUCT),
+    _row("matmul/matmul.cu", "matmul_64", _splits(64, 64), 72, opcodes=_PRODUCT),
+    _row("matmul/matmul.cu", "matmul_128", _splits(128, 128), 128, opcodes=_PRODUCT),
     _row("matmul/matmul.cu", "split_sums", spread("count"), 32),
     _row("philox/philox.cu", "philox", spread("n", 4), 64, contract=False),
     _row("philox/philox.cu", "philox_words", spread("n", 4), 48, contract=False),
@@ -114,6 +118,7 @@ _ROWS = (
     _row("pool2d/pool2d.cu", "max_pool2d", spread("count"), 40),
     _row("pool2d/pool2d.cu", "gather2d", spread("count"), 32),
     _row("pool2d/pool2d.cu", "scatter2d", lambda threads, **_: (over(threads, 256), 1, 1), 40),
+    _row("probe/copies.cu", "copy_through_shared", spread("n", 4), 32, opcodes=("LDGSTS",)),
     _row("reduce/columns.cu", "column_totals", lambda channels, **_: (over(channels, 8), 1, 1), 32),
     _row("reduce/moments.cu", "segment_moments", segment_grid, 48),
     _row("reduce/moments.cu", "segment_moments_totals", warps("segments", "groups"), 48),

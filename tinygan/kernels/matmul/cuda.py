@@ -57,7 +57,7 @@ def _product(a: Array, b: Array, bias: Array | None) -> Array:
     steps = {"a_row": a_row, "a_step": a_step, "b_column": b_column, "b_step": b_step}
     room = plan.room(y)
     launch(
-        f"matmul_{plan.side}",
+        f"matmul_{plan.tile}",
         a=base_a,
         b=base_b,
         bias=bias if plan.splits == 1 else None,
