@@ -5,10 +5,10 @@
     D(x)          (conv 4, stride 2, LeakyReLU) until 2 pixels are left: logits of patches, the mean
                   of which is D's score, and logits of the K domains
 
-Choi et al., arXiv:1711.09020, tables IV and V. *Deviation*: no instance norm behind G's first
+Choi et al., arXiv:1711.09020, tables IV and V. *Deviations*: no instance norm behind G's first
 layer. The domain joins the image as K constant planes; a convolution makes constants of them, and
 the mean over the image, which that norm takes away, is all there is to a constant. In the paper's G
-the domain gets past it at the border alone, by the zeros around.
+the domain gets past it at the border alone, by the zeros around; here G pads by mirror images.
 """
 
 from __future__ import annotations
@@ -42,7 +42,10 @@ class StarGenerator(nn.Module):
         check_sides(image_shape)
         self.num_classes = num_classes
         channels, width = image_shape[0], ngf
-        layers: list[nn.Module] = [nn.Conv2d(channels + num_classes, width, 7, 1, 3), nn.ReLU()]
+        layers: list[nn.Module] = [
+            nn.Conv2d(channels + num_classes, width, 7, 1, 3, padding_mode="reflect"),
+            nn.ReLU(),
+        ]
         for _ in range(_HALVINGS):
             layers += _normed(nn.Conv2d(width, 2 * width, 4, 2, 1, bias=False), 2 * width)
             width *= 2
@@ -50,7 +53,8 @@ class StarGenerator(nn.Module):
         for _ in range(_HALVINGS):
             width //= 2
             layers += _normed(nn.ConvTranspose2d(2 * width, width, 4, 2, 1, bias=False), width)
-        self.main = nn.Sequential(*layers, nn.Conv2d(width, channels, 7, 1, 3), nn.Tanh())
+        last = nn.Conv2d(width, channels, 7, 1, 3, padding_mode="reflect")
+        self.main = nn.Sequential(*layers, last, nn.Tanh())
 
     def forward(self, x: Tensor, y: Array | None = None) -> Tensor:
         """Change images into the domains ``y``, or into all in turn."""
