@@ -119,9 +119,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--json", type=Path, help="append one line a contestant to this file")
     args = parser.parse_args()
-    stack = CASES[args.case]
+    stack, others = CASES[args.case], peers.named(args.peer, ("torch",))
     found: dict[str, Any] = {"tinygan": ours(stack)}
-    if peers.named(args.peer, ("torch",)):
+    if others:
         print(compare(stack))
         found |= {f"torch {variant}": theirs(stack, variant) for variant in VARIANTS}
     result = timing.take_turns(found, rounds=args.rounds, seconds=0.3)

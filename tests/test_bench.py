@@ -86,6 +86,7 @@ def test_scaling_takes_each_point_once_and_the_last_run_of_it(bench):
         ("steps.py --variant eager", "add --peer torch"),
         ("steps.py --peer tensorflow", "use torch or jax"),
         ("run.py --peer jax", "use torch"),
+        ("stacks.py --peer jax", "use torch"),
     ],
 )
 def test_what_no_benchmark_has_is_one_line(command, said):

@@ -125,8 +125,8 @@ def _filtered(x: Array, taps: tuple[int, int, int], axis: int) -> Array:
     """Correlate along an axis with three taps; the border pixel is repeated."""
     widths = [(1, 1) if k == axis else (0, 0) for k in range(3)]
     padded, extent = np.pad(x, widths, mode="edge"), x.shape[axis]
-    shifted = (np.take(padded, range(k, k + extent), axis) for k in range(3))
-    out: Array = sum(tap * part for tap, part in zip(taps, shifted, strict=True))  # type: ignore[assignment]
+    before, at, after = (np.take(padded, range(k, k + extent), axis) for k in range(3))
+    out: Array = taps[0] * before + taps[1] * at + taps[2] * after
     return out
 
 
