@@ -29,7 +29,10 @@ from tinygan.recipes.age_editing import edit
 PAIRS = 1000
 TRAINED = 1500  # digits that train; the other 297 are changed
 COGAN: dict[str, Any] = {"ngf": 32, "ndf": 32, "batch": 64, "half_life_kimg": 5}
-STARGAN: dict[str, Any] = {"ngf": 16, "ndf": 32, "blocks": 2, "lr": 5e-4}
+STARGAN: dict[str, Any] = {
+    "ngf": 16, "ndf": 16, "blocks": 2, "lr": 5e-4, "n_critic": 2,
+    "lambda_rec": 100, "lambda_id": 100,
+}
 AGE: dict[str, Any] = {"ngf": 32, "ndf": 32, "half_life_kimg": 5}
 COGAN_STEPS, STARGAN_STEPS, AGE_STEPS = 10_000, 15_000, 8_000
 

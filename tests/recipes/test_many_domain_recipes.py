@@ -55,7 +55,7 @@ def test_the_loss_of_cogan_is_that_of_both_pairs_of_players():
 
 
 def test_the_losses_of_stargan_are_the_sums_of_their_parts():
-    lambdas = {"lambda_gp": 3.0, "lambda_cls": 0.5, "lambda_rec": 7.0}
+    lambdas = {"lambda_gp": 3.0, "lambda_cls": 0.5, "lambda_rec": 7.0, "lambda_id": 2.0}
     game = game_of("stargan", (3, 8, 8), num_classes=4, blocks=1, **lambdas)
     x, y, c = Tensor(normal(5, 3, 8, 8)), np.array([0, 1, 2, 3, 0]), np.array([1, 1, 0, 3, 2])
     with random.using(game.streams):
@@ -72,6 +72,7 @@ def test_the_losses_of_stargan_are_the_sums_of_their_parts():
     assert loss_d == pytest.approx(-gap + 3.0 * ((norms - 1) ** 2).mean() + 0.5 * classes, rel=1e-4)
     back = abs(x.data - game.G(changed, y).data).mean()
     parts = -fake.numpy().mean() + 0.5 * cross_entropy(fake_domain, c) + 7.0 * back
+    parts += 2.0 * abs(x.data - game.G(x, y).data).mean()
     assert loss_g == pytest.approx(parts, rel=1e-4)
     assert game.metrics["w_distance"] == pytest.approx(gap, rel=1e-4, abs=1e-6)
 

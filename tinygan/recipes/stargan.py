@@ -9,6 +9,9 @@ Domains are the labels: ``--data painted:digits``, or a folder of folders. lambd
 10, lambda_gp 10, five steps of D for one of G, Adam(1e-4, 0.5), batches of 16, rates that fall to 0
 over the second half of 40,000 steps (200,000 of D), as in the authors' code: ``--decay-steps``.
 
+``--lambda-id`` adds lambda_id E |x - G(x, y)|, as CycleGAN does: what is changed and back is the
+same digit, but on the way it may be another one, which nothing else in L_G forbids.
+
 Deviations: D's score is the mean of its patches, and the penalty holds that mean's slope, not the
 sum's; no instance norm behind G's first layer, see ``networks/stargan.py``.
 """
@@ -40,6 +43,7 @@ class Config:
         lambda_gp: weight of the gradient penalty.
         lambda_cls: weight of telling the domains.
         lambda_rec: weight of getting the image back.
+        lambda_id: weight of leaving an image in its own domain as it is; 0 in the paper.
         decay_steps: the step at which learning rates reach 0, from its half on; 0: they stay.
         num_classes: K, domains; 0: as many as a run's data have labels.
         nz: 0: there is no z, G takes images.
@@ -56,6 +60,7 @@ class Config:
     lambda_gp: float = 10.0
     lambda_cls: float = 1.0
     lambda_rec: float = 10.0
+    lambda_id: float = 0.0
     decay_steps: int = 0
     num_classes: int = 0
     nz: int = 0
@@ -105,6 +110,8 @@ def g_loss(game: Game, x: Tensor, y: Array, c: Array) -> Tensor:
     game.metrics["cycle"] = float(back)
     classes = config.lambda_cls * ops.cross_entropy(domain, c)
     loss: Tensor = ops.wasserstein_g_loss(score) + classes + config.lambda_rec * back
+    if config.lambda_id:
+        loss = loss + config.lambda_id * l1(x, game.G(x, y))
     return loss
 
 
