@@ -4,9 +4,10 @@
 
 NAME is one of ``trainings.TRAININGS``, all by default: a recipe joins the gallery by an entry
 there. The grid holds 64 samples of the averaged G where there is one, or ten of each class in
-columns; each picture leaves a line in ``bench/results/gallery.jsonl``, and the page is made of
-those lines. Of a recipe that translates sixteen rows are shown: source, output, target, and where
-it translates back too, what it makes of its own outputs.
+columns (of more classes a hundred samples in order); films are rows of frames. Of a recipe that
+translates sixteen rows are shown: source, output, target, and where it translates back too, what it
+makes of its own outputs; or the source in each of its domains. Each picture leaves a line in
+``bench/results/gallery.jsonl``, and the page is made of those lines.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ from typing import Any
 
 import numpy as np
 import timing
-from trainings import TRAININGS, train
+from trainings import TRAININGS, dataset, train
 
 from tinygan.gan import Game
+from tinygan.kernels.arrays import Array
+from tinygan.runs import pictures
 from tinygan.runs.grids import make_grid, save_png
-from tinygan.runs.pictures import beside, translations
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "gallery"
@@ -41,28 +43,31 @@ matches features and not looks, `bigan` and `gan` are dense networks.
 """
 
 
-def shown(game: Game) -> tuple[np.ndarray, int]:
-    """Return the images of a picture, and how many a line has."""
-    if game.translation is not None:
-        translated = list(translations(game, 16))
-        return beside(translated), 2 * len(translated)
-    classes = getattr(game.G, "num_classes", 0)
-    if classes:
-        return game.sample(100, labels=np.arange(100) % classes), 10
-    return game.sample(64), 8
-
-
 def save_picture(name: str, game: Game, *, cpu_seconds: float) -> None:
     """Write the grid of a trained game, and its line."""
-    samples, columns = shown(game)
-    times = max(1, SIDE // samples.shape[-1])
-    large = samples.repeat(times, axis=2).repeat(times, axis=3)
-    save_png(FOLDER / f"{name}.png", make_grid(large, nrow=columns))
-    training = TRAININGS[name]
+    training, path = TRAININGS[name], FOLDER / f"{name}.png"
+    samples = dataset(training.data)
+    if game.translation is not None or pictures.is_film(samples.shape):
+        game.dataset = samples
+        pictures.save_game(path, game, samples)
+    else:
+        save_png(path, grid_of(game))
     row = {"name": name, "data": training.data, "steps": game.step, "seed": game.streams.seed}
     row |= {"cpu_seconds": round(cpu_seconds, 1), "settings": training.settings}
     with ROWS.open("a") as out:
         out.write(json.dumps(row | timing.environment()) + "\n")
+
+
+def grid_of(game: Game) -> Array:
+    """Lay out samples of a game, of all classes where G is given one."""
+    rows, columns, labels = 8, 8, None
+    classes = getattr(game.G, "num_classes", 0)
+    if classes:
+        rows, columns, k = 10, 10, np.arange(100)
+        labels = k % classes if classes <= columns else k * classes // 100
+    samples = game.sample(rows * columns, labels=labels)
+    times = max(1, SIDE // samples.shape[-1])
+    return make_grid(samples.repeat(times, axis=2).repeat(times, axis=3), nrow=columns)
 
 
 def page() -> str:

@@ -130,6 +130,31 @@ TRAININGS = {
         data="unpaired:digits:32,inverted:digits:32",
         settings={"batch": 4, "lr": 5e-4, "ngf": 8, "ndf": 8, "blocks": 2, "flip": False},
     ),
+    "cogan": Training(
+        steps=4000,
+        data="half-inverted:digits:16",
+        settings={"batch": 64, "ngf": 32, "ndf": 32, "half_life_kimg": 5.0},
+    ),
+    "stargan": Training(
+        steps=1000,
+        data="painted:digits:16",
+        settings={"ngf": 16, "ndf": 32, "blocks": 2, "lr": 2e-4, "decay_steps": 1000},
+    ),
+    "age_editing": Training(
+        steps=4000,
+        data="slanted:digits:16",
+        settings={"ngf": 32, "ndf": 32, "half_life_kimg": 5.0},
+    ),
+    "text_to_image": Training(
+        steps=2500,
+        data="captioned:digits:16",
+        settings={"batch": 32, "ngf": 32, "ndf": 32, "half_life_kimg": 2.0},
+    ),
+    "video": Training(
+        steps=1800,
+        data="moving:digits",
+        settings={"ngf": 32, "ndf": 32, "half_life_kimg": 2.0},
+    ),
 }
 
 

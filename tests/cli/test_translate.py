@@ -107,7 +107,7 @@ def test_back_takes_the_other_generator(cyclegan, pix2pix, tmp_path, capsys):
     ("argv", "said"),
     [
         (["interpolate"], "pix2pix's G takes images, there is no z to walk in"),
-        (["sample", "--label", "1"], "--label: pix2pix's G takes images, no classes and no z"),
+        (["sample", "--label", "1"], "--label 1: pix2pix knows no classes"),
         (["sample", "--truncation", "1"], "--truncation: pix2pix's G takes images"),
         (["diagnose"], "pix2pix has a step of its own"),
         (["export", "--per-class", "2"], "--per-class 2"),

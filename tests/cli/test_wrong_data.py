@@ -66,7 +66,7 @@ def is_one_line(code, err):
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_points_train_or_are_refused_in_a_line(recipe, trained):
     code, _, err = trained(recipe, "ring")
-    assert (code == 0 and not err) or (code == 2 and is_one_line(code, err)), err
+    assert (code == 0 and not err) or is_one_line(code, err), err
     assert (code == 0) == ("points" in RECIPES[recipe].data)
 
 
@@ -83,8 +83,7 @@ def test_images_of_any_size_train_perhaps_after_a_resize_with_a_notice(
         taken = any(line.startswith(resized) for line in out)
         assert taken or f"{height}, {width})" in " ".join(out)
     else:
-        assert "points" in RECIPES[recipe].data
-        assert "images" not in RECIPES[recipe].data
+        assert not any(kind.endswith("images") for kind in RECIPES[recipe].data.split(", "))
         assert is_one_line(code, err)
 
 

@@ -245,3 +245,8 @@ def test_a_head_start_under_the_saturating_loss_is_warned_of():
     assert "no slope left for G" in line
     assert procedure_warnings(minimax) == []
     assert procedure_warnings(get("gan"), pretrain_d=5) == []
+
+
+def test_a_pool_and_a_curriculum_go_together():
+    game, _ = trained("dcgan", pool=4, curriculum="blur:1/2")
+    assert "forward" not in vars(game.G)

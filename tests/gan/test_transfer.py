@@ -115,14 +115,18 @@ def test_spectral_norms_weights_are_frozen_too():
     assert "main.2.weight_orig" in left
 
 
+CLASSES = {"text_to_image": 120}
+SHAPES = {"video": (4, 16, 16), "pix2pix": (2, 16, 16), "cyclegan": (2, 16, 16)}
+
+
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe_takes_its_own_weights_and_freezes_a_layer(name):
     recipe = with_frozen(get(name), 1)
     sizes = {"hidden": 8, "ngf": 8, "ndf": 8, "nf": 8, "nz": 4}
     fields = {f: size for f, size in sizes.items() if hasattr(recipe.config(), f)}
-    fields |= {"num_classes": 3} if recipe.labelled else {}
+    fields |= {"num_classes": CLASSES.get(name, 3)} if recipe.labelled else {}
     config = recipe.config(**fields, batch=4)
-    shape = (2, 16, 16) if recipe.domains else (1, 16, 16)
+    shape = SHAPES.get(name, (1, 16, 16))
     source, game = (new_game(recipe, shape, seed=s, config=config) for s in (1, 2))
     assert len(game.opt_d.params) < len(source.D.parameters()) or "extra" in vars(game)
     assert start_from(game, source.state()[0], num_classes=fields.get("num_classes", 0)) == []

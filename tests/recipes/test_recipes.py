@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tinygan import data, kernels, recipes
+from tinygan.data.captions import CAPTIONS
 from tinygan.errors import OptionError
 from tinygan.gan import fit, new_game, with_procedures
 from tinygan.gan.settings import check_settings
@@ -59,18 +60,33 @@ SMALL = {
     },
     "srgan": {"batch": 8, "ngf": 4, "ndf": 2, "blocks": 1, "pretrain": 2, "decay_at": 3},
     "esrgan": {"batch": 8, "ngf": 4, "growth": 2, "ndf": 2, "blocks": 1, "pretrain": 2},
+    "cogan": {"batch": 8, "nz": 4, "ngf": 2, "ndf": 2, "num_classes": 10},
+    "stargan": {"batch": 4, "ngf": 2, "ndf": 2, "blocks": 1, "n_critic": 1, "num_classes": 10},
+    "age_editing": PLAIN | {"num_classes": 10},
+    "text_to_image": {
+        "batch": 8,
+        "nz": 4,
+        "ngf": 2,
+        "ndf": 2,
+        "features": 3,
+        "hidden": 3,
+        "num_classes": len(CAPTIONS),
+    },
+    "video": {"batch": 4, "nz": 3, "motion": 2, "ngf": 2, "ndf": 2},
 }
 IMAGES_ONLY = {
     "dcgan", "began", "ebgan", "projection", "sagan", "biggan", "progan", "stylegan", "stylegan2",
-    "srgan", "esrgan",
+    "srgan", "esrgan", "cogan", "stargan",
 }  # fmt: skip
-PAIRS = {  # what recipes that translate train on, of images so large
+OWN = {  # what recipes train on that take no plain images, of images so large
     "pix2pix": "edges:digits:{}",
     "cyclegan": "unpaired:digits:{0},inverted:digits:{0}",
+    "text_to_image": "captioned:digits:{}",
+    "video": "moving:digits:{}",
 }
 SIDE = {"srgan": 16, "esrgan": 16}  # whose D halves it four times; of others 8
 ON = {name: "digits:8" for name in RECIPES} | {"unrolled": "ring", "consensus": "ring"}
-ON |= {name: spec.format(8) for name, spec in PAIRS.items()}
+ON |= {name: spec.format(8) for name, spec in OWN.items()}
 ON |= {name: f"digits:{side}" for name, side in SIDE.items()}
 
 
@@ -129,12 +145,13 @@ UNAUGMENTED = {
     "vae",
     "vae_gan",
     "semi_supervised",
+    "video",
 }
 
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_d_judges_augmented_images_of_any_recipe_or_the_reason_is_given(name):
-    spec = PAIRS.get(name, "digits:{}").format(SIDE.get(name, 8))
+    spec = OWN.get(name, "digits:{}").format(SIDE.get(name, 8))
     on = {"name": name, "steps": 3, "on": spec}  # of which two are pretraining, where there is some
     if name in UNAUGMENTED:
         with pytest.raises(OptionError, match=r"autoencoder|one by one|does not suit|logits"):
@@ -172,11 +189,12 @@ def test_the_second_half_depends_on_every_part_of_the_state(name):
 @pytest.mark.parametrize("name", RECIPES)
 @pytest.mark.parametrize("on", ["ring", "digits:16"])
 def test_recipes_train_on_points_and_on_images(name, on):
-    if name in (*IMAGES_ONLY, *PAIRS) and on == "ring":
+    if name in (*IMAGES_ONLY, *OWN) and on == "ring":
         pytest.skip(f"{name} makes images")
-    if name in PAIRS:
-        on = PAIRS[name].format(16)
+    if name in OWN:
+        on = OWN[name].format(16)
     game, _ = run(name, 2, on=on)
+    game.dataset = data.load(on)  # for a G that takes images
     assert {"loss_d", "loss_g"} <= game.metrics.keys()
     samples = game.sample(5)
     assert samples.shape == (5, *judged(data.load(on)).shape)
@@ -198,7 +216,7 @@ def test_settings_are_frozen_documented_and_keyword_only(name):
     names = [f.name for f in dataclasses.fields(config)]
     for field in names:
         assert f"\n        {field}: " in f"\n    {config.__doc__}", f"{field} is not documented"
-    own = "source_channels" if name in PAIRS else "pretrain" if name in SIDE else "nz"
+    own = "source_channels" if RECIPES[name].domains else "pretrain" if name in SIDE else "nz"
     assert {"batch", own} <= set(names)
     with pytest.raises(TypeError):
         config(64)

@@ -56,6 +56,14 @@ TINY = {
         "digits:16",
         {"batch": 4, "ngf": 4, "growth": 2, "ndf": 2, "blocks": 1, "pretrain": 2},
     ),
+    "cogan": ("half-inverted:digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4}),
+    "stargan": ("painted:digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "blocks": 1, "n_critic": 1}),
+    "age_editing": ("slanted:digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4}),
+    "text_to_image": (
+        "captioned:digits:8",
+        {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4, "features": 3, "hidden": 3},
+    ),
+    "video": ("moving:digits:4", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 3, "motion": 2}),
 }
 
 
@@ -95,7 +103,7 @@ def test_a_recipe_trains_and_resumes_on_device_arrays(name, on_gpu, tmp_path):
 def test_a_step_runs_on_cuda_kernels_alone(name, emulated_gpu):
     recipe, (spec, settings) = get(name), TINY[name]
     dataset, ran = data.load(spec), set()
-    classes = {"num_classes": 10} if recipe.labelled else {}
+    classes = {"num_classes": len(dataset.classes)} if recipe.labelled else {}
     config = with_data(recipe, recipe.config(**classes, **settings), dataset)
     batches = data.Batches(dataset, config.batch, seed=1)
     source = Source(batches.with_labels() if recipe.labelled else batches, emulated_gpu)

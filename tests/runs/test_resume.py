@@ -59,6 +59,14 @@ TINY = {
         "digits:16",
         {"batch": 4, "ngf": 4, "growth": 2, "ndf": 2, "blocks": 1, "pretrain": 40},
     ),
+    "cogan": ("half-inverted:digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4}),
+    "stargan": ("painted:digits:8", {"batch": 4, "ngf": 2, "ndf": 2, "blocks": 1, "n_critic": 1}),
+    "age_editing": ("ring", {"batch": 8, "hidden": 6, "nz": 4}),
+    "text_to_image": (
+        "captioned:digits:8",
+        {"batch": 4, "ngf": 2, "ndf": 2, "nz": 4, "features": 3, "hidden": 3},
+    ),
+    "video": ("moving:digits:4", {"batch": 4, "ngf": 2, "ndf": 2, "nz": 3, "motion": 2}),
 }
 
 CHILD = """

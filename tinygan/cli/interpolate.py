@@ -22,7 +22,7 @@ import tyro
 from ..kernels.arrays import Array
 from ..metrics.path_length import slerp
 from ..runs.grids import make_grid, save_png
-from ..runs.pictures import save_samples
+from ..runs.pictures import is_film, save_samples
 from .arguments import parse
 from .exits import OK, UsageError
 from .opening import Trained, open_trained
@@ -95,7 +95,7 @@ def run(args: list[str]) -> int:
         z = walk(ends[::2], ends[1::2], options.frames, straight=options.straight)
         what = f"{options.rows} walks of {options.frames} samples"
     samples = trained(z, labels_of(trained, options, len(z)))
-    if samples.ndim == 4:
+    if samples.ndim == 4 and not is_film(samples.shape[1:]):
         save_png(out, make_grid(samples, nrow=options.frames))
     else:
         save_samples(out, samples, 1.25 * float(np.abs(samples).max()))

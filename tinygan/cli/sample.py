@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import io
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import tyro
 
+from ..data.captions import parse as parse_caption
+from ..errors import OptionError
 from ..gan.mixture import choose
+from ..gan.networks import CaptionGenerator
 from ..kernels.arrays import Array
 from ..random import Stream
 from ..runs.files import write_atomic
@@ -39,7 +42,8 @@ class Options:
         n: number of samples.
         seed: another seed gives other samples.
         label: number of the class to make, from 0; -1: one class after the other. Recipes that
-            are given labels only, and infogan's categories.
+            are given labels only, and infogan's categories; with --input the domain, of stargan.
+        text: caption of what to make, e.g. "two red sevens", of a run of text_to_image.
         mix: weights of several runs with commas between, 2,1: how often each is drawn; by
             default all alike.
         truncation: bound of every entry of z, above 0: less makes samples better and more alike.
@@ -62,6 +66,7 @@ class Options:
     n: int = 64
     seed: int = 0
     label: int = -1
+    text: str = ""
     mix: str = ""
     truncation: float | None = None
     psi: float = 1.0
@@ -85,6 +90,8 @@ def run(args: list[str]) -> int:
     trained = [open_trained(run, ema=options.ema) for run in options.run]
     if options.alpha is not None:
         trained = [between(run, options.alpha) for run in trained]
+    if options.text:
+        options = replace(options, label=caption_of(trained, options))
     if options.input or options.back:
         trained = [images_of(trained, options)]
     which = mixed(trained, options)
@@ -127,21 +134,35 @@ def cross_styles(trained: list[Trained], options: Options, out: Path) -> int:
     return OK
 
 
+def caption_of(trained: list[Trained], options: Options) -> int:
+    """Return the label that the caption asked for has; raises ``UsageError``."""
+    for one in trained:
+        if not isinstance(one.net, CaptionGenerator):
+            raise UsageError(f"--text: {one.recipe.name} reads no captions; text_to_image does")
+    if options.label != -1:
+        raise UsageError("--text and --label: one of them fits")
+    try:
+        return parse_caption(options.text)
+    except OptionError as error:
+        raise UsageError(f"--text: {error}") from None
+
+
 def translated(trained: Trained, options: Options, out: Path) -> bool:
     """Write what a run whose G takes images shows; tell whether there was anything to write.
 
     Raises:
-        UsageError: a flag speaks of classes or of z.
+        UsageError: a flag speaks of z, or of a domain that there is none of.
     """
     if trained.game.translation is None:
         return False
-    if options.label != -1 or options.truncation is not None:
-        flag = "--label" if options.label != -1 else "--truncation"
-        raise UsageError(f"{flag}: {trained.recipe.name}'s G takes images, no classes and no z")
+    if options.truncation is not None:
+        raise UsageError(f"--truncation: {trained.recipe.name}'s G takes images, no z")
+    asked = options.label != -1 or (trained.classes and options.input)
+    domain = only(trained, options.label, 1) if asked else None
     step = trained.game.step
     if options.input:
         folder = Path(options.out or trained.run.path / "translated")
-        files = translate_files(trained, options.input, folder)
+        files = translate_files(trained, options.input, folder, domain)
         print(f"{len(files)} images translated at step {step}: {folder}")
     elif out.suffix == ".png":
         save_translations(out, trained, options.n, options.seed)

@@ -25,7 +25,9 @@ class Options:
             files, an .npz, CIFAR's batches, a folder or zip of images, parquet; stacked:digits
             puts three of its images into the channels of one. inverted:X, coloured:X. Recipes
             that translate take pairs:FOLDER (folders A and B, or images side by side), pairs:A,B,
-            unpaired:A,B, or edges:X (outlines and what they are of).
+            unpaired:A,B, or edges:X (outlines and what they are of). For games of several
+            domains half-inverted:X, half-edges:X, painted:X, slanted:X; for text_to_image
+            captioned:X, for video moving:X, of grey digits or a path.
         preset: settings of the recipe by name, paper for those at full size, where it has some;
             single flags win.
         steps: number of steps.

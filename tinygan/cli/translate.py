@@ -67,13 +67,16 @@ def between(trained: Trained, alpha: float) -> Trained:
     return replace(trained, game=replace(game, G=G, ema=None))
 
 
-def translate_files(trained: Trained, given: str, out: Path) -> list[Path]:
+def translate_files(
+    trained: Trained, given: str, out: Path, domain: Array | None = None
+) -> list[Path]:
     """Translate an image file, or all of a folder; return the files written.
 
     Args:
         trained: a run whose G takes images.
         given: file or folder.
         out: folder for the results, ``NAME.png`` each.
+        domain: (1,), which one to translate into, where G is told.
 
     Raises:
         DataError: a file can't be read, or its size does not fit the net; the message names it.
@@ -87,7 +90,7 @@ def translate_files(trained: Trained, given: str, out: Path) -> list[Path]:
     written = []
     for file, image in _decoded(files, trained):
         try:
-            (made,) = trained(image)
+            (made,) = trained(image, domain)
         except ShapeError as error:
             size = f"{image.shape[3]} x {image.shape[2]}"
             raise DataError(f"{file}: {size} does not fit {trained.recipe.name}: {error}") from None

@@ -3,11 +3,12 @@
 Names: ``digits`` (shipped with tinygan), ``fashion-mnist`` (from Debian's package), and the toys
 ``ring grid swiss_roll moons``. ``NAME:32`` is ``NAME`` at 32 pixels. A prefix makes a set of
 others: ``stacked:digits`` puts three grey images into the channels of one, ``inverted: coloured:
-edges:`` are told in ``derived``, ``pairs:A,B`` and ``unpaired:A,B``, two domains of images, in
-``pairs``. Anything else is a path: an IDX file or a folder of them, an ``.npz``; a folder of
-CIFAR's batches, binary or pickled, one of them, or their ``tar.gz``; a folder of images, a zip of
-them with or without stylegan's ``dataset.json``; a parquet file of Hugging Face or a folder of its
-shards. A file's kind is told from its first bytes.
+edges:`` are told in ``derived``, ``half-inverted: half-edges: slanted:`` in ``domains``, ``painted:
+captioned: moving:`` in the modules of those names, ``pairs:A,B`` and ``unpaired:A,B``, two domains
+of images, in ``pairs``. Anything else is a path: an IDX file or a folder of them, an ``.npz``; a
+folder of CIFAR's batches, binary or pickled, one of them, or their ``tar.gz``; a folder of images,
+a zip of them with or without stylegan's ``dataset.json``; a parquet file of Hugging Face or a
+folder of its shards. A file's kind is told from its first bytes.
 """
 
 from __future__ import annotations
@@ -20,10 +21,14 @@ from typing import Literal
 from ..errors import DataError, OptionError
 from ..random import Stream
 from . import cifar, folder, idx, npz, parquet, zip_images
+from .captions import captioned
 from .dataset import Dataset, check_size
 from .derived import colour, edge_pairs, invert
 from .digits import load_digits
+from .domains import half_edges, half_inverted, slanted
 from .kinds import kind_of
+from .moving import moving
+from .painted import painted
 from .pairs import load_domains, load_pairs, parts_of
 from .pixels import Colour, Half, OnBad, Rules, parse_colour
 from .stacked import stack
@@ -38,7 +43,25 @@ FASHION_CLASSES = (
 TOY_SAMPLES = 10_000
 Split = Literal["train", "test"]
 JOINS = {"pairs": load_pairs, "unpaired": load_domains}  # of a spec, by how to load a part
-MADE = {"stacked": stack, "inverted": invert, "coloured": colour, "edges": edge_pairs}
+MADE: dict[str, Callable[[Dataset], Dataset]] = {
+    "stacked": stack,
+    "painted": painted,
+    "captioned": captioned,
+    "moving": moving,
+    "slanted": slanted,
+    "inverted": invert,
+    "coloured": colour,
+    "edges": edge_pairs,
+    "half-edges": half_edges,
+    "half-inverted": half_inverted,
+}
+OF_GREY = (
+    "stacked",
+    "painted",
+    "captioned",
+    "moving",
+    "slanted",
+)  # whatever channels are asked for
 
 
 def _toy(name: str) -> Dataset:
@@ -157,10 +180,9 @@ def _load(spec: str, how: _How) -> Dataset:
         if how.on_bad == "skip":
             raise OptionError(f"{spec}: on_bad='skip' would leave images without a partner")
         return JOINS[prefix](rest, lambda part, half="": _load(part, replace(how, half=half)))
-    if prefix == "stacked":  # of grey images, whatever channels are asked for
-        return stack(_load(rest, replace(how, channels=None)))
     if prefix:
-        return MADE[prefix](_load(rest, how))
+        grey = prefix in OF_GREY
+        return MADE[prefix](_load(rest, replace(how, channels=None) if grey else how))
     name, named_size = _split_size(spec)
     how = how if how.size is not None else replace(how, size=named_size)
     if how.size is not None:

@@ -78,10 +78,19 @@ def edge_pairs(dataset: Dataset, *, threshold: float = THRESHOLD) -> Dataset:
     Raises:
         DataError: these are no images.
     """
+    lines = outlines(dataset, threshold=threshold)
+    return join(lines, dataset, matched=True, name=lines.name)
+
+
+def outlines(dataset: Dataset, *, threshold: float = THRESHOLD) -> Dataset:
+    """Return the outlines of images, dark on white, grey, without labels; see ``edge_pairs``.
+
+    Raises:
+        DataError: these are no images.
+    """
     _check_images("edges", dataset)
     lines = np.concatenate([edges(x[None], threshold=threshold) for x in dataset.stored])
-    outlines = replace(dataset, name=f"edges-{dataset.name}", stored=lines, labels=None, classes=())
-    return join(outlines, dataset, matched=True, name=outlines.name)
+    return replace(dataset, name=f"edges-{dataset.name}", stored=lines, labels=None, classes=())
 
 
 def edges(images: Array, *, threshold: float = THRESHOLD) -> Array:

@@ -98,6 +98,7 @@ class Game:
         What ``fake`` kept before is there again afterwards, graph and all.
         """
         own, kept = self.G.forward, self._fake
+        changed = "forward" in vars(self.G)  # by a curriculum, say
 
         def _forward(given: Any, *args: Any) -> Any:
             return fakes if given is z else own(given, *args)
@@ -107,7 +108,9 @@ class Game:
         try:
             yield
         finally:
-            del self.G.forward  # the class's own is back
+            self.G.forward = own
+            if not changed:
+                del self.G.forward  # the class's own is back
             self._fake = kept
 
     def observe(self, real_logit: Tensor, fake_logit: Tensor) -> None:

@@ -31,11 +31,13 @@ class Translation:
         source: cuts G's inputs out of samples.
         target: cuts out what G's outputs are to be like.
         back: name among ``game.extra`` of the net that translates targets to sources, if any.
+        domains: K, where G is told which of K domains to translate into; else 0.
     """
 
     source: Cut
     target: Cut
     back: str = ""
+    domains: int = 0
 
 
 def between_channels(split: int, *, back: str = "") -> Translation:
@@ -78,7 +80,9 @@ def l1(x: Tensor, y: Tensor) -> Tensor:
     return ops.mean(ops.abs(x - y))
 
 
-def translate(net: nn.Module, images: Array, streams: random.Streams) -> Array:
+def translate(
+    net: nn.Module, images: Array, streams: random.Streams, *, domain: int | None = None
+) -> Array:
     """Run a net over images, some at a time, in the mode that it is in.
 
     Shapes: images (N, C, H, W) -> (N, D, P, Q), NumPy.
@@ -87,7 +91,12 @@ def translate(net: nn.Module, images: Array, streams: random.Streams) -> Array:
         net: a generator that takes images.
         images: on the net's device, in [-1, 1].
         streams: noise inside the net comes from these.
+        domain: which one to translate into, where the net asks.
     """
+    told = [] if domain is None else [streams.xp.full(len(images), domain)]
     with random.using(streams), no_grad():
-        parts = [net(Tensor(images[i : i + BATCH])) for i in range(0, len(images), BATCH)]
+        parts = [
+            net(*(Tensor(images[i : i + BATCH]), *(y[i : i + BATCH] for y in told)))
+            for i in range(0, len(images), BATCH)
+        ]
     return np.concatenate([part.numpy() for part in parts])

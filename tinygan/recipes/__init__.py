@@ -8,10 +8,12 @@ from ..errors import OptionError
 from ..gan import Recipe
 from . import (
     acgan,
+    age_editing,
     began,
     bigan,
     biggan,
     cgan,
+    cogan,
     consensus,
     cyclegan,
     dcgan,
@@ -33,12 +35,15 @@ from . import (
     semi_supervised,
     sngan,
     srgan,
+    stargan,
     stylegan,
     stylegan2,
+    text_to_image,
     unrolled,
     vae,
     vae_gan,
     veegan,
+    video,
     wgan,
     wgan_gp,
 )
@@ -80,6 +85,11 @@ RECIPES: dict[str, Recipe] = {
         cyclegan,
         srgan,
         esrgan,
+        cogan,
+        stargan,
+        age_editing,
+        text_to_image,
+        video,
     )
 }
 

@@ -16,16 +16,18 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import ShapeError
+from ..kernels.arrays import Shape
 from .files import PathLike, write_atomic
 
 Array: TypeAlias = npt.NDArray[Any]
+PADDING = 2  # pixels around the images of a grid
 
 
 def make_grid(
     images: Array,
     *,
     nrow: int = 8,
-    padding: int = 2,
+    padding: int = PADDING,
     value_range: tuple[float, float] = (-1.0, 1.0),
     pad_value: float = 0.0,
 ) -> Array:
@@ -106,20 +108,47 @@ def save_gif(path: PathLike, frames: Sequence[PathLike], *, ms: int = 250) -> No
     Raises:
         SaveError: it could not be written.
     """
+    pictures = [_read_png(frame) for frame in frames]
+    pictures = [picture for picture in pictures if picture.size == pictures[0].size]
+    if pictures:
+        _write_gif(path, pictures, [ms] * (len(pictures) - 1) + [8 * ms])
+
+
+def save_film(path: PathLike, rows: PathLike, shape: Shape, *, ms: int = 120) -> None:
+    """Play a picture of films as an endless GIF, four films a line, atomically.
+
+    Args:
+        path: the GIF to write.
+        rows: a PNG file, each of whose rows is a film, as ``make_grid`` lays its frames out.
+        shape: of a film, (T, H, W).
+        ms: time of a frame in milliseconds.
+
+    Raises:
+        SaveError: it could not be written.
+    """
     from PIL import Image
 
-    pictures = []
-    for frame in frames:
-        with Image.open(frame, formats=("PNG",)) as picture:
-            pictures.append(picture.convert("RGB").quantize(64))
-    pictures = [picture for picture in pictures if picture.size == pictures[0].size]
-    if not pictures:
-        return
+    frames, height, width = shape[0], shape[1] + PADDING, shape[2] + PADDING
+    pixels = np.asarray(_read_png(rows))[PADDING:, PADDING:]
+    films = pixels.reshape(-1, height, frames, width, 3)
+    films = films[: len(films) // 4 * 4] if len(films) > 4 else films
+    lines = films.reshape(-1, min(4, len(films)), height, frames, width, 3)
+    moments = lines.transpose(3, 0, 2, 1, 4, 5)  # (T, lines, H, films of a line, W, 3)
+    pictures = [Image.fromarray(x.reshape(len(lines) * height, -1, 3)) for x in moments]
+    _write_gif(path, pictures, [ms] * frames)
+
+
+def _read_png(path: PathLike) -> Any:
+    from PIL import Image
+
+    with Image.open(path, formats=("PNG",)) as picture:
+        return picture.convert("RGB")
+
+
+def _write_gif(path: PathLike, pictures: Sequence[Any], durations: list[int]) -> None:
+    first, *more = (picture.quantize(64) for picture in pictures)
     buffer = io.BytesIO()
-    durations = [ms] * (len(pictures) - 1) + [8 * ms]
-    pictures[0].save(
-        buffer, "GIF", save_all=True, append_images=pictures[1:], duration=durations, loop=0
-    )
+    first.save(buffer, "GIF", save_all=True, append_images=more, duration=durations, loop=0)
     write_atomic(path, [buffer.getvalue()])
 
 

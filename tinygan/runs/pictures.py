@@ -1,7 +1,8 @@
 """The pictures of a run: grids of images or plots of points, and the summary at its end.
 
 A game whose G takes images shows rows: source, G(source), target; one that translates back, too,
-shows source, G(source), F(G(source)), target, F(target), G(F(target)).
+shows source, G(source), F(G(source)), target, F(target), G(F(target)); one that knows K domains the
+source in each of them. Samples of neither 1 nor 3 channels are films, a row each.
 """
 
 from __future__ import annotations
@@ -19,18 +20,26 @@ from ..gan.game import evaluating
 from ..kernels.arrays import Array, Shape
 from .curves import save_curves
 from .files import PathLike
-from .grids import make_grid, save_gif, save_png, scatter
+from .grids import make_grid, save_film, save_gif, save_png, scatter
 from .report import write_report
 from .rundir import RunDirectory
 
 IMAGES = 64  # in a grid, 8 x 8
+FILMS = 16  # in a picture of films, a row each
 POINTS = 2000  # in a plot
 ROWS = 16  # of a picture of a game that translates
 
 
 def count(shape: Shape) -> int:
     """Return how many samples of that shape make a picture."""
-    return IMAGES if len(shape) == 3 else POINTS
+    if len(shape) != 3:
+        return POINTS
+    return FILMS if is_film(shape) else IMAGES
+
+
+def is_film(shape: Shape) -> bool:
+    """Tell whether samples of that shape are films, whose channels are frames."""
+    return len(shape) == 3 and shape[0] not in (1, 3)
 
 
 def reach(dataset: Dataset) -> float:
@@ -41,12 +50,17 @@ def reach(dataset: Dataset) -> float:
 
 
 def save_samples(path: PathLike, samples: Array, limit: float) -> None:
-    """Write images (N, C, H, W) as a grid, points (N, 2) as a plot from -limit to limit.
+    """Write images as a grid, films as rows, points (N, 2) as a plot from -limit to limit.
+
+    Shapes: images (N, 1 or 3, H, W), films (N, T, H, W).
 
     Raises:
         SaveError: the file could not be written.
     """
-    if samples.ndim == 4:
+    if samples.ndim == 4 and is_film(samples.shape[1:]):
+        frames, *size = samples.shape[1:]
+        save_png(path, make_grid(samples.reshape(-1, 1, *size), nrow=frames))
+    elif samples.ndim == 4:
         save_png(path, make_grid(samples))
     else:
         save_png(path, scatter(samples, limits=(-limit, limit)))
@@ -74,7 +88,7 @@ def save_reals(path: PathLike, game: Game, dataset: Dataset, rows: Array) -> Non
     if game.translation is None:
         save_samples(path, samples, reach(dataset))
     else:
-        save_rows(path, list(game.cut(samples)))
+        save_rows(path, list(game.cut(samples))[: 1 if game.translation.domains else 2])
 
 
 def translations(
@@ -95,10 +109,14 @@ def translations(
     back = game.extra.get(game.translation.back) if game.translation else None
     net, streams = game.generator(ema=ema), random.Streams(game.streams.seed, game.streams.xp)
 
-    def _through(player: nn.Module, images: Array) -> Array:
+    def _through(player: nn.Module, images: Array, domain: int | None = None) -> Array:
         with evaluating(player):
-            return translate(player, streams.xp.asarray(images), streams)
+            return translate(player, streams.xp.asarray(images), streams, domain=domain)
 
+    if game.translation is not None and game.translation.domains:
+        yield Tensor(source).numpy()
+        yield from (_through(net, source, domain) for domain in range(game.translation.domains))
+        return
     for images, there, again in ((source, net, back), (target, back, net)):
         yield Tensor(images).numpy()
         if isinstance(there, nn.Module):
@@ -143,11 +161,16 @@ def beside(columns: list[Array]) -> Array:
 def write_summary(run: RunDirectory) -> None:
     """Write ``samples.gif``, ``curves.png`` and ``report.html`` from what the run has left.
 
+    The animation goes through the pictures of the run; of films it plays those of the last one.
+
     Raises:
         SaveError: a file could not be written.
     """
     frames = run.fakes()
-    if frames:
+    config = run.read_config()
+    if frames and config.get("film"):
+        save_film(run.path / "samples.gif", frames[-1], tuple(config["shape"]))
+    elif frames:
         save_gif(run.path / "samples.gif", frames)
     save_curves(run.path / "curves.png", run.read_rows())
     write_report(run)

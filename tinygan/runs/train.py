@@ -43,7 +43,7 @@ from .checkpoint import has_checkpoint, load_checkpoint, remove_stale, save_chec
 from .device import Device, choose_device, computing
 from .files import PathLike
 from .init import start_players
-from .judge import Judge, best_step, judge_of, names_of
+from .judge import Judge, best_step, judge_of, judged, names_of
 from .memory import peak_memory, peak_text
 from .rundir import RunDirectory
 from .setup import (
@@ -270,7 +270,7 @@ class Training:
         self.write_config()
         self.run.write_environment(device=self.device.name, device_why=self.device.why)
         chosen = Stream(self.settings.seed, "reals").permutation(len(self.dataset))
-        rows = chosen[: pictures.count(self.dataset.shape)]
+        rows = chosen[: pictures.count(judged(self.dataset).shape)]
         pictures.save_reals(self.run.path / "reals.png", self.game, self.dataset, rows)
         self._log(f"training {self.recipe.name} on {self.dataset!r}, {self.device.why}")
         return self
@@ -283,6 +283,7 @@ class Training:
                 "settings": asdict(self.settings) | {"device": self.device.name},
                 "config": asdict(self.game.config),
                 "shape": list(self.dataset.shape),
+                "film": pictures.is_film(judged(self.dataset).shape),
             }
         )
 

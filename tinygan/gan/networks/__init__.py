@@ -3,6 +3,7 @@
 from .autoencoder import BEGANDecoder, BEGANDiscriminator, EBGANDiscriminator
 from .biggan import BigGANGenerator, orthogonal_init
 from .by_data import generator_for, players_for
+from .captioned import CaptionDiscriminator, CaptionGenerator
 from .codes import CodeDiscriminator, CodeGenerator
 from .conditional import (
     ClassifyingDiscriminator,
@@ -11,9 +12,11 @@ from .conditional import (
     ProjectionDiscriminator,
     ProjectionGenerator,
 )
+from .coupled import CoupledDiscriminator, CoupledGenerator
 from .dcgan import DCGANDiscriminator, DCGANGenerator, dcgan_init, stages
 from .features import MinibatchDiscriminator, features_and_logit, hidden_features
-from .joint import MLPEncoder, pair
+from .film import FilmDiscriminator, FilmGenerator
+from .joint import LatentEncoder, MLPEncoder, pair
 from .mlp import Maxout, MLPDiscriminator, MLPGenerator
 from .noisy import NoisyClassifier
 from .patchgan import PatchDiscriminator, translation_init
@@ -24,6 +27,7 @@ from .rrdb import RRDBNet
 from .sagan import SAGANDiscriminator, SAGANGenerator
 from .spectral import normalise_spectrally
 from .srresnet import SRDiscriminator, SRResNet
+from .stargan import StarDiscriminator, StarGenerator
 from .style import StyleGenerator
 from .stylegan import StyleGANDiscriminator, StyleGANGenerator
 from .stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator
@@ -34,14 +38,21 @@ __all__ = [
     "BEGANDecoder",
     "BEGANDiscriminator",
     "BigGANGenerator",
+    "CaptionDiscriminator",
+    "CaptionGenerator",
     "ClassifyingDiscriminator",
     "CodeDiscriminator",
     "CodeGenerator",
     "ConditionalDiscriminator",
     "ConditionalGenerator",
+    "CoupledDiscriminator",
+    "CoupledGenerator",
     "DCGANDiscriminator",
     "DCGANGenerator",
     "EBGANDiscriminator",
+    "FilmDiscriminator",
+    "FilmGenerator",
+    "LatentEncoder",
     "MLPDiscriminator",
     "MLPEncoder",
     "MLPGenerator",
@@ -63,6 +74,8 @@ __all__ = [
     "SAGANGenerator",
     "SRDiscriminator",
     "SRResNet",
+    "StarDiscriminator",
+    "StarGenerator",
     "StyleGAN2Discriminator",
     "StyleGAN2Generator",
     "StyleGANDiscriminator",

@@ -27,6 +27,17 @@ def one_hot(y: Array, num_classes: int, like: Tensor) -> Tensor:
     return Tensor((y[:, None] == xp.arange(num_classes)).astype(like.dtype))
 
 
+def with_planes(x: Tensor, y: Array, num_classes: int) -> Tensor:
+    """Put 1_y behind the channels of x, constant planes of images.
+
+    Shapes: x (N, C, ...), y (N,) -> (N, C + K, ...). Differentiable: any order in x.
+    """
+    code = one_hot(y, num_classes, x)
+    shape = (*code.shape, *[1] * (x.ndim - 2))
+    planes = ops.broadcast_to(code.reshape(*shape), (*code.shape, *x.shape[2:]))
+    return ops.concatenate([x, planes], 1)
+
+
 def in_turn(z: Tensor, num_classes: int) -> Array:
     """Return the classes 0 to K - 1, over and over, one for each z. Shapes: -> (N,)."""
     xp: Any = xp_of(z.data)
@@ -77,10 +88,7 @@ class ConditionalDiscriminator(nn.Module):
 
     def forward(self, x: Tensor, y: Array) -> Tensor:
         """Judge pairs."""
-        code = one_hot(y, self.num_classes, x)
-        shape = (*code.shape, *[1] * (x.ndim - 2))
-        planes = ops.broadcast_to(code.reshape(*shape), (*code.shape, *x.shape[2:]))
-        logit: Tensor = self.net(ops.concatenate([x, planes], 1))
+        logit: Tensor = self.net(with_planes(x, y, self.num_classes))
         return logit
 
 

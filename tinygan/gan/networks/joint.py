@@ -1,6 +1,7 @@
 """Inference beside generation: an encoder of samples, and what a joint discriminator looks at.
 
 E   x, flattened -> dense layers -> z, or the mean and log deviation of a z that is drawn
+    or x -> the layers of a discriminator but the last -> Linear -> z
 D   (x, z) side by side as one vector -> logit: any network for vectors, MLPDiscriminator say
 """
 
@@ -12,6 +13,8 @@ from math import prod
 from ... import nn, ops, random
 from ...autograd import Tensor
 from ...kernels.arrays import Shape
+from .by_data import discriminator_for
+from .features import without_head
 from .mlp import Layer, MLPGenerator
 
 
@@ -53,6 +56,27 @@ class MLPEncoder(nn.Module):
         mean, log_std = ops.split(out, 2, 1)
         noise = Tensor(random.current().stream("encoder").normal(mean.shape, mean.dtype))
         return mean + ops.exp(log_std) * noise
+
+
+class LatentEncoder(nn.Module):
+    """Samples to latent vectors, by convolutions. Shapes: x (N, *data_shape) -> (N, nz).
+
+    Args:
+        data_shape: (C, S, S) for images, (features,) for points.
+        nz: length of z.
+        ndf: channels of the first hidden layer, images only.
+        hidden: units of a hidden layer, points only.
+    """
+
+    def __init__(self, data_shape: Shape, nz: int, *, ndf: int, hidden: int) -> None:
+        super().__init__()
+        self.main, width = without_head(discriminator_for(data_shape, ndf=ndf, hidden=hidden))
+        self.head = nn.Linear(width, nz)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Find the z that may have made each sample."""
+        z: Tensor = self.head(self.main(x))
+        return z
 
 
 def pair(x: Tensor, z: Tensor) -> Tensor:
