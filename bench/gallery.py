@@ -32,9 +32,8 @@ SIDE = 32  # pixels of a sample in the picture, or more where it has more
 HEAD = """# Gallery
 
 What the recipes make after short trainings on one CPU thread; `bench/trainings.py` has their
-settings. Samples are not chosen, and some are poor: `dragan` is still blobs after its thousand
-steps, `began` has lost digits, `semi_supervised` matches features and not looks, `bigan` and `gan`
-are dense networks. `python bench/gallery.py NAME` makes a picture again, and this page.
+settings. Samples are not chosen, and some are poor: `began` has lost digits, `semi_supervised`
+matches features and not looks, `bigan` and `gan` are dense networks. `python bench/gallery.py NAME` makes a picture again, and this page.
 
 | | recipe | data | steps | seed | CPU | with |
 |---|---|---|---|---|---|---|

@@ -48,7 +48,7 @@ TRAININGS = {
     "dcgan": Training(steps=2000, settings={**_SMALL, "nz": 24, "noise": 0.2}),
     "lsgan": Training(steps=1000, settings=_SMALL),
     "wgan_gp": Training(steps=600, settings=_SMALL),
-    "dragan": Training(steps=1000, settings=_SMALL),
+    "dragan": Training(steps=3000, settings=_SMALL),
     "sngan": Training(
         steps=1000,
         settings={**_SMALL, "arch": "dcgan", "g_batch": 32, "n_critic": 2, "decay_steps": 0},
