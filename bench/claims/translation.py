@@ -191,7 +191,8 @@ CLAIMS = (
         measure=lambda seed: flowers_cycle(seed, steps=6000, decay_steps=6000),
         seeds=1,
         note="how far G moves images in the mean is in the row as well: a cycle that is closed "
-        "by doing nothing is none",
+        "by doing nothing is none. After 800 steps (seed 100): 0.26, moved by 0.31, colours "
+        "alone, no sunflower",
     ),
     Claim(
         name="pix2pix-sharp",
