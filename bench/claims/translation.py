@@ -191,7 +191,8 @@ CLAIMS = (
         measure=lambda seed: flowers_cycle(seed, steps=6000, decay_steps=6000),
         seeds=1,
         note="how far G moves images in the mean is in the row as well: a cycle that is closed "
-        "by doing nothing is none",
+        "by doing nothing is none. After 800 steps (seed 100): 0.26, moved by 0.31, colours "
+        "alone, no sunflower",
     ),
     Claim(
         name="pix2pix-sharp",
@@ -221,6 +222,9 @@ CLAIMS = (
         budget="15,000 steps at 64 px, 519 pairs",
         measure=lambda seed: emoji_nearer(seed, steps=15_000),
         seeds=2,
+        note="after 1,600 steps (seed 100) the ratio was 1.66 and falling: the right emoji, a "
+        "little off in colour and with a fine grid in flat areas; enlarged ones are at 0.91 of "
+        "the originals' slope, these at 1.04",
     ),
 )
 
