@@ -138,7 +138,16 @@ TRAININGS = {
     "stargan": Training(
         steps=1000,
         data="painted:digits:16",
-        settings={"ngf": 16, "ndf": 32, "blocks": 2, "lr": 2e-4, "decay_steps": 1000},
+        settings={
+            "ngf": 16,
+            "ndf": 16,
+            "blocks": 2,
+            "lr": 5e-4,
+            "n_critic": 2,
+            "lambda_rec": 100.0,
+            "lambda_id": 100.0,
+            "decay_steps": 1000,
+        },
     ),
     "age_editing": Training(
         steps=4000,
