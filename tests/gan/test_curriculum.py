@@ -18,7 +18,7 @@ from tinygan.gan import (
     with_objective,
 )
 from tinygan.gan.curriculum import heat_matrix
-from tinygan.gan.loop import Source
+from tinygan.gan.source import Source
 from tinygan.recipes import get
 from tinygan.testing import check_grads
 

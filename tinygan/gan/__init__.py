@@ -10,7 +10,7 @@ from .game import Game
 from .jitter import jitter
 from .judge import judge_both, why_apart
 from .labelled import alternating_labelled, check_classes
-from .loop import Alternating, Recipe, Source, advance, alternating, fit, new_game
+from .loop import Alternating, Recipe, advance, alternating, fit, new_game
 from .losses import LOSSES, NamedLoss, get_loss
 from .mixture import Mixture
 from .noise import instance_noise
@@ -21,6 +21,7 @@ from .regularisers import KINDS as REGULARISERS
 from .regularisers import LeCam, Regulariser, adversarial, orthogonal, parse_regularisers
 from .replay import ReplayPool
 from .snapshot import Snapshot
+from .source import Source
 from .spectrum import FieldAt, arnoldi, field_at, path_angles, rotation_share
 from .transfer import freeze_layers, start_from, with_frozen
 from .translation import Translation, between_channels, domain_shapes, l1, translate

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import nn, optim, random
 from ..autograd.op import Op, Tensors, watching
@@ -25,11 +25,9 @@ from ..kernels.cuda import arena
 from ..kernels.cuda.graph import Recording
 from ..optim.base import noting
 from .ema import EMA
+from .game import Game, Metrics
 from .snapshot import named_tensors
-
-if TYPE_CHECKING:
-    from .game import Game, Metrics
-    from .loop import Source, Take
+from .source import Source, Take
 
 _REFUSED = "a step can't be captured: "
 WARM_UP = 2  # eager steps before the traced one
