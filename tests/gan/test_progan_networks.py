@@ -132,7 +132,8 @@ def test_features_of_g_have_length_one_and_the_length_of_z_does_not_matter():
     z = normal(4, 5)
     h = G.blocks[1](G.blocks[0](z)).data
     np.testing.assert_allclose((h**2).mean(1), 1.0, atol=1e-3)
-    np.testing.assert_allclose(G(z).data, G(z * 7.0).data, atol=1e-4)
+    # a power of two changes no rounding but that of pixel norm's eps
+    np.testing.assert_allclose(G(z).data, G(z * 8.0).data, atol=1e-4)
 
 
 def test_weights_start_from_the_standard_normal_at_every_fan_in():

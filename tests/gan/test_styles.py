@@ -133,9 +133,12 @@ def test_a_generated_image_is_found_again(kind):
     G = generator(kind, (1, 8, 8), nf=8, nf_max=8)
     state = {k: a.copy() for k, a in G.state_dict().items()}
     with evaluating(G):
-        x = G.synthesis(G.styles(Tensor(normal(3, 5)))).data  # not clipped: untrained G goes far
+        middle = Tensor(spread(G)[0])
+        ws = middle + 0.5 * (G.styles(Tensor(normal(3, 5))) - middle)
+        x = G.synthesis(ws).data  # not clipped: untrained G goes far
+    # from the mean, half way is near: from a far w descent may end in another valley
     first, *_, last = project(G, x, pixels, steps=150, noise_weight=0.0)
-    assert (last.distance < 0.05 * first.distance).all(), (first.distance, last.distance)
+    assert (last.distance < 0.01 * first.distance).all(), (first.distance, last.distance)
     assert last.noises == ()
     for key, value in G.state_dict().items():  # G is left as it was
         np.testing.assert_array_equal(value, state[key])
