@@ -35,6 +35,13 @@ CUDA = [
         conformance("matmul"),
     ),
     Mutant(
+        "a wait that leaves both copies on their way (CUDA)",
+        "csrc/probe/copies.cu",
+        "wait_for_copies<1>();",
+        "wait_for_copies<2>();",
+        "tests/test_bench_gpu.py::test_the_wrappers_of_ptx_are_held_to_plain_copies",
+    ),
+    Mutant(
         "the rows of a thin tile are one apart (CUDA)",
         "csrc/common/tg_thin.cuh",
         "int row = first() + kApart * i;",
