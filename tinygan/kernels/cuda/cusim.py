@@ -56,6 +56,11 @@ def why_not() -> str | None:
     return None if _compiler() else "no C++ compiler: the emulator of CUDA needs g++ or clang++"
 
 
+def device() -> int:
+    """Return the number of the current device: it emulates one."""
+    return 0
+
+
 @functools.cache
 def _library(file: str) -> ctypes.CDLL:
     """Compile a source for the CPU, or find it compiled."""

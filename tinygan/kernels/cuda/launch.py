@@ -41,12 +41,12 @@ class Packed:
 
     Attributes:
         data: its bytes.
-        libraries: names of the array libraries whose memory they point to.
+        libraries: the array libraries whose memory they point to, with the current device.
         arrays: that lie there.
     """
 
     data: bytes
-    libraries: tuple[str, ...]
+    libraries: dict[str, int]
     arrays: tuple[Array, ...]
 
 
@@ -85,7 +85,7 @@ def launch(entry: str, **arguments: Any) -> None:
         raise LaunchError(f"no CUDA kernel {entry!r} in the table: {', '.join(TABLE)} fit")
     if arguments.keys() != _names(entry).keys():
         raise LaunchError(f"{entry}: takes {', '.join(_names(entry))}, got {', '.join(arguments)}")
-    libraries: set[str] = set()
+    libraries: dict[str, int] = {}
     kept = [_pack(entry, p, arguments[p.name], libraries) for p in row.parameters]
     if len(libraries) != 1:
         raise LaunchError(f"{entry}: all arrays must be NumPy's, or all CuPy's")
@@ -100,7 +100,7 @@ def launch(entry: str, **arguments: Any) -> None:
     shared = 0 if row.shared is None else row.shared(**scalars)
     recording = active()
     if recording is None or recording.phase == "recording":
-        RUNNERS[libraries.pop()].run(row, grid, shared, kept)
+        RUNNERS[next(iter(libraries))].run(row, grid, shared, kept)
 
 
 @functools.cache
@@ -108,7 +108,7 @@ def _names(entry: str) -> dict[str, None]:
     return dict.fromkeys(p.name for p in TABLE[entry].parameters)
 
 
-def _pack(entry: str, p: Parameter, value: Any, libraries: set[str]) -> Any:
+def _pack(entry: str, p: Parameter, value: Any, libraries: dict[str, int]) -> Any:
     """Return an argument as C holds it; note the library of its array."""
     if p.pointer:
         assert p.dtype is not None
@@ -149,24 +149,26 @@ def address(
     name: str,
     dtype: np.dtype[Any],
     a: Array | None,
-    libraries: set[str],
+    libraries: dict[str, int],
     *,
     written: bool = False,
 ) -> int:
-    """Return where an array begins, and note its library; 0 for None.
+    """Return where an array begins, and note its library and the device in use; 0 for None.
 
     Raises:
         LaunchError: its dtype, its layout, or where it lies does not fit.
     """
     if a is None:
         return 0
-    libraries.add(xp_of(a).__name__)
+    library = xp_of(a).__name__
+    if library not in libraries:
+        libraries[library] = RUNNERS[library].device()
     if a.dtype != dtype and not (a.dtype == np.bool_ and dtype == np.uint8):
         raise LaunchError(f"{entry}: {name} must be {dtype}, got {a.dtype}")
     if not a.flags.c_contiguous:
         raise LaunchError(f"{entry}: {name} must be C contiguous, got strides {a.strides}")
     if not is_numpy(a):
-        return _device_address(entry, name, a)
+        return _device_address(entry, name, a, libraries[library])
     if written and not a.flags.writeable:
         raise LaunchError(f"{entry}: {name} is written to, and must not be read-only")
     place: int = a.__array_interface__["data"][0]
@@ -175,8 +177,7 @@ def address(
     return place
 
 
-def _device_address(entry: str, name: str, a: Any) -> int:
-    here = RUNNERS[xp_of(a).__name__].device()
+def _device_address(entry: str, name: str, a: Any, here: int) -> int:
     if a.device.id != here:
         raise LaunchError(
             f"{entry}: {name} is on device {a.device.id}, and the current one is {here}"

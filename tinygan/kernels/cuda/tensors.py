@@ -63,12 +63,12 @@ def over_tensors(entry: str, groups: Sequence[Sequence[Array]], **rest: Any) -> 
 
 def _packed(entry: str, groups: Sequence[Sequence[Array]]) -> Packed:
     table = np.zeros((), _LAYOUT)
-    libraries: set[str] = set()
+    libraries: dict[str, int] = {}
     for t, group in enumerate(groups):
         table["size"][t] = group[0].size
         for role, a in enumerate(_flat(group)):
             table["data"][role, t] = address(entry, f"tensor {t}", _FLOAT32, a, libraries)
-    return Packed(table.tobytes(), tuple(libraries), tuple(a for g in groups for a in g))
+    return Packed(table.tobytes(), libraries, tuple(a for g in groups for a in g))
 
 
 def _flat(group: Sequence[Array]) -> Iterator[Array]:
