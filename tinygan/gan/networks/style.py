@@ -221,6 +221,39 @@ class StyleGenerator(nn.Module):
         return given
 
 
+class StyleDiscriminator(nn.Module):
+    """What both discriminators are but for the layers of a block.
+
+    Shapes: x (N, C, S, S) -> (N,); N is below 4 or a multiple of it.
+
+    Args:
+        image_shape: (C, S, S), S = base * 2^K with base 4 to 7.
+        nf: channels at S pixels; twice as many at half the side, and so on.
+        nf_max: channels of a layer, at most.
+
+    Raises:
+        OptionError: the samples are not square images of such a side.
+    """
+
+    def __init__(self, image_shape: Shape, *, nf: int = 16, nf_max: int = 64) -> None:
+        super().__init__()
+        base, last = stages(image_shape, type(self).__name__.removesuffix("Discriminator"))
+        sizes = widths(last, nf, nf_max)[::-1]
+        layers = activated(nn.EqualConv2d(image_shape[0], sizes[0], 1, gain=GAIN))
+        for a, b in pairwise(sizes):
+            layers += self.block(a, b)
+        self.main = nn.Sequential(*layers, judgement(sizes[-1], base))
+
+    def block(self, in_channels: int, out_channels: int) -> list[nn.Module]:
+        """Make the layers that halve the side."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Judge images."""
+        logit: Tensor = self.main(x)
+        return logit.reshape(-1)
+
+
 def repeated(start: Tensor, n: int) -> Tensor:
     """Return the learned constant n times. Shapes: start (C, b, b) -> (n, C, b, b)."""
     return ops.broadcast_to(start.reshape(1, *start.shape), (n, *start.shape))

@@ -23,18 +23,15 @@ from typing import cast
 
 from ... import nn, ops, random
 from ...autograd import Tensor
-from ...kernels.arrays import Shape
-from .dcgan import stages
 from .style import (
     GAIN,
     SLOPE,
     Noises,
     PixelNoise,
+    StyleDiscriminator,
     StyleGenerator,
     activated,
-    judgement,
     repeated,
-    widths,
     zeros,
 )
 
@@ -110,33 +107,16 @@ class StyleGANGenerator(StyleGenerator):
         return image
 
 
-class StyleGANDiscriminator(nn.Module):
-    """Images to logits. Shapes: x (N, C, S, S) -> (N,); N is below 4 or a multiple of it.
+class StyleGANDiscriminator(StyleDiscriminator):
+    """Images to logits; arguments, shapes, errors: those of ``StyleDiscriminator``."""
 
-    Args:
-        image_shape: (C, S, S), S = base * 2^K with base 4 to 7.
-        nf: channels at S pixels; twice as many at half the side, and so on.
-        nf_max: channels of a layer, at most.
-
-    Raises:
-        OptionError: the samples are not square images of such a side.
-    """
-
-    def __init__(self, image_shape: Shape, *, nf: int = 16, nf_max: int = 64) -> None:
-        super().__init__()
-        base, last = stages(image_shape, "StyleGAN")
-        sizes = widths(last, nf, nf_max)[::-1]
-        layers = activated(nn.EqualConv2d(image_shape[0], sizes[0], 1, gain=GAIN))
-        for a, b in pairwise(sizes):
-            layers += activated(nn.EqualConv2d(a, a, 3, padding=1, gain=GAIN))
-            layers += [nn.Blur(_BINOMIAL)]
-            layers += activated(_DownConv2d(a, b, 3, padding=1, gain=GAIN))
-        self.main = nn.Sequential(*layers, judgement(sizes[-1], base))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Judge images."""
-        logit: Tensor = self.main(x)
-        return logit.reshape(-1)
+    def block(self, in_channels: int, out_channels: int) -> list[nn.Module]:
+        """Make the layers that halve the side."""
+        return [
+            *activated(nn.EqualConv2d(in_channels, in_channels, 3, padding=1, gain=GAIN)),
+            nn.Blur(_BINOMIAL),
+            *activated(_DownConv2d(in_channels, out_channels, 3, padding=1, gain=GAIN)),
+        ]
 
 
 def _conv(in_channels: int, out_channels: int) -> nn.Module:

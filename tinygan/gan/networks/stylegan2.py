@@ -26,19 +26,16 @@ import numpy as np
 
 from ... import nn, ops, random
 from ...autograd import Tensor
-from ...kernels.arrays import Shape
 from ...nn.norm import frozen
-from .dcgan import stages
 from .style import (
     GAIN,
     SLOPE,
     Noises,
     PixelNoise,
+    StyleDiscriminator,
     StyleGenerator,
     activated,
-    judgement,
     repeated,
-    widths,
     zeros,
 )
 
@@ -169,30 +166,12 @@ class ResidualDown(nn.Module):
         return y
 
 
-class StyleGAN2Discriminator(nn.Module):
-    """Images to logits. Shapes: x (N, C, S, S) -> (N,); N is below 4 or a multiple of it.
+class StyleGAN2Discriminator(StyleDiscriminator):
+    """Images to logits; arguments, shapes, errors: those of ``StyleDiscriminator``."""
 
-    Args:
-        image_shape: (C, S, S), S = base * 2^K with base 4 to 7.
-        nf: channels at S pixels; twice as many at half the side, and so on.
-        nf_max: channels of a layer, at most.
-
-    Raises:
-        OptionError: the samples are not square images of such a side.
-    """
-
-    def __init__(self, image_shape: Shape, *, nf: int = 16, nf_max: int = 64) -> None:
-        super().__init__()
-        base, last = stages(image_shape, "StyleGAN2")
-        sizes = widths(last, nf, nf_max)[::-1]
-        layers = activated(nn.EqualConv2d(image_shape[0], sizes[0], 1, gain=GAIN))
-        layers += [ResidualDown(a, b) for a, b in pairwise(sizes)]
-        self.main = nn.Sequential(*layers, judgement(sizes[-1], base))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Judge images."""
-        logit: Tensor = self.main(x)
-        return logit.reshape(-1)
+    def block(self, in_channels: int, out_channels: int) -> list[nn.Module]:
+        """Make the layers that halve the side."""
+        return [ResidualDown(in_channels, out_channels)]
 
 
 def _filter() -> nn.Buffer:
