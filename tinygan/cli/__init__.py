@@ -20,6 +20,7 @@ VERBS = {
     "sample": "make a grid of samples from a run",
     "interpolate": "walk from sample to sample in latent space, as a grid or an animation",
     "project": "find the style for which a StyleGAN run makes an image",
+    "edit": "give images another trait, by an age_editing run, and keep the rest of them",
     "export": "write a run's generator as safetensors, with a sample grid",
     "fid": "Frechet distance between two sets of images, with its protocol",
     "metrics": "measure the samples of a run by many metrics",

@@ -93,26 +93,34 @@ def step(game: Game, batches: Iterator[Any]) -> Metrics:
     return {"loss_d": float(loss_d), "loss_g": float(loss_g), "loss_e": float(loss_e)}
 
 
-def edit(
-    game: Game, x: Tensor, y: Array, target: Array, features: Features, **search: Any
-) -> tuple[Tensor, Tensor]:
-    """Return the samples as G makes them, and with other traits.
-
-    Shapes: x (N, *data_shape), y and target (N,) -> both as x.
+def latent_of(
+    game: Game, x: Tensor, y: Array, features: Features, *, ema: bool = True, **search: Any
+) -> Tensor:
+    """Return z*, for which G makes given samples. Shapes: x (N, *data_shape), y (N,) -> (N, nz).
 
     Args:
         game: a trained one of this recipe.
         x: samples.
         y: their traits.
-        target: traits to give them.
         features: see ``gan.editing.find_latent``.
-        **search: its further settings, ``steps``, ``lr``, ``lambda_x``, ``lambda_z``.
+        ema: take G's average, where there is one.
+        **search: ``steps``, ``lr``, ``lambda_x`` and ``lambda_z`` of ``find_latent``.
     """
-    E, G = cast(LatentEncoder, game.extra["E"]), game.ema.module if game.ema else game.G
+    E = cast(LatentEncoder, game.extra["E"])
     with evaluating(E), no_grad():
         start = E(x)
-    z = find_latent(G, x, y, start, features=features, **search)
-    with evaluating(G), no_grad():
+    return find_latent(game.generator(ema=ema), x, y, start, features=features, **search)
+
+
+def edit(
+    game: Game, x: Tensor, y: Array, target: Array, features: Features, **search: Any
+) -> tuple[Tensor, Tensor]:
+    """Return the samples as G makes them, and with the traits ``target``; see ``latent_of``.
+
+    Shapes: x (N, *data_shape), y and target (N,) -> both as x.
+    """
+    z = latent_of(game, x, y, features, **search)
+    with evaluating(game.generator()) as G, no_grad():
         return G(z, y), G(z, target)
 
 
