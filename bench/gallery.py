@@ -1,19 +1,22 @@
 """Make ``docs/gallery/``: a grid of samples of each training, and the page that lists them.
 
     python bench/gallery.py [NAME ...] [--seed 0]
+    python bench/gallery.py --claim srgan-kodak --picture FILE
 
 NAME is one of ``trainings.TRAININGS``, all by default: a recipe joins the gallery by an entry
 there. The grid holds 64 samples of the averaged G where there is one, or ten of each class in
 columns (of more classes a hundred samples in order); films are rows of frames. Of a recipe that
 translates sixteen rows are shown: source, output, target, and where it translates back too, what it
-makes of its own outputs; or the source in each of its domains. Each picture leaves a line in
-``bench/results/gallery.jsonl``, and the page is made of those lines.
+makes of its own outputs; or the source in each of its domains. The second form takes over a picture
+that a claim's script has written, with what the claim's last row says of its training. Each picture
+leaves a line in ``bench/results/gallery.jsonl``, and the page is made of those lines.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -30,6 +33,8 @@ from tinygan.runs.grids import make_grid, save_png
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "gallery"
 ROWS = ROOT / "bench" / "results" / "gallery.jsonl"
+CLAIMS = ROOT / "bench" / "results" / "claims.jsonl"
+TAKEN = ("steps", "seed", "cpu_seconds", "settings")  # of a claim's row
 SIDE = 32  # pixels of a sample in the picture, or more where it has more
 HEAD = """# Gallery
 
@@ -53,9 +58,22 @@ def save_picture(name: str, game: Game, *, cpu_seconds: float) -> None:
     else:
         save_png(path, grid_of(game))
     row = {"name": name, "data": training.data, "steps": game.step, "seed": game.streams.seed}
-    row |= {"cpu_seconds": round(cpu_seconds, 1), "settings": training.settings}
+    note(row | {"cpu_seconds": round(cpu_seconds, 1), "settings": training.settings})
+
+
+def note(row: dict[str, Any]) -> None:
+    """Write a picture's line."""
     with ROWS.open("a") as out:
         out.write(json.dumps(row | timing.environment()) + "\n")
+
+
+def take_picture(claim: str, picture: Path) -> None:
+    """Take over the picture of a claim's training, and write its line: srgan's, of srgan-kodak."""
+    name, _, of = claim.partition("-")
+    rows = [json.loads(line) for line in CLAIMS.read_text().splitlines()]
+    last = next(row for row in reversed(rows) if row["claim"] == claim)
+    shutil.copyfile(picture, FOLDER / f"{name}.png")
+    note({"name": name, "data": of} | {key: last[key] for key in TAKEN})
 
 
 def grid_of(game: Game) -> Array:
@@ -91,8 +109,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help="trainings; all by default")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--claim", metavar="CLAIM", help="whose picture to take over")
+    parser.add_argument("--picture", type=Path, help="that picture")
     args = parser.parse_args()
-    for name in args.names or TRAININGS:
+    if bool(args.claim) != bool(args.picture):
+        parser.error("--claim and --picture: both or none of them")
+    if args.claim:
+        take_picture(args.claim, args.picture)
+    for name in () if args.claim else args.names or TRAININGS:
         start = time.process_time()
         for game in train(name, seed=args.seed):  # noqa: B007
             pass

@@ -10,6 +10,7 @@ import pytest
 import strict_arrays
 import strict_cuda
 
+from tinygan import random
 from tinygan.autograd import outline
 from tinygan.kernels import registry
 from tinygan.kernels.cuda import cusim
@@ -28,6 +29,22 @@ def pytest_addoption(parser):
 def soak(request):
     """Tell whether campaigns run at full length: --soak, or TINYGAN_SOAK=1 (``make soak``)."""
     return request.config.getoption("--soak") or os.environ.get("TINYGAN_SOAK") == "1"
+
+
+@pytest.fixture(autouse=True)
+def own_streams():
+    """Start every test from the same numbers, whatever ran before it."""
+    with random.using(random.Streams(0)):
+        yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef):
+    """Make what tests share from the same numbers too, whichever test comes first."""
+    if fixturedef.scope == "function":
+        return (yield)
+    with random.using(random.Streams(0)):
+        return (yield)
 
 
 @pytest.fixture(autouse=True)

@@ -14,6 +14,7 @@ One run serves both phases: its first phase is the network trained on pixels (SR
 RRDB), whose weights the game keeps.
 
     TINYGAN_PICTURES=FOLDER python bench/claims/super_resolution.py srgan-kodak
+    python bench/gallery.py --claim srgan-kodak --picture FOLDER/srgan-0.png
 
 ``TINYGAN_TEST_DATA`` holds ``kodak/`` and ``weights/``; the judge needs h5py.
 """
@@ -42,6 +43,7 @@ from tinygan.metrics.squeezenet_h5 import squeezenet_from_h5
 from tinygan.runs.grids import make_grid, save_png
 
 CROP, BATCH, BORDER, SEEN = 64, 8, 4, 256
+SHOWN = 96  # pixels of a photograph in the picture
 TRAIN, TEST = slice(0, 18), slice(18, 24)
 PICTURES = os.environ.get("TINYGAN_PICTURES")  # a folder for pictures of the results, or none
 SQUEEZENET = "squeezenet_weights_tf_dim_ordering_tf_kernels_notop.h5"
@@ -84,10 +86,10 @@ def enlarged(net: nn.Module | None, low: Array) -> Array:
             return net(Tensor(low)).numpy()
 
 
-def middle(images: Array) -> Array:
-    """Cut out what the perceptual distance looks at."""
-    top, left = ((n - SEEN) // 2 for n in images.shape[2:])
-    return images[..., top : top + SEEN, left : left + SEEN]
+def middle(images: Array, side: int = SEEN) -> Array:
+    """Cut out what the perceptual distance looks at, or what is shown."""
+    top, left = ((n - side) // 2 for n in images.shape[2:])
+    return images[..., top : top + side, left : left + side]
 
 
 def measured(net: nn.Module | None, which: slice = TEST) -> tuple[dict[str, float], list[Array]]:
@@ -153,7 +155,7 @@ def save(name: str, *columns: list[Array]) -> None:
     if PICTURES:
         images = photographs(TEST).whole
         real = [middle(x.transpose(2, 0, 1)[None] / 127.5 - 1.0) for x in images]
-        rows = [column[k] for k in range(len(real)) for column in (*columns, real)]
+        rows = [middle(c[k], SHOWN) for k in range(len(real)) for c in (*columns, real)]
         grid = make_grid(np.concatenate(rows), nrow=len(columns) + 1)
         save_png(Path(PICTURES, f"{name}.png"), grid)
 

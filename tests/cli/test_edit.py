@@ -6,7 +6,6 @@ from PIL import Image
 
 from tinygan import data
 from tinygan.cli import main
-from tinygan.cli.edit import innermost
 from tinygan.cli.opening import open_trained
 from tinygan.runs.grids import make_grid, to_uint8
 
@@ -119,9 +118,3 @@ def test_a_label_net_or_number_that_does_not_fit_is_one_line(said, images):
         code, lines = said(0, folder, *flags)
         assert code == 2
         assert line in lines[-1]
-
-
-def test_the_innermost_name_is_that_of_the_data_that_others_are_made_of():
-    assert innermost("slanted:digits:16") == "digits"
-    assert innermost("mnist") == "mnist"
-    assert innermost("half-inverted:folder/faces.zip") == "faces"

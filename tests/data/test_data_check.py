@@ -106,3 +106,69 @@ def test_what_is_no_data_set_is_a_problem_and_no_exception(tmp_path, name):
     (tmp_path / "text.txt").write_text("hello")
     report = check(tmp_path / name)
     assert (report.ok, report.kind, report.count) == (False, "unknown", 0)
+
+
+@pytest.fixture
+def halves(tmp_path):
+    """Write folders A and B of images that all have a partner; gives their folder."""
+    for side in "AB":
+        (tmp_path / side).mkdir()
+        for k in range(3):
+            Image.new("RGB", (6, 4 + k), (40 * k, 0, 0)).save(tmp_path / side / f"{k}.png")
+    return tmp_path
+
+
+def test_pairs_are_looked_through_and_loaded(halves):
+    report = check(f"pairs:{halves}")
+    assert report.ok, report.lines
+    assert report.kind == "made of others"
+    assert report.count == 3
+    assert f"A: 3 images of {halves.name}" not in report.facts
+    assert "3 samples of 6 x 32 x 32" in report.facts
+    assert any("state a size" in note for note in report.notes)
+
+
+def test_every_file_without_a_partner_is_a_problem(halves):
+    (halves / "A" / "0.png").unlink()
+    Image.new("RGB", (4, 4)).save(halves / "B" / "more.png")
+    report = check(f"pairs:{halves}")
+    assert [line.split(": has no partner")[0] for line in report.problems] == [
+        str(halves / "B" / "0.png"),
+        str(halves / "B" / "more.png"),
+    ]
+
+
+def test_a_damaged_part_is_a_problem_of_the_whole(halves):
+    (halves / "A" / "1.png").write_bytes(b"no image")
+    for spec in (f"pairs:{halves}", f"unpaired:{halves}", f"edges:{halves}"):
+        report = check(spec)
+        assert any("1.png" in line for line in report.problems), spec
+
+
+@pytest.mark.parametrize(
+    ("spec", "fact"),
+    [
+        ("digits:16", "1,797 samples of 1 x 16 x 16"),
+        ("ring", "10,000 samples of 2"),
+        ("slanted:digits:16", "1,797 samples of 1 x 16 x 16"),
+        ("unpaired:digits:16,inverted:digits:16", "B: 1,797 images of inverted-digits"),
+    ],
+)
+def test_sets_by_name_are_loaded(spec, fact):
+    report = check(spec)
+    assert report.ok, report.lines
+    assert fact in report.facts
+
+
+@pytest.mark.parametrize(
+    ("spec", "problem"),
+    [
+        ("pairs:digits,ring", "two domains of images fit"),
+        ("stacked:ring", "ring"),
+        ("unpaired:a,b,c", "one folder, or two sets"),
+        ("painted:nowhere", "nowhere: no such file"),
+    ],
+)
+def test_what_can_not_be_made_is_a_problem(spec, problem):
+    report = check(spec)
+    assert any(problem in line for line in report.problems), report.lines

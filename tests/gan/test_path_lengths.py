@@ -11,13 +11,6 @@ from tinygan.gan.networks import StyleGAN2Generator
 from tinygan.gan.path_length import PathLengthPenalty, path_lengths
 
 
-@pytest.fixture(autouse=True)
-def own_streams():
-    """Start every test from the same numbers, whatever ran before it."""
-    with random.using(random.Streams(0)):
-        yield
-
-
 def normal(*shape, name="x", dtype=np.float64):
     return random.Stream(0, name).normal(shape, dtype=dtype)
 

@@ -21,13 +21,6 @@ DISCRIMINATORS = [StyleGANDiscriminator, StyleGAN2Discriminator]
 SMALL = {"nw": 6, "mapping_layers": 2, "nf": 2, "nf_max": 4}
 
 
-@pytest.fixture(autouse=True)
-def own_streams():
-    """Start every test from the same numbers, whatever ran before it."""
-    with random.using(random.Streams(0)):
-        yield
-
-
 def normal(*shape, name="x"):
     return Tensor(random.Stream(0, name).normal(shape))
 

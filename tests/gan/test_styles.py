@@ -14,13 +14,6 @@ from tinygan.gan.styles import crossed, projected, render, sefa, spread, styles_
 KINDS = [StyleGANGenerator, StyleGAN2Generator]
 
 
-@pytest.fixture(autouse=True)
-def own_streams():
-    """Start every test from the same numbers, whatever ran before it."""
-    with random.using(random.Streams(0)):
-        yield
-
-
 def normal(*shape, name="x"):
     return random.Stream(0, name).normal(shape)
 

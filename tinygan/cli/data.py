@@ -18,7 +18,8 @@ class Options:
 
     Attributes:
         path: an IDX file or a folder of them, an .npz, CIFAR's batches or archives, a folder or a
-            zip of images, or parquet files of images.
+            zip of images, or parquet files of images; or all else that --data takes, pairs:FOLDER
+            say.
     """
 
     path: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="PATH")]

@@ -16,7 +16,7 @@ import numpy as np
 import tyro
 
 from ..autograd import Tensor
-from ..data.catalog import short_name, split_prefix
+from ..data.catalog import plain_parts, short_name
 from ..gan.editing import Features
 from ..kernels.arrays import Array
 from ..metrics.perceptual import perceptual_net
@@ -113,18 +113,12 @@ def features_for(options: Options, trained: Trained) -> tuple[Features, str]:
         OptionError: no net has that name.
         CheckpointError: the weights are missing, damaged or of another net.
     """
-    known = OF_DATA.get(innermost(trained.settings.data), "none")
+    known = OF_DATA.get(short_name(plain_parts(trained.settings.data)[-1]), "none")
     name = known if options.net == "auto" else options.net
     if name == "none":
         return (lambda x: x), "pixels"
     net = perceptual_net(name)
     return (lambda x: net(x, activated=True)), f"features of {net.name}"
-
-
-def innermost(spec: str) -> str:
-    """Return the name of the set that others are made of: digits, of slanted:digits:16."""
-    prefix, rest = split_prefix(spec)
-    return innermost(rest) if prefix else short_name(spec)
 
 
 def write(out: Path, rows: list[Array], z: Array) -> None:

@@ -87,7 +87,12 @@ def _built_in(name: str, split: Split) -> Callable[[], Dataset] | None:
     return {"digits": load_digits, "fashion-mnist": lambda: _fashion(split)}.get(name)
 
 
-def _split_size(spec: str) -> tuple[str, int | None]:
+def is_built_in(spec: str) -> bool:
+    """Tell whether a spec without prefix names a set that comes without files: ``digits:16``."""
+    return _built_in(split_size(spec)[0], "train") is not None
+
+
+def split_size(spec: str) -> tuple[str, int | None]:
     """Split ``digits:32`` into name and size; a path that exists is left whole."""
     name, colon, size = spec.rpartition(":")
     if colon and size.isdecimal() and not Path(spec).exists():
@@ -183,7 +188,7 @@ def _load(spec: str, how: _How) -> Dataset:
     if prefix:
         grey = prefix in OF_GREY
         return MADE[prefix](_load(rest, replace(how, channels=None) if grey else how))
-    name, named_size = _split_size(spec)
+    name, named_size = split_size(spec)
     how = how if how.size is not None else replace(how, size=named_size)
     if how.size is not None:
         check_size(how.size)
@@ -213,6 +218,15 @@ def short_name(spec: str) -> str:
     if prefix in JOINS:
         return short_name(parts_of(rest)[-1])
     return Path(spec.partition(":")[0]).stem
+
+
+def plain_parts(spec: str) -> list[str]:
+    """Return the plain names and paths in a spec: digits:16, of slanted:digits:16."""
+    prefix, rest = split_prefix(spec)
+    if not prefix:
+        return [spec]
+    parts = parts_of(rest) if prefix in JOINS else [rest]
+    return [plain for part in parts for plain in plain_parts(part)]
 
 
 def map_parts(spec: str, change: Callable[[str], str]) -> str:

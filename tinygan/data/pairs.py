@@ -17,7 +17,7 @@ those of A and then those of B, so that whatever moves batches needs to know not
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -67,30 +67,41 @@ def load_pairs(spec: str, load: Load) -> Dataset:
     Raises:
         DataError: images don't match; the message names the first one without a partner.
     """
-    sides, folder = parts_of(spec), Path(spec).expanduser()
+    sides, folder = sides_of(spec), Path(spec).expanduser()
     if len(sides) == 1:
         if not folder.is_dir():
             raise DataError(f"pairs:{spec}: {_FOLDER}")
-        if not all((folder / side).is_dir() for side in "AB"):
-            halves = (load(spec, half=half) for half in ("left", "right"))
-            return join(*halves, matched=True, name=folder.name)
-        sides = [str(folder / side) for side in "AB"]
-    name = folder.name if folder.is_dir() else ""
+        halves = (load(spec, half=half) for half in ("left", "right"))
+        return join(*halves, matched=True, name=folder.name)
+    for line in partnerless(sides):
+        raise DataError(line)
+    return join(*map(load, sides), matched=True, name=folder.name if folder.is_dir() else "")
+
+
+def sides_of(spec: str) -> list[str]:
+    """Return A and B of what stands behind ``pairs:``; one, where images hold both.
+
+    Raises:
+        OptionError: there are more than two.
+    """
+    sides, folder = parts_of(spec), Path(spec).expanduser()
+    if len(sides) == 1 and all((folder / side).is_dir() for side in "AB"):
+        return [str(folder / side) for side in "AB"]
+    return sides
+
+
+def partnerless(sides: list[str]) -> Iterator[str]:
+    """Yield a line for each file of a folder that has none of its name in the other."""
     paths = [Path(side).expanduser() for side in sides]
-    if all(path.is_dir() and kind_of(path) == "image folder" for path in paths):
-        check_partners(*paths)
-    return join(*map(load, sides), matched=True, name=name)
-
-
-def check_partners(a: Path, b: Path) -> None:
-    """Raise ``DataError`` unless each file of a folder has one of its name in the other."""
+    if len(paths) < 2 or not all(p.is_dir() and kind_of(p) == "image folder" for p in paths):
+        return
     of_a, of_b = (
         {path.relative_to(folder).with_suffix(""): path for path in image_files(folder)}
-        for folder in (a, b)
+        for folder in paths
     )
-    for mine, theirs, other in ((of_a, of_b, b), (of_b, of_a, a)):
+    for mine, theirs, other in ((of_a, of_b, paths[1]), (of_b, of_a, paths[0])):
         for stem in sorted(mine.keys() - theirs.keys()):
-            raise DataError(f"{mine[stem]}: has no partner in {other}; {stem}.* fits")
+            yield f"{mine[stem]}: has no partner in {other}; {stem}.* fits"
 
 
 def load_domains(spec: str, load: Load) -> Dataset:

@@ -11,14 +11,18 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import DataError
+from ..errors import DataError, OptionError
 from . import cifar, folder, idx, npz, parquet, zip_images
 from ._guard import reading
 from ._zip import opened_zip
+from .catalog import is_built_in, load, plain_parts, split_prefix, split_size
 from .dataset import Dataset
 from .gather import ImageFile
 from .kinds import kind_of
+from .pairs import partnerless, sides_of
 from .pixels import Facts, Rules, examine, read_bytes, refusal
+
+_ANY_SIZE = 32  # pixels, where images of several sizes are loaded to see whether they can be
 
 
 @dataclass
@@ -53,18 +57,56 @@ class Report:
         return [*self.facts, *(f"note: {line}" for line in self.notes), *problems]
 
 
-def check(path: str | Path) -> Report:
+def check(spec: str | Path) -> Report:
     """Read everything below a path and report what is there and what is wrong with it.
 
     Raises nothing for bad data: a problem is a line of the report.
+
+    Args:
+        spec: a path; or a name, or sets made of others, as ``load`` takes them: then each path in
+            it is looked through, and the whole is loaded.
     """
-    report = Report(Path(path).expanduser())
+    text = str(spec)
+    report = Report(Path(text).expanduser())
     try:
-        report.kind = kind_of(report.path)
-        _CHECKS[report.kind](report)
-    except DataError as error:
+        if split_prefix(text)[0] or is_built_in(text):
+            _check_made(report, text)
+        else:
+            report.kind = kind_of(report.path)
+            _CHECKS[report.kind](report)
+    except (DataError, OptionError) as error:
         report.problems.append(str(error))
     return report
+
+
+def _check_made(report: Report, spec: str) -> None:
+    """Report on a set by name, or one that is made of others."""
+    prefix, rest = split_prefix(spec)
+    report.kind = "made of others" if prefix else "built in"
+    for part in dict.fromkeys(plain_parts(spec)):
+        if not is_built_in(part):
+            found = check(split_size(part)[0])
+            report.facts += [f"{part}: {line}" for line in found.facts]
+            report.notes += [f"{part}: {line}" for line in found.notes]
+            report.problems += found.problems
+    if prefix == "pairs":
+        report.problems += partnerless(sides_of(rest))
+    if report.problems:
+        return
+    try:
+        whole = load(spec)
+    except DataError as why:
+        try:  # perhaps sizes differ, and nothing else is wrong
+            whole = load(spec, size=_ANY_SIZE)
+        except (DataError, OptionError):
+            raise why from None
+        report.notes.append(f"sizes differ: state a size to load them; here {_ANY_SIZE}")
+    report.count = len(whole)
+    shape = " x ".join(map(str, whole.shape))
+    report.facts.append(f"{_counted(len(whole), 'sample')} of {shape}")
+    for domain, name in zip(whole.domains or (), "AB", strict=False):
+        report.facts.append(f"{name}: {_counted(len(domain), 'image')} of {domain.name}")
+    _describe_labels(report, whole.labels, whole.classes)
 
 
 def _counted(number: int, noun: str) -> str:
