@@ -97,6 +97,25 @@ TRAININGS = {
     ),
     "stylegan": Training(steps=4000, settings={**_STYLES, "lr": 2e-3, "gamma_r1": 1.0}),
     "stylegan2": Training(steps=4000, settings={**_STYLES, "lr": 4e-3, "gamma_r1": 0.3}),
+    "unrolled": Training(
+        steps=2000,
+        settings={
+            "batch": 64,
+            "lr": 5e-4,
+            "lr_d": 5e-4,
+            "eta": 0.01,
+            "nz": 32,
+            "hidden": 256,
+            "half_life_kimg": 5.0,
+        },
+    ),
+    "consensus": Training(
+        steps=4000, settings={"batch": 64, "lr": 3e-4, "gamma": 0.1, "half_life_kimg": 5.0}
+    ),
+    "extragradient": Training(steps=1000, settings={**_NARROW, "half_life_kimg": 5.0}),
+    "veegan": Training(
+        steps=2000, settings={"batch": 64, "lr": 5e-4, "nz": 20, "half_life_kimg": 5.0}
+    ),
     "wgan": Training(steps=1500, settings={**_SMALL, "lr": 2e-4}),
     "infogan": Training(steps=1000, settings={"ngf": 32, "ndf": 16, "lr_d": 1e-4}),
     "pacgan": Training(steps=1000, settings=_SMALL),
