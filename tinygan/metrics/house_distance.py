@@ -13,22 +13,20 @@ f / sqrt(||f||^2 + eps), which has a derivative where all channels are 0, as in 
 
 from __future__ import annotations
 
-import numpy as np
-
 from .. import nn, ops
-from ..autograd import Tensor, no_grad
+from ..autograd import Tensor
 from ..data.resize import LUMA
 from ..errors import ShapeError
-from ..kernels.arrays import Array, xp_of
+from ..kernels.arrays import xp_of
+from .distance import PairDistance
 from .house_nets import load_house_net
 
 _TAPS = (1, 4)  # the ReLUs of ``house_nets.ClassifierNet.body`` that look at images
 _EPS = 1e-6  # beside squared norms of about 1
-_BATCH = 250
 _SMALLEST = 4  # pixels a side: two convolutions and a pool between them
 
 
-class HouseDistance(nn.Module):
+class HouseDistance(PairDistance):
     """How different image pairs look to an in-house net.
 
     Shapes: x and y (N, C, H, W) in [-1, 1], C 1 or 3, 4 pixels a side or more -> (N,).
@@ -43,8 +41,10 @@ class HouseDistance(nn.Module):
     Differentiable: any order, off the ties of max-pooling and the kinks of ReLU.
     """
 
+    batch = 250
+
     def __init__(self, name: str) -> None:
-        self.name = name
+        self.name = f"distance in {name}"
         self.layers = nn.Sequential(*list(load_house_net(name).body)[: _TAPS[-1] + 1])
         self.requires_grad_(False).eval()
 
@@ -53,7 +53,7 @@ class HouseDistance(nn.Module):
         small = x.ndim != 4 or x.shape[1] not in (1, 3) or min(x.shape[2:]) < _SMALLEST
         if x.shape != y.shape or small:
             raise ShapeError(
-                f"distance in {self.name}: images {x.shape} and {y.shape}: (N, 1 or 3, H, W) of "
+                f"{self.name}: images {x.shape} and {y.shape}: (N, 1 or 3, H, W) of "
                 f"{_SMALLEST} pixels a side or more, both alike, fit"
             )
         terms = [
@@ -73,20 +73,3 @@ class HouseDistance(nn.Module):
             if i in _TAPS:
                 found.append(x * ops.rsqrt(ops.sum(ops.square(x), 1, keepdims=True) + _EPS))
         return found
-
-    def distance(self, x: Array, y: Array) -> Array:
-        """Compute the distances of arrays, in batches, and record nothing.
-
-        Shapes: x and y (N, C, H, W) in [-1, 1] -> (N,).
-
-        Raises:
-            ShapeError: as for a call; or there are no images.
-        """
-        if not len(x):
-            raise ShapeError(f"distance in {self.name}: no images; at least one pair is needed")
-        with no_grad():
-            parts = [
-                self(Tensor(x[i : i + _BATCH]), Tensor(y[i : i + _BATCH])).numpy()
-                for i in range(0, max(len(x), len(y)), _BATCH)
-            ]
-        return np.concatenate(parts)

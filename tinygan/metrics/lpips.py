@@ -22,16 +22,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from .. import nn, ops
-from ..autograd import Tensor, no_grad
+from ..autograd import Tensor
 from ..autograd.linear import as_tensor
 from ..errors import CheckpointError, ShapeError
 from ..kernels.arrays import Array, xp_of
+from .distance import PairDistance
 from .trunks import Trunk
 
-_BATCH = 16
 
-
-class LPIPS(nn.Module):
+class LPIPS(PairDistance):
     """The perceptual distance of image pairs.
 
     Shapes: x and y (N, C, H, W) in [-1, 1], C 1 or 3 -> (N,).
@@ -71,23 +70,6 @@ class LPIPS(nn.Module):
             total = term if total is None else total + term
         assert total is not None  # a trunk has taps
         return total
-
-    def distance(self, x: Array, y: Array) -> Array:
-        """Compute the distances of arrays, in batches, and record nothing.
-
-        Shapes: x and y (N, C, H, W) in [-1, 1] -> (N,).
-
-        Raises:
-            ShapeError: as for a call; or there are no images.
-        """
-        if not len(x):
-            raise ShapeError(f"{self.name}: no images; at least one pair is needed")
-        with no_grad():
-            parts = [
-                self(Tensor(x[i : i + _BATCH]), Tensor(y[i : i + _BATCH])).numpy()
-                for i in range(0, max(len(x), len(y)), _BATCH)
-            ]
-        return np.concatenate(parts)
 
 
 def _unit(f: Tensor) -> Tensor:
