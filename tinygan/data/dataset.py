@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import OptionError
+from ..errors import DataError, OptionError
 from ..kernels.arrays import Array, Shape
 from .resize import square, with_channels
 from .toys import Toy
@@ -132,3 +132,24 @@ def check_size(size: int) -> int:
     if not 1 <= size <= 4096:
         raise OptionError(f"size={size}: use 1 to 4096 pixels")
     return size
+
+
+def check_images(
+    what: str, dataset: Dataset, *, grey: bool = False, labelled: bool = False
+) -> None:
+    """See that a set that others are made of holds images of one domain.
+
+    Args:
+        what: is made of it; it begins the message.
+        dataset: the set.
+        grey: the images must have one channel.
+        labelled: they must have labels.
+
+    Raises:
+        DataError: the data are no such images.
+    """
+    images = dataset.domains is None and len(dataset.shape) == 3
+    one = images and dataset.shape[0] == 1
+    if not images or (grey and not one) or (labelled and dataset.labels is None):
+        kind = f"{'labelled ' * labelled}{'grey ' * grey}images"
+        raise DataError(f"{what}:{dataset.name}: it takes {kind}; these are {dataset!r}")

@@ -21,10 +21,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..errors import DataError
 from ..kernels.arrays import Array
 from ..random import Stream
-from .dataset import Dataset
+from .dataset import Dataset, check_images
 from .pairs import join
 from .resize import with_channels
 
@@ -38,7 +37,7 @@ def invert(dataset: Dataset) -> Dataset:
     Raises:
         DataError: these are no images.
     """
-    _check_images("inverted", dataset)
+    check_images("inverted", dataset)
     bytes_ = dataset.stored.dtype == np.uint8
     stored = 255 - dataset.stored if bytes_ else -dataset.stored
     return replace(dataset, name=f"inverted-{dataset.name}", stored=stored)
@@ -56,7 +55,7 @@ def colour(dataset: Dataset, *, seed: int = 0) -> Dataset:
     Raises:
         DataError: these are no grey images.
     """
-    _check_images("coloured", dataset, channels=1)
+    check_images("coloured", dataset, grey=True)
     hue = Stream(seed, "coloured").uniform(len(dataset), 0.0, 6.0)
     # HSV to RGB at full saturation: each channel is a trapezoid of the hue, a third apart
     distance = np.abs((hue[:, None] - np.array([0.0, 2.0, 4.0]) + 3.0) % 6.0 - 3.0)
@@ -88,7 +87,7 @@ def outlines(dataset: Dataset, *, threshold: float = THRESHOLD) -> Dataset:
     Raises:
         DataError: these are no images.
     """
-    _check_images("edges", dataset)
+    check_images("edges", dataset)
     lines = np.concatenate([edges(x[None], threshold=threshold) for x in dataset.stored])
     return replace(dataset, name=f"edges-{dataset.name}", stored=lines, labels=None, classes=())
 
@@ -128,10 +127,3 @@ def _filtered(x: Array, taps: tuple[int, int, int], axis: int) -> Array:
     before, at, after = (np.take(padded, range(k, k + extent), axis) for k in range(3))
     out: Array = taps[0] * before + taps[1] * at + taps[2] * after
     return out
-
-
-def _check_images(prefix: str, dataset: Dataset, channels: int = 0) -> None:
-    shape = dataset.shape
-    if dataset.domains is not None or len(shape) != 3 or (channels and shape[0] != channels):
-        what = "grey images" if channels else "images"
-        raise DataError(f"{prefix}:{dataset.name}: it takes {what}; these are {dataset!r}")

@@ -13,10 +13,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..errors import DataError
 from ..kernels.arrays import Array
 from ..random import Stream
-from .dataset import Dataset
+from .dataset import Dataset, check_images
 
 COLOURS = {"red": (1, 0, 0), "green": (0, 1, 0), "blue": (0, 0, 1), "yellow": (1, 1, 0)}
 _RGB = np.array(list(COLOURS.values()), np.uint8)
@@ -52,10 +51,7 @@ def ink_of(dataset: Dataset, what: str, *, labelled: bool = False) -> Array:
     Raises:
         DataError: the data are no grey images, or have no labels.
     """
-    grey = len(dataset.shape) == 3 and dataset.shape[0] == 1
-    if not grey or (labelled and dataset.labels is None):
-        kind = "labelled grey images" if labelled else "grey images"
-        raise DataError(f"{what}:{dataset.name}: it takes {kind}; these are {dataset!r}")
+    check_images(what, dataset, grey=True, labelled=labelled)
     stored = dataset.stored[..., 0]
     if stored.dtype == np.uint8:
         return stored

@@ -15,9 +15,9 @@ import itertools
 
 import numpy as np
 
-from ..errors import DataError, OptionError
+from ..errors import OptionError
 from ..random import Stream
-from .dataset import Dataset
+from .dataset import Dataset, check_images
 
 SAMPLES = 64_000
 
@@ -36,11 +36,8 @@ def stack(dataset: Dataset, *, samples: int = SAMPLES, seed: int = 0) -> Dataset
         DataError: the data are no grey images, or have no labels.
         OptionError: ``samples`` is below 1.
     """
-    if dataset.labels is None or len(dataset.shape) != 3 or dataset.shape[0] != 1:
-        raise DataError(
-            f"stacked:{dataset.name}: it stacks labelled grey images; these are {dataset!r}"
-        )
-    if samples < 1:
+    check_images("stacked", dataset, grey=True, labelled=True)
+    if samples < 1 or dataset.labels is None:
         raise OptionError(f"stack(samples={samples}): use 1 or more")
     chosen = Stream(seed, "stacked").integers((samples, 3), 0, len(dataset))
     stored = np.stack([dataset.stored[chosen[:, k], ..., 0] for k in range(3)], axis=-1)
