@@ -36,9 +36,9 @@ def test_a_seed_determines_the_triples():
 
 
 def test_what_can_not_be_stacked_is_told():
-    with pytest.raises(DataError, match="stacks labelled grey images"):
+    with pytest.raises(DataError, match="takes labelled grey images"):
         data.load("stacked:ring")
-    with pytest.raises(DataError, match="stacks labelled grey images"):
+    with pytest.raises(DataError, match="takes labelled grey images"):
         stack(data.load("digits:8", channels=3))
     with pytest.raises(OptionError, match="use 1 or more"):
         stack(data.load("digits:8"), samples=0)
