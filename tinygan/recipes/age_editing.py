@@ -6,8 +6,8 @@
 
 Antipov, Baccouche & Dugelay, arXiv:1702.01983: y is one of six ages there, f a recogniser of
 faces, z of 100 numbers, Adam(2e-4, 0.5). Here y is any label that says a trait, the slant of
-``--data slanted:digits`` say, and f any net; ``edit(game, x, y, target, features)`` is the way from
-images to images, ``gan.editing`` the search for z*.
+``--data slanted:digits`` say, and f any net; ``tinygan edit RUN IMAGE`` and ``edit`` below are the
+way from images to images, ``gan.editing`` the search for z*.
 
 Deviations: DCGAN's networks; E learns as G does, from each step's fakes, not afterwards from
 100,000 of them; Adam searches z*, not L-BFGS.
