@@ -179,9 +179,16 @@ TRAININGS = {
         settings={"batch": 32, "ngf": 32, "ndf": 32, "half_life_kimg": 2.0},
     ),
     "video": Training(
-        steps=1800,
-        data="moving:digits",
-        settings={"ngf": 32, "ndf": 32, "half_life_kimg": 2.0},
+        steps=3000,
+        data="moving:digits:12",
+        settings={
+            "ngf": 32,
+            "ndf": 32,
+            "motion": 3,
+            "lr": 5e-4,
+            "noise": 0.2,
+            "half_life_kimg": 2.0,
+        },
     ),
 }
 

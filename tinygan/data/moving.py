@@ -1,11 +1,13 @@
 """Moving digits: films of a digit that goes its way and bounces off the walls.
 
-    p_{t+1} = p_t + v,   v of -2 to 2 pixels a frame along each axis, one of them not 0
+    p_{t+1} = p_t + v,   v of whole pixels a frame along each axis, one of them not 0
 
 A film is a sample (T, H, W): its frames are the channels. So data sets, batches and checkpoints
 hold films as they hold images, in memory a pixel's frames lie side by side, and ``conv3d`` takes
-``x.reshape(N, 1, T, H, W)``, which copies nothing. The canvas has twice the side of the digit, and
-places are whole pixels: a frame's digit is the image itself, which a classifier of images can tell.
+``x.reshape(N, 1, T, H, W)``, which copies nothing. A side of the canvas is the least power of two
+that leaves a quarter of the digit's side to move in: 16 pixels for digits of 8 to 12. Along an axis
+v is a quarter of that room at most, either way. Places are whole pixels: a frame's digit is the
+image itself, which a classifier of images can tell.
 
 The moving digits of Srivastava et al., arXiv:1502.04681, section 4, with one digit of two and small
 films; MoCoGAN and VGAN train on such content and motion.
@@ -21,13 +23,14 @@ from ..random import Stream
 from .dataset import Dataset
 from .painted import ink_of
 
-FRAMES, FILMS, SPEED = 8, 8_000, 2
+FRAMES, FILMS = 8, 8_000
 
 
 def moving(dataset: Dataset, *, films: int = FILMS, frames: int = FRAMES, seed: int = 0) -> Dataset:
-    """Let images of a grey data set move on a canvas of twice their side.
+    """Let images of a grey data set move on a larger canvas.
 
-    Shapes: images (N, 1, H, W) -> (films, frames, 2 H, 2 W); labels as the images have them.
+    Shapes: images (N, 1, H, W) -> (films, frames, H', W'), see above; labels as the images have
+    them.
 
     Args:
         dataset: grey images, light on dark.
@@ -47,10 +50,12 @@ def moving(dataset: Dataset, *, films: int = FILMS, frames: int = FRAMES, seed: 
     stream = Stream(seed, "moving")
     chosen = stream.integers(films, 0, len(ink))
     height, width = ink.shape[1:]
-    canvas = np.zeros((films, 2 * height, 2 * width, frames), np.uint8)
-    top, left = (paths(films, frames, side, stream) for side in (height, width))
+    sides = [canvas_side(side) for side in (height, width)]
+    canvas = np.zeros((films, *sides, frames), np.uint8)
+    reach = sides[0] - height, sides[1] - width
+    top, left = (paths(films, frames, room, stream) for room in reach)
     still = (top[:, 0] == top[:, 1]) & (left[:, 0] == left[:, 1])
-    left[still] = _bounce(left[still, :1] + np.arange(frames), width)  # nothing stands still
+    left[still] = _bounce(left[still, :1] + np.arange(frames), reach[1])  # nothing stands still
     rows, columns = np.arange(height)[:, None], np.arange(width)
     film = np.arange(films)[:, None, None]
     for t in range(frames):
@@ -61,10 +66,16 @@ def moving(dataset: Dataset, *, films: int = FILMS, frames: int = FRAMES, seed: 
     return Dataset(name, canvas, labels, dataset.classes, dataset.source, dataset.notes)
 
 
+def canvas_side(side: int) -> int:
+    """Return the least power of two that is 5/4 of a side or more."""
+    return 1 << (-(-5 * side // 4) - 1).bit_length()
+
+
 def paths(films: int, frames: int, reach: int, stream: Stream) -> Array:
     """Draw places, whole pixels, that go from 0 to ``reach`` and back. Shapes: (films, frames)."""
     begin = stream.integers((films, 1), 0, 2 * reach)  # the second half comes back
-    speed = stream.integers((films, 1), -SPEED, SPEED + 1)
+    fastest = max(1, reach // 4)
+    speed = stream.integers((films, 1), -fastest, fastest + 1)
     return _bounce(begin + speed * np.arange(frames), reach)
 
 

@@ -10,7 +10,8 @@ eps_t, so a walk between two z goes between two films. z_C of 50 numbers, m of 1
 Adam(2e-4, 0.5) with weight decay 1e-5, as in the authors' code.
 
 Deviations: no categorical content and so no L_I; DCGAN's sizes for frames and D_V's stride of 2 in
-time, for films of 8 frames and more; no noise on what the judges see.
+time, for films of 8 frames and more; ``noise`` on what the judges see, not on their layers, and off
+by default. A motion of few numbers can't carry content, which z_C is for: 3 do for digits.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import cast
 
 from .. import ops, optim
 from ..autograd import Tensor
-from ..gan import EMA, Game, Recipe, alternating
+from ..gan import EMA, Game, Recipe, alternating, instance_noise
 from ..gan.networks import FilmDiscriminator, FilmGenerator
 from ..kernels.arrays import Shape
 
@@ -38,6 +39,7 @@ class Config:
         motion: numbers of a motion m_t, and of eps_t.
         ngf: channels of G's last hidden layer.
         ndf: channels of both judges' first hidden layer.
+        noise: deviation of the noise on what the judges see; 0: none.
         half_life_kimg: half-life of G's moving average in thousands of films; 0: no average.
     """
 
@@ -49,6 +51,7 @@ class Config:
     motion: int = 10
     ngf: int = 64
     ndf: int = 64
+    noise: float = 0.0
     half_life_kimg: float = 0.0
 
 
@@ -70,7 +73,9 @@ def setup(config: Config, data_shape: Shape) -> Game:
 def d_loss(game: Game, real: Tensor, z: Tensor) -> Tensor:
     """Both judges' logistic losses; notes the sigmoids of D_V."""
     D = cast(FilmDiscriminator, game.D)
-    (real_film, real_frame), (fake_film, fake_frame) = D.both(real), D.both(game.fake(z).detach())
+    std = game.config.noise
+    real, fake = (instance_noise(x, std=std) for x in (real, game.fake(z).detach()))
+    (real_film, real_frame), (fake_film, fake_frame) = D.both(real), D.both(fake)
     game.observe(real_film, fake_film)
     frames = ops.logistic_d_loss(real_frame, fake_frame)
     game.metrics["loss_d_frames"] = float(frames)
@@ -79,7 +84,8 @@ def d_loss(game: Game, real: Tensor, z: Tensor) -> Tensor:
 
 def g_loss(game: Game, z: Tensor) -> Tensor:
     """E softplus(-D_V(x~)) + E softplus(-D_I(x~_t))."""
-    of_film, of_frame = cast(FilmDiscriminator, game.D).both(game.G(z))
+    fake = instance_noise(game.G(z), std=game.config.noise)
+    of_film, of_frame = cast(FilmDiscriminator, game.D).both(fake)
     return ops.nonsaturating_g_loss(of_film) + ops.nonsaturating_g_loss(of_frame)
 
 
