@@ -37,7 +37,7 @@ def modes_of(name: str, toy: str, *, steps: int, seed: int, **settings: Any) -> 
     }
 
 
-def _packed(pack: int, toy: str, *, paper: str, threshold: float) -> Claim:
+def _packed(pack: int, toy: str, *, paper: str, threshold: float, note: str = "") -> Claim:
     of = len(TOYS[toy].centres)
     return Claim(
         name=f"pac{pack}-{toy}",
@@ -52,11 +52,19 @@ def _packed(pack: int, toy: str, *, paper: str, threshold: float) -> Claim:
         paper=f"{paper} after 400k steps",
         budget="40k steps (10 %)",
         measure=lambda seed: modes_of("pacgan", toy, steps=40_000, seed=seed, pack=pack),
+        note=note,
     )
 
 
 CLAIMS = (
-    _packed(1, "ring", paper="6.3 +- .5 (98.2 % good)", threshold=7.5),
+    _packed(
+        1,
+        "ring",
+        paper="6.3 +- .5 (98.2 % good)",
+        threshold=7.5,
+        note="the loss of modes is not seen after a tenth of the paper's steps; samples lie less "
+        "near to the modes than the paper's (83 % within 3 sigma, seed 0)",
+    ),
     _packed(2, "ring", paper="7.9 +- .1 (95.6 % good)", threshold=7.5),
     _packed(1, "grid", paper="17.3 +- .8 (94.8 % good)", threshold=21.0),
     _packed(2, "grid", paper="23.8 +- .7 (91.3 % good)", threshold=21.0),
