@@ -232,8 +232,8 @@ CLAIMS = (
         paper="lower FID than the standard loss on CIFAR-10, after 100k steps",
         budget=f"2 x {budget(TRAININGS['relativistic'])}",
         measure=against("relativistic", loss="nonsaturating"),
-        note="no difference is seen beside that of the seeds. After 3,000 steps neither: 0.75, 0.98 "
-        "and 1.26 (seeds 100 to 102), at distances of 33 to 44",
+        note="no difference is seen beside that of the seeds. After 3,000 steps neither: 0.75, "
+        "0.98 and 1.26 (seeds 100 to 102), at distances of 33 to 44",
     ),
     Claim(
         name="began-convergence",
