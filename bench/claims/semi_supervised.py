@@ -133,8 +133,8 @@ CLAIMS = (
         paper="93 +- 6.5 after 300 epochs",
         budget=f"{EPOCHS} epochs (20 %)",
         measure=mnist,
-        note="a fifth of the paper's epochs; D without its average makes more errors, so that it "
-        "is still on its way. Settings are the paper's, none was tried beside them",
+        note="a fifth of the paper's epochs, with its settings; none was tried beside them. D "
+        "without its average makes 194 and 156 errors (seeds 0 and 1)",
     ),
 )
 
