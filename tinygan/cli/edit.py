@@ -7,7 +7,6 @@ the image, then G with trait 0, 1 ...; the z are in an ``.npz`` beside it.
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -18,17 +17,14 @@ import tyro
 from ..autograd import Tensor
 from ..data.catalog import plain_parts, short_name
 from ..gan.editing import Features
-from ..kernels.arrays import Array
 from ..metrics.perceptual import perceptual_net
 from ..recipes.age_editing import latent_of
 from ..runs.device import computing
-from ..runs.files import write_atomic
-from ..runs.grids import make_grid, save_png
 from ..runs.judge import OF_DATA
 from .arguments import parse
 from .exits import OK, UsageError
 from .opening import Trained, open_trained
-from .project import found, read
+from .project import check_files, found, read, write
 from .sample import only
 
 
@@ -66,10 +62,7 @@ class Options:
 def run(args: list[str]) -> int:
     """Run the verb."""
     options = parse("tinygan edit", Options, args)
-    if not options.image:
-        raise UsageError("edit: IMAGE is missing; see tinygan edit --help")
-    if options.out and Path(options.out).suffix != ".png":
-        raise UsageError(f"--out {options.out}: the ending .png fits")
+    check_files("edit", options.image, options.out)
     if not options.lr > 0 or not options.lambda_x >= 0 or not options.lambda_z >= 0:
         raise UsageError("--lr, --lambda-x, --lambda-z: above 0, 0 or more, 0 or more fit")
     trained = open_trained(options.run, ema=options.ema)
@@ -97,7 +90,7 @@ def run(args: list[str]) -> int:
         ).numpy()
     made = [trained(z, np.full_like(labels, trait)) for trait in range(trained.classes)]
     out = Path(options.out or trained.run.path / f"edit-{files[0].stem}.png")
-    write(out, [x, *made], z)
+    write(out, [x, *made], {"z": z})
     error = float(np.sqrt(np.mean((made[options.label] - x) ** 2)))
     print(
         f"{trained.classes} traits, trait {options.label} with a root mean square error of pixels "
@@ -119,11 +112,3 @@ def features_for(options: Options, trained: Trained) -> tuple[Features, str]:
         return (lambda x: x), "pixels"
     net = perceptual_net(name)
     return (lambda x: net(x, activated=True)), f"features of {net.name}"
-
-
-def write(out: Path, rows: list[Array], z: Array) -> None:
-    """Write the picture and the archive; raises ``SaveError``."""
-    save_png(out, make_grid(np.concatenate(rows), nrow=len(z)))
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, z=z)
-    write_atomic(out.with_suffix(".npz"), [buffer.getvalue()])

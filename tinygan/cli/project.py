@@ -7,11 +7,10 @@ features of an in-house net (``metrics/house_distance.py``), where one knows suc
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import tyro
@@ -21,13 +20,13 @@ from ..autograd import Tensor
 from ..data.folder import image_files
 from ..data.pixels import Rules, decode, read_bytes
 from ..errors import DataError
-from ..gan.project import Projection, project
+from ..gan.project import project
 from ..gan.styles import projected
 from ..kernels.arrays import Array
 from ..metrics.house_distance import HouseDistance
 from ..metrics.house_nets import HOUSE_NETS
 from ..runs.device import computing
-from ..runs.files import write_atomic
+from ..runs.files import write_npz
 from ..runs.grids import make_grid, save_png
 from ..runs.judge import OF_DATA
 from .arguments import parse
@@ -71,10 +70,7 @@ class Options:
 def run(args: list[str]) -> int:
     """Run the verb."""
     options = parse("tinygan project", Options, args)
-    if not options.image:
-        raise UsageError("project: IMAGE is missing; see tinygan project --help")
-    if options.out and Path(options.out).suffix != ".png":
-        raise UsageError(f"--out {options.out}: the ending .png fits")
+    check_files("project", options.image, options.out)
     trained = open_trained(options.run, ema=options.ema)
     net = style_net(trained, "project")
     files = found(options.image)
@@ -95,10 +91,19 @@ def run(args: list[str]) -> int:
                 print(f"step {state.step}/{options.steps}  {state.distance.mean():.5f}", flush=True)
         made = projected(net, state.w, state.noises)
     out = Path(options.out or trained.run.path / f"projection-{files[0].stem}.png")
-    write(out, target, made, state)
+    maps = {f"noise{i}": noise for i, noise in enumerate(state.noises)}
+    write(out, [target, made], {"w": state.w} | maps)
     error = float(np.sqrt(np.mean((made - target) ** 2)))
     print(f"root mean square error of pixels in [-1, 1]: {error:.4f}; {out}, {out.stem}.npz")
     return OK
+
+
+def check_files(verb: str, image: tuple[str, ...], out: str) -> None:
+    """See that a verb has images to look for, and a picture to write; raises ``UsageError``."""
+    if not image:
+        raise UsageError(f"{verb}: IMAGE is missing; see tinygan {verb} --help")
+    if out and Path(out).suffix != ".png":
+        raise UsageError(f"--out {out}: the ending .png fits")
 
 
 def found(given: tuple[str, ...]) -> list[Path]:
@@ -142,10 +147,7 @@ def of_pixels(x: Tensor, y: Tensor) -> Tensor:
     return ops.mean(ops.square(x - y), (1, 2, 3))
 
 
-def write(out: Path, target: Array, made: Array, state: Projection) -> None:
-    """Write the picture and the archive; raises ``SaveError``."""
-    save_png(out, make_grid(np.concatenate([target, made]), nrow=len(target)))
-    buffer = io.BytesIO()
-    maps: dict[str, Any] = {f"noise{i}": noise for i, noise in enumerate(state.noises)}
-    np.savez_compressed(buffer, w=state.w, **maps)
-    write_atomic(out.with_suffix(".npz"), [buffer.getvalue()])
+def write(out: Path, rows: list[Array], arrays: dict[str, Array]) -> None:
+    """Write the picture and the archive; raises ``SaveError``. Shapes: rows of (N, C, H, W)."""
+    save_png(out, make_grid(np.concatenate(rows), nrow=len(rows[0])))
+    write_npz(out.with_suffix(".npz"), arrays)

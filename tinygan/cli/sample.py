@@ -7,7 +7,6 @@ Where G takes images, the grid shows rows of translations, and ``--input`` trans
 
 from __future__ import annotations
 
-import io
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,7 +21,7 @@ from ..gan.mixture import choose
 from ..gan.networks import CaptionGenerator
 from ..kernels.arrays import Array
 from ..random import Stream
-from ..runs.files import write_atomic
+from ..runs.files import write_npz
 from ..runs.grids import make_grid, save_png
 from ..runs.pictures import save_samples
 from .arguments import parse
@@ -209,12 +208,10 @@ def only(trained: Trained, label: int, n: int) -> Array:
 def write(path: Path, samples: Array, labels: Array | None) -> None:
     """Write a picture, or the arrays ``images`` (N, H, W, C) or ``points``, and ``labels``."""
     if path.suffix == ".npz":
-        buffer = io.BytesIO()
         images = samples.ndim == 4
         nhwc = samples.transpose(0, 2, 3, 1) if images else samples
         arrays: dict[str, Any] = {"images" if images else "points": nhwc}
         arrays |= {} if labels is None else {"labels": labels}
-        np.savez_compressed(buffer, **arrays)
-        write_atomic(path, [buffer.getvalue()])
+        write_npz(path, arrays)
     else:
         save_samples(path, samples, 1.25 * float(np.abs(samples).max()))

@@ -37,7 +37,8 @@ def stack(dataset: Dataset, *, samples: int = SAMPLES, seed: int = 0) -> Dataset
         OptionError: ``samples`` is below 1.
     """
     check_images("stacked", dataset, grey=True, labelled=True)
-    if samples < 1 or dataset.labels is None:
+    assert dataset.labels is not None  # it is labelled
+    if samples < 1:
         raise OptionError(f"stack(samples={samples}): use 1 or more")
     chosen = Stream(seed, "stacked").integers((samples, 3), 0, len(dataset))
     stored = np.stack([dataset.stored[chosen[:, k], ..., 0] for k in range(3)], axis=-1)

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -74,6 +75,13 @@ def write_atomic(path: PathLike, chunks: Iterable[bytes | memoryview]) -> str:
             temporary.unlink()
         raise SaveError(f"{path}: cannot be written: {error.strerror or error}") from None
     return digest
+
+
+def write_npz(path: PathLike, arrays: Mapping[str, Any]) -> None:
+    """Write a compressed ``.npz`` at once or not at all; raises ``SaveError``."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    write_atomic(path, [buffer.getvalue()])
 
 
 def write_synced(path: PathLike, chunks: Iterable[bytes | memoryview]) -> str:
