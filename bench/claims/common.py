@@ -2,6 +2,8 @@
 
     python bench/claims/SCRIPT.py [NAME ...] [--seeds N] [--first SEED] [--list]
 
+Of images that are made of others, ``TINYGAN_PICTURES=FOLDER`` keeps pictures to look at.
+
 A script is a tuple ``CLAIMS`` and ``main(CLAIMS)``. Each seed of a claim is a measurement of its
 own, and appends one JSON line to ``bench/results/claims.jsonl``; of a seed that was measured twice
 the last line counts. ``table.py`` makes ``docs/claims.md`` of the lines, and what ``tinygan
@@ -26,6 +28,9 @@ from typing import Any, Literal
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the benchmarks' own modules
 
 import timing
+
+from tinygan.kernels.arrays import Array
+from tinygan.runs.pictures import save_rows
 
 RESULTS = Path(__file__).parents[1] / "results" / "claims.jsonl"
 Row = dict[str, Any]
@@ -115,6 +120,13 @@ def real_data(*parts: str) -> Path:
     if not folder:
         sys.exit("set TINYGAN_TEST_DATA to a folder with MNIST's IDX files in mnist/")
     return Path(folder, *parts)
+
+
+def save_picture(name: str, *columns: Array) -> None:
+    """Write a picture ``NAME.png`` where pictures are wanted. Shapes: each column (N, C, H, W)."""
+    folder = os.environ.get("TINYGAN_PICTURES")
+    if folder:
+        save_rows(Path(folder, f"{name}.png"), list(columns))
 
 
 def main(claims: Sequence[Claim], given: list[str] | None = None) -> None:

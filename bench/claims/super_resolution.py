@@ -21,14 +21,12 @@ RRDB), whose weights the game keeps. So srresnet-kodak is of the run of srgan-ko
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import Claim, Row, main, real_data
+from common import Claim, Row, main, real_data, save_picture
 
 from tinygan import Tensor, data, nn, ops, recipes
 from tinygan.autograd import no_grad
@@ -40,12 +38,10 @@ from tinygan.metrics import LPIPS, load_linear
 from tinygan.metrics.perceptual import PerceptualNet, perceptual_net
 from tinygan.metrics.psnr import psnr, ssim
 from tinygan.metrics.squeezenet_h5 import squeezenet_from_h5
-from tinygan.runs.grids import make_grid, save_png
 
 CROP, BATCH, BORDER, SEEN = 64, 8, 4, 256
 SHOWN = 96  # pixels of a photograph in the picture
 TRAIN, TEST = slice(0, 18), slice(18, 24)
-PICTURES = os.environ.get("TINYGAN_PICTURES")  # a folder for pictures of the results, or none
 SQUEEZENET = "squeezenet_weights_tf_dim_ordering_tf_kernels_notop.h5"
 
 
@@ -137,7 +133,8 @@ def of_both(name: str, seed: int) -> Row:
     game = trained(name, seed, steps=steps, **settings)
     first, sharp = (measured(net) for net in (game.extra["psnr"], game.G))
     base, plain = measured(None)
-    save(f"{name}-{seed}", plain, first[1], sharp[1])
+    real = [x.transpose(2, 0, 1)[None] / 127.5 - 1.0 for x in photographs(TEST).whole]
+    save_picture(f"{name}-{seed}", *map(shown, (plain, first[1], sharp[1], real)))
     return {
         "ratio": sharp[0]["distance"] / first[0]["distance"],
         "other_ratio": sharp[0]["other"] / first[0]["other"],
@@ -150,14 +147,12 @@ def of_both(name: str, seed: int) -> Row:
     }
 
 
-def save(name: str, *columns: list[Array]) -> None:
-    """Write a picture of test photographs: a column for each way to enlarge, the original last."""
-    if PICTURES:
-        images = photographs(TEST).whole
-        real = [middle(x.transpose(2, 0, 1)[None] / 127.5 - 1.0) for x in images]
-        rows = [middle(c[k], SHOWN) for k in range(len(real)) for c in (*columns, real)]
-        grid = make_grid(np.concatenate(rows), nrow=len(columns) + 1)
-        save_png(Path(PICTURES, f"{name}.png"), grid)
+def shown(images: list[Array]) -> Array:
+    """Return the parts of photographs that the picture shows. Shapes: (1, C, H, W) -> (N, C, ...).
+
+    All have even sides, so the middle is that of ``SEEN`` pixels too.
+    """
+    return np.concatenate([middle(x, SHOWN) for x in images])
 
 
 STEPS = {"srgan": 8000, "esrgan": 5500}  # in both phases
