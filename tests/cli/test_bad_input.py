@@ -14,15 +14,12 @@ TINY = ["--data", "digits:8", "--batch", "8", "--hidden-g", "8", "--hidden-d", "
 
 
 @pytest.fixture
-def fails(capsys, tmp_path, monkeypatch):
+def fails(said, tmp_path, monkeypatch):
     """Call the command line; returns (exit code, its one line on stderr)."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
 
     def call(*args):
-        capsys.readouterr()
-        code = main([str(arg) for arg in args])
-        lines = capsys.readouterr().err.splitlines()
+        code, _, lines = said(*args)
         assert len(lines) == 1, lines
         assert lines[0].startswith("tinygan: ")
         return code, lines[0]

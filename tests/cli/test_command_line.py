@@ -28,20 +28,6 @@ def run(tmp_path_factory):
     return outdir / "00000-digits-dcgan"
 
 
-@pytest.fixture
-def said(capsys, tmp_path, monkeypatch):
-    """Call the command line: returns (exit code, lines of stdout, lines of stderr)."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-
-    def call(*args):
-        capsys.readouterr()
-        code = main(list(args))
-        out, err = capsys.readouterr()
-        return code, out.splitlines(), err.splitlines()
-
-    return call
-
-
 def python(*args, **more):
     return subprocess.run([sys.executable, *args], capture_output=True, text=True, **more)
 

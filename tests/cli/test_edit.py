@@ -29,15 +29,12 @@ def runs(tmp_path_factory):
 
 
 @pytest.fixture
-def said(runs, tmp_path, monkeypatch, capsys):
+def said(runs, said):
     """Edit by a run of that number; returns the code and the lines of both streams."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
     def call(number, *args):
-        capsys.readouterr()
-        code = main(["edit", str(runs / f"0000{number}"), *map(str, args)])
-        found = capsys.readouterr()
-        return code, found.out.splitlines() + found.err.splitlines()
+        code, out, err = said("edit", runs / f"0000{number}", *args)
+        return code, out + err
 
     return call
 

@@ -17,21 +17,6 @@ from tinygan.runs.judge import Judge, best_step, quantised
 TINY = ["--batch", "8", "--ngf", "4", "--ndf", "4", "--nz", "6", "--half-life-kimg", "1"]
 
 
-@pytest.fixture
-def said(capsys, tmp_path, monkeypatch):
-    """Call the command line: returns (exit code, lines of stdout, lines of stderr)."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.delenv("TINYGAN_CACHE", raising=False)
-
-    def call(*args):
-        capsys.readouterr()
-        code = main([str(arg) for arg in args])
-        out, err = capsys.readouterr()
-        return code, out.splitlines(), err.splitlines()
-
-    return call
-
-
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     """Give two runs that were measured while they trained."""

@@ -33,16 +33,14 @@ def runs(tmp_path_factory):
 
 
 @pytest.fixture
-def sampled(runs, tmp_path, monkeypatch, capsys):
+def sampled(runs, said, tmp_path):
     """Sample runs by their numbers into an archive; returns its arrays, or the error."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
     def call(*numbers, **flags):
-        more = [part for name, value in flags.items() for part in (f"--{name}", str(value))]
-        names = [str(runs / f"0000{number}") for number in numbers]
+        more = [part for name, value in flags.items() for part in (f"--{name}", value)]
+        names = [runs / f"0000{number}" for number in numbers]
         out = tmp_path / "x.npz"
-        code = main(["sample", *names, "--n", "40", "--out", str(out), *more])
-        err = capsys.readouterr().err.splitlines()
+        code, _, err = said("sample", *names, "--n", 40, "--out", out, *more)
         return dict(np.load(out)) if code == 0 else (code, err)
 
     return call

@@ -30,15 +30,12 @@ def runs(tmp_path_factory):
 
 
 @pytest.fixture
-def said(runs, tmp_path, monkeypatch, capsys):
+def said(runs, said):
     """Call a verb on a run by its number; returns the code and the lines of both streams."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
     def call(verb, number, *args):
-        capsys.readouterr()
-        code = main([verb, str(runs / f"0000{number}"), *map(str, args)])
-        found = capsys.readouterr()
-        return code, found.out.splitlines() + found.err.splitlines()
+        code, out, err = said(verb, runs / f"0000{number}", *args)
+        return code, out + err
 
     return call
 

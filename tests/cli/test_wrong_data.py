@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tinygan.cli import main
 from tinygan.cli.train import Options
 from tinygan.errors import OptionError
 from tinygan.gan import new_game
@@ -26,9 +25,8 @@ SHAPES = {"flat": (7, 9, 3), "dots": (2, 2, 1)}
 
 
 @pytest.fixture
-def trained(tmp_path, monkeypatch, capsys):
+def trained(said, tmp_path, monkeypatch):
     """Take one step on the command line; returns (code, output, errors)."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("os.fsync", lambda descriptor: None)  # most of the time of such a run
     monkeypatch.setattr("tinygan.runs.pictures.write_summary", lambda run: None)
@@ -36,10 +34,7 @@ def trained(tmp_path, monkeypatch, capsys):
     def call(recipe, data, *more):
         size = small(recipe)
         flags = [part for k, v in size.items() for part in (f"--{k.replace('_', '-')}", str(v))]
-        capsys.readouterr()
-        more = ["--steps", "1", "--data", str(data), *flags, *more]
-        code = main(["train", recipe, *more])
-        return (code, *(text.splitlines() for text in capsys.readouterr()))
+        return said("train", recipe, "--steps", 1, "--data", data, *flags, *more)
 
     return call
 
