@@ -94,31 +94,45 @@ def run(args: list[str]) -> int:
     if options.input or options.back:
         trained = [images_of(trained, options)]
     which = mixed(trained, options)
-    first = trained[0]
-    out = Path(options.out or first.run.path / f"samples-seed{options.seed}.png")
+    out = Path(options.out or trained[0].run.path / f"samples-seed{options.seed}.png")
     if options.mix_styles:
         return cross_styles(trained, options, out)
     if options.psi != 1.0:
         for one in trained:
             style_net(one, f"--psi {options.psi:g}")
-    if len(trained) == 1 and translated(first, options, out):
+    if len(trained) == 1 and translated(trained[0], options, out):
         return OK
-    samples = np.empty((options.n, *first.sample_shape), np.float32)
-    labels = np.zeros(options.n, np.int64)
-    for k, one in enumerate(trained):
-        own = which == k
-        chosen = options.label != -1
-        given = only(one, options.label, options.n) if chosen else one.labels(options.n)
-        if given is not None:
-            given = labels[own] = given[own]
-        if own.any():
-            z = one.inputs(options.n, options.seed, options.truncation)
-            by_psi = options.psi != 1.0
-            samples[own] = truncated(one, z[own], options.psi) if by_psi else one(z[own], given)
-    write(out, samples, labels if first.classes else None)
+    write(out, *samples_of(trained, which, options))
     steps = ", ".join(str(one.game.step) for one in trained)
     print(f"{options.n} samples of step {steps}: {out}")
     return OK
+
+
+def samples_of(
+    trained: list[Trained], which: Array, options: Options
+) -> tuple[Array, Array | None]:
+    """Let each run make its samples; return all of them, and their labels where there are classes.
+
+    Args:
+        trained: the runs.
+        which: number of the run that makes each sample.
+        options: what is asked for.
+
+    Raises:
+        UsageError: a flag speaks of classes that a run has none of.
+    """
+    n, labels = options.n, np.zeros(options.n, np.int64)
+    samples = np.empty((n, *trained[0].sample_shape), np.float32)
+    for k, one in enumerate(trained):
+        given = one.labels(n) if options.label == -1 else only(one, options.label, n)
+        own = which == k
+        if not own.any():
+            continue
+        if given is not None:
+            given = labels[own] = given[own]
+        z = one.inputs(n, options.seed, options.truncation)[own]
+        samples[own] = one(z, given) if options.psi == 1.0 else truncated(one, z, options.psi)
+    return samples, labels if trained[0].classes else None
 
 
 def cross_styles(trained: list[Trained], options: Options, out: Path) -> int:
