@@ -72,14 +72,14 @@ def _widened(batch):
 
 
 def curve(name: str, trial: int = 0, **changes: float) -> np.ndarray:
-    """Train with the settings of ``test_recipes.SMALL``. Shapes: -> (STEPS, 2): loss_d, loss_g.
+    """Train with the settings of ``small_recipes.SMALL``. Shapes: -> (STEPS, 2): loss_d, loss_g.
 
     Args:
         name: of the recipe.
         trial: 0 trains from the weights as they are; others from weights moved by rounding.
         changes: of the settings.
     """
-    from test_recipes import ON, SMALL
+    from small_recipes import ON, SMALL  # of tests/, which a script has to add to its path
 
     recipe, dataset = get(name), data.load(ON[name])
     config = with_data(recipe, recipe.config(**SMALL[name] | changes), dataset)
@@ -115,4 +115,5 @@ def main(names: list[str]) -> None:
 
 
 if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parents[1]))
     main(sys.argv[1:])
