@@ -26,7 +26,7 @@ from ...kernels.native import why_not
 from ...kernels.numba_pool import why_no_numba
 from ...kernels.registry import HOST_BACKENDS, Kernel
 from ..choices import Choices
-from .calls import Call, calls_of, record, sources_of
+from .calls import Call, calls_of, record
 from .rules import Found, conform
 
 _TRIES = 40  # cases drawn for each call wanted, before we settle for fewer
@@ -225,14 +225,3 @@ def reproduce(words: list[str]) -> str:
     if found.refusal is not None:
         return f"{key} refuses this call of {source}: {found.refusal}"
     return f"{key} conforms on this call of {source}: {found.ratio:.3g} of the error bound"
-
-
-def uncovered() -> list[str]:
-    """List the kernel ops that no family and no generator reaches."""
-    missing = []
-    for op in kernels.op_names():
-        try:
-            sources_of(op)
-        except OptionError:
-            missing.append(op)
-    return missing
