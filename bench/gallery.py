@@ -40,7 +40,8 @@ HEAD = """# Gallery
 
 What the recipes make after short trainings on one CPU thread; `bench/trainings.py` has their
 settings. Samples are not chosen, and some are poor: `began` has lost digits, `semi_supervised`
-matches features and not looks, `bigan` and `gan` are dense networks.
+matches features and not looks, and `bigan`, `consensus`, `gan`, `unrolled` and `veegan` are dense
+networks.
 `python bench/gallery.py NAME` makes a picture again, and this page. `srgan` and `esrgan` show parts
 of photographs 19 to 24 of the Kodak suite, released by the Eastman Kodak Company for unrestricted
 usage: bicubic, after training on pixels, after training as a GAN, original.

@@ -98,8 +98,10 @@ TRAININGS = {
     "stylegan": Training(steps=4000, settings={**_STYLES, "lr": 2e-3, "gamma_r1": 1.0}),
     "stylegan2": Training(steps=4000, settings={**_STYLES, "lr": 4e-3, "gamma_r1": 0.3}),
     "unrolled": Training(
-        steps=2000,
+        steps=1500,
+        data="digits:8",
         settings={
+            "unrolling": 3,
             "batch": 64,
             "lr": 5e-4,
             "lr_d": 5e-4,
