@@ -1,4 +1,4 @@
-"""What all tests share: the backends to run on, long campaigns, and where real data lies."""
+"""What tests share: backends to run on, the command line, long campaigns, and real data."""
 
 import collections
 import datetime
@@ -12,6 +12,7 @@ import strict_cuda
 
 from tinygan import random
 from tinygan.autograd import outline
+from tinygan.cli import main
 from tinygan.kernels import registry
 from tinygan.kernels.cuda import cusim
 from tinygan.kernels.cuda.launch import RUNNERS
@@ -88,6 +89,21 @@ def backend(request):
     """Give the name of each host backend; skip, with the reason, one that is absent."""
     require(request.param)
     return request.param
+
+
+@pytest.fixture
+def said(capsys, tmp_path, monkeypatch):
+    """Call the command line: returns (exit code, lines of stdout, lines of stderr)."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("TINYGAN_CACHE", raising=False)
+
+    def call(*args):
+        capsys.readouterr()
+        code = main([str(arg) for arg in args])
+        out, err = capsys.readouterr()
+        return code, out.splitlines(), err.splitlines()
+
+    return call
 
 
 @pytest.fixture(scope="session")
