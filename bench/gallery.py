@@ -6,10 +6,10 @@
 NAME is one of ``trainings.TRAININGS``, all by default: a recipe joins the gallery by an entry
 there. The grid holds 64 samples of the averaged G where there is one, or ten of each class in
 columns (of more classes a hundred samples in order); films are rows of frames. Of a recipe that
-translates sixteen rows are shown: source, output, target, and where it translates back too, what it
-makes of its own outputs; or the source in each of its domains. The second form takes over a picture
-that a claim's script has written, with what the claim's last row says of its training. Each picture
-leaves a line in ``bench/results/gallery.jsonl``, and the page is made of those lines.
+translates sixteen rows are shown: the source, in each of its domains. The second form takes over a
+picture that a claim's script has written, with what the claim's last row of that seed says of its
+training. Each picture leaves a line in ``bench/results/gallery.jsonl``, and the page is made of
+those lines.
 """
 
 from __future__ import annotations
@@ -42,9 +42,12 @@ What the recipes make after short trainings on one CPU thread; `bench/trainings.
 settings. Samples are not chosen, and some are poor: `began` has lost digits, `semi_supervised`
 matches features and not looks, and `bigan`, `consensus`, `gan`, `unrolled` and `veegan` are dense
 networks.
-`python bench/gallery.py NAME` makes a picture again, and this page. `srgan` and `esrgan` show parts
-of photographs 19 to 24 of the Kodak suite, released by the Eastman Kodak Company for unrestricted
-usage: bicubic, after training on pixels, after training as a GAN, original.
+`python bench/gallery.py NAME` makes a picture again, and this page. Longer trainings are by a script
+of `bench/claims/`. `srgan` and `esrgan` show parts of photographs 19 to 24 of the Kodak suite,
+released by the Eastman Kodak Company for unrestricted usage: bicubic, after training on pixels,
+after training as a GAN, original. `pix2pix` shows emoji that it was not trained on, of Noto Emoji
+(Google, Apache-2.0): 32 pixels enlarged, G's 128, original. `cyclegan` shows test digits of MNIST,
+how G colours them, and how F whitens them from other colours.
 
 | | recipe | data | steps | seed | CPU | with |
 |---|---|---|---|---|---|---|
@@ -65,18 +68,18 @@ def save_picture(name: str, game: Game, *, cpu_seconds: float) -> None:
 
 
 def note(row: dict[str, Any]) -> None:
-    """Write a picture's line."""
+    """Write a picture's line, and of what the row doesn't say of its machine that of this one."""
     with ROWS.open("a") as out:
-        out.write(json.dumps(row | timing.environment()) + "\n")
+        out.write(json.dumps(timing.environment() | row) + "\n")
 
 
-def take_picture(claim: str, picture: Path) -> None:
+def take_picture(claim: str, picture: Path, *, seed: int) -> None:
     """Take over the picture of a claim's training, and write its line: srgan's, of srgan-kodak."""
     name, _, of = claim.partition("-")
     rows = [json.loads(line) for line in CLAIMS.read_text().splitlines()]
-    last = next(row for row in reversed(rows) if row["claim"] == claim)
+    last = next(row for row in reversed(rows) if (row["claim"], row["seed"]) == (claim, seed))
     shutil.copyfile(picture, FOLDER / f"{name}.png")
-    note({"name": name, "data": of} | {key: last[key] for key in TAKEN})
+    note({"name": name, "data": of} | {key: last[key] for key in (*TAKEN, *timing.environment())})
 
 
 def grid_of(game: Game) -> Array:
@@ -97,14 +100,20 @@ def page() -> str:
     last: dict[str, dict[str, Any]] = {row["name"]: row for row in map(json.loads, lines)}
     return HEAD + "".join(
         f"| ![{name}]({name}.png) | `{name}` | {row['data']} | {row['steps']} | {row['seed']} "
-        f"| {row['cpu_seconds']:.0f} s | `{settings(row['settings'])}` |\n"
+        f"| {row['cpu_seconds']:.0f} s | {settings(row['settings'])} |\n"
         for name, row in sorted(last.items())
     )
 
 
 def settings(given: dict[str, Any]) -> str:
-    """Write settings as the command line takes them."""
-    return " ".join(f"--{key.replace('_', '-')} {value}" for key, value in given.items())
+    """Write settings as the command line takes them, as code; nothing where there are none."""
+    flags = " ".join(map(_flag, given, given.values()))
+    return f"`{flags}`" if flags else ""
+
+
+def _flag(name: str, value: Any) -> str:
+    name = name.replace("_", "-")
+    return f"--{'' if value else 'no-'}{name}" if isinstance(value, bool) else f"--{name} {value}"
 
 
 def main() -> None:
@@ -118,7 +127,7 @@ def main() -> None:
     if bool(args.claim) != bool(args.picture):
         parser.error("--claim and --picture: both or none of them")
     if args.claim:
-        take_picture(args.claim, args.picture)
+        take_picture(args.claim, args.picture, seed=args.seed)
     for name in () if args.claim else args.names or TRAININGS:
         start = time.process_time()
         for game in train(name, seed=args.seed):  # noqa: B007

@@ -141,16 +141,6 @@ TRAININGS = {
             "fade_kimg": 1.6,
         },
     ),
-    "pix2pix": Training(
-        steps=1500,
-        data="edges:digits:32",
-        settings={"batch": 4, "lr": 5e-4, "jitter": 4, "flip": False},
-    ),
-    "cyclegan": Training(
-        steps=1200,
-        data="unpaired:digits:32,inverted:digits:32",
-        settings={"batch": 4, "lr": 5e-4, "ngf": 8, "ndf": 8, "blocks": 2, "flip": False},
-    ),
     "cogan": Training(
         steps=4000,
         data="half-inverted:digits:16",
