@@ -42,8 +42,8 @@ What the recipes make after short trainings on one CPU thread; `bench/trainings.
 settings. Samples are not chosen, and some are poor: `began` has lost digits, `semi_supervised`
 matches features and not looks, and `bigan`, `consensus`, `gan`, `unrolled` and `veegan` are dense
 networks.
-`python bench/gallery.py NAME` makes a picture again, and this page. Longer trainings are by a script
-of `bench/claims/`. `srgan` and `esrgan` show parts of photographs 19 to 24 of the Kodak suite,
+`python bench/gallery.py NAME` makes a picture again, and this page. Longer trainings are those of
+`bench/claims/`. `srgan` and `esrgan` show parts of photographs 19 to 24 of the Kodak suite,
 released by the Eastman Kodak Company for unrestricted usage: bicubic, after training on pixels,
 after training as a GAN, original. `pix2pix` shows emoji that it was not trained on, of Noto Emoji
 (Google, Apache-2.0): 32 pixels enlarged, G's 128, original. `cyclegan` shows test digits of MNIST,
