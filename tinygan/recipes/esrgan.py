@@ -14,7 +14,7 @@ them; then Adam(1e-4), halved at 50k, 100k, 200k and 300k of 400k steps: multipl
 ``decay_at``.
 
 Deviations: small networks and few steps by default, and features of an in-house net, see ``srgan``
-(lambda_content 0.03 for ``squeeze``), with eta 1. D is SRGAN's, its batch norm taken over reals and
+(lambda_content 0.01 for ``squeeze``), with eta 1. D is SRGAN's, its batch norm taken over reals and
 fakes apart.
 """
 
