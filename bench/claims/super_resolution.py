@@ -163,7 +163,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     },
     "esrgan": {
         "pretrain": 3500, "lr_pretrain": 5e-4, "decay_at": 250,
-        "lambda_content": 0.01, "lambda_adv": 1e-3, "eta": 1.0, "ngf": 32, "growth": 16, "blocks": 2,
+        "lambda_content": 0.01, "lambda_adv": 1e-3, "eta": 1.0,
+        "ngf": 32, "growth": 16, "blocks": 2,
     },
 }  # fmt: skip
 
