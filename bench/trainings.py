@@ -1,4 +1,4 @@
-"""Short trainings of the image recipes, each under 3 CPU minutes: what claims and gallery share.
+"""Short trainings of the image recipes, a few CPU minutes each: what claims and gallery share.
 
 Widths are small and images have 16 pixels, as a digit of the embedded set has no more than 8 that
 tell. Settings that are not named are the recipe's own.
@@ -166,12 +166,12 @@ TRAININGS = {
         settings={"ngf": 32, "ndf": 32, "half_life_kimg": 5.0},
     ),
     "text_to_image": Training(
-        steps=2500,
+        steps=8000,
         data="captioned:digits:16",
-        settings={"batch": 32, "ngf": 32, "ndf": 32, "half_life_kimg": 2.0},
+        settings={"batch": 32, "ngf": 32, "ndf": 32, "half_life_kimg": 5.0},
     ),
     "video": Training(
-        steps=3000,
+        steps=6000,
         data="moving:digits:12",
         settings={
             "ngf": 32,
