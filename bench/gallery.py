@@ -49,8 +49,8 @@ after training as a GAN, original. `pix2pix` shows emoji that it was not trained
 (Google, Apache-2.0): 32 pixels enlarged, G's 128, original. `cyclegan` shows test digits of MNIST,
 how G colours them, and how F whitens them from other colours.
 
-| | recipe | data | steps | seed | CPU | with |
-|---|---|---|---|---|---|---|
+| | recipe | data | steps | seed | CPU | a step | with |
+|---|---|---|---|---|---|---|---|
 """
 
 
@@ -100,7 +100,8 @@ def page() -> str:
     last: dict[str, dict[str, Any]] = {row["name"]: row for row in map(json.loads, lines)}
     return HEAD + "".join(
         f"| ![{name}]({name}.png) | `{name}` | {row['data']} | {row['steps']} | {row['seed']} "
-        f"| {row['cpu_seconds']:.0f} s | {settings(row['settings'])} |\n"
+        f"| {row['cpu_seconds']:.0f} s | {1e3 * row['cpu_seconds'] / row['steps']:.0f} ms "
+        f"| {settings(row['settings'])} |\n"
         for name, row in sorted(last.items())
     )
 
