@@ -17,12 +17,16 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parent / "claims"))
+
 import numpy as np
 import timing
+from common import read
 from trainings import TRAININGS, dataset, train
 
 from tinygan.gan import Game
@@ -33,7 +37,6 @@ from tinygan.runs.grids import make_grid, save_png
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "gallery"
 ROWS = ROOT / "bench" / "results" / "gallery.jsonl"
-CLAIMS = ROOT / "bench" / "results" / "claims.jsonl"
 TAKEN = ("steps", "seed", "cpu_seconds", "settings")  # of a claim's row
 SIDE = 32  # pixels of a sample in the picture, or more where it has more
 HEAD = """# Gallery
@@ -76,8 +79,7 @@ def note(row: dict[str, Any]) -> None:
 def take_picture(claim: str, picture: Path, *, seed: int) -> None:
     """Take over the picture of a claim's training, and write its line: srgan's, of srgan-kodak."""
     name, _, of = claim.partition("-")
-    rows = [json.loads(line) for line in CLAIMS.read_text().splitlines()]
-    last = next(row for row in reversed(rows) if (row["claim"], row["seed"]) == (claim, seed))
+    last = next(row for row in read().get(claim, ()) if row["seed"] == seed)
     shutil.copyfile(picture, FOLDER / f"{name}.png")
     note({"name": name, "data": of} | {key: last[key] for key in (*TAKEN, *timing.environment())})
 
